@@ -1,0 +1,166 @@
+/**
+ * Network IR: a network as a straight-line program of typed layers, in static single assignment form.
+ *
+ * Conventions (those of PyTorch and of the reference implementations): a feature map is (channels, height, width),
+ * a vector is (features); the batch axis is not part of a shape. A dense weight is stored (out, in), a convolution
+ * kernel (out, in, kh, kw); `flatten` runs over (channel, height, width). In MATH.md's notation the stored weight of
+ * a residual layer is Wᵀ (hidden, in), so its Gram matrix WᵀW is indexed by hidden units; the stored weight of a
+ * linear layer is W, and its Gram matrix WᵀW is indexed by inputs.
+ */
+import type { Span } from '../diagnostics.ts';
+import type { Rational } from './rational.ts';
+
+/** [features] or [channels, height, width]; every entry a positive safe integer. */
+export type Shape = readonly number[];
+
+export type ValueId = number;
+
+export type Initializer =
+  | { readonly kind: 'zeros' }
+  | { readonly kind: 'constant'; readonly value: number }
+  /** Glorot & Bengio 2010, normal: std = √(2 / (fanIn + fanOut)). */
+  | { readonly kind: 'xavier'; readonly fanIn: number; readonly fanOut: number }
+  /** U(−bound, bound). */
+  | { readonly kind: 'uniform'; readonly bound: number }
+  /** The Frobenius norm of another parameter's initial value (Cayley's scale α). */
+  | { readonly kind: 'normOf'; readonly path: string };
+
+/** A trainable tensor. `path` is stable under edits elsewhere in the file, e.g. `conv[3].W`. */
+export interface Param {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly init: Initializer;
+}
+
+/** The linear map of a layer. `out`/`in` count features (dense) or channels (conv). */
+export type LinearMap =
+  | { readonly kind: 'dense'; readonly out: number; readonly in: number; readonly weight: Param }
+  | {
+      readonly kind: 'conv';
+      readonly out: number;
+      readonly in: number;
+      readonly kernel: readonly [number, number];
+      /** Zero padding on each side of (height, width); stride 1. */
+      readonly padding: readonly [number, number];
+      readonly weight: Param;
+    };
+
+/** How an upper bound λ ≥ ‖W‖² is found for `by spectral`; every one is a theorem, none is power iteration. */
+export type SpectralMethod =
+  /**
+   * Dense: Gram iteration ‖G^(2^(steps−1))‖_F^(1/2^(steps−1)) ≥ ‖G‖ (Delattre et al., ICML 2023). Conv: the same at each point of a
+   * `grid`×`grid` sampled symbol, maximum divided by cos(πd/N) per axis (Ehlich–Zeller), valid for every image size.
+   */
+  | { readonly kind: 'gram'; readonly steps: number; readonly grid: number }
+  /** Conv only: Gram iteration on the zero-padded operator written out as a matrix at this image size. */
+  | { readonly kind: 'operator'; readonly steps: number }
+  /** Conv only: Gram iteration on the kernel reshaped to (out, in·kh·kw), times kh·kw ("RKO"). */
+  | { readonly kind: 'reshaped'; readonly steps: number };
+
+/** Which side of a linear layer is rescaled: W T^(-1/2) ('in', the default) or T^(-1/2) W ('out'). */
+export type Side = 'in' | 'out';
+
+/** A way to get a positive diagonal T with G ⪯ T, G the layer's Gram matrix. Closed under max, convex sums and scaling up. */
+export type Rescaling =
+  /** T = (λ + eps) I. */
+  | { readonly by: 'spectral'; readonly method: SpectralMethod; readonly eps: Rational }
+  /** The stored weight is first made orthogonal; T = I for dense, kh·kw·I for conv (reshaped kernel). */
+  | { readonly by: 'orthogonal'; readonly method: 'cayley'; readonly alpha: Param }
+  /** T_i = Σ_j |G_ij| + eps. */
+  | { readonly by: 'aol'; readonly eps: Rational }
+  /** T_i = Σ_j |G_ij| exp(q_j − q_i). */
+  | { readonly by: 'sll'; readonly q: Param }
+  /** T_i = max over the parts. */
+  | { readonly by: 'max'; readonly of: readonly Rescaling[] }
+  /** T = Σ weight·part; weights ≥ 0, sum 1. */
+  | { readonly by: 'convex'; readonly of: readonly { readonly weight: Rational; readonly part: Rescaling }[] }
+  /** T = factor·part; factor ≥ 1. */
+  | { readonly by: 'scaled'; readonly factor: Rational; readonly of: Rescaling };
+
+/** Elementwise activations whose difference quotients lie in `slopeOf`. */
+export type Elementwise =
+  | { readonly kind: 'relu' }
+  | { readonly kind: 'leaky_relu'; readonly slope: Rational }
+  | { readonly kind: 'tanh' }
+  | { readonly kind: 'sigmoid' }
+  | { readonly kind: 'abs' };
+
+export type Activation =
+  | Elementwise
+  /** (max, min) of channel pairs: adjacent (2i, 2i+1), or the two halves of the channel axis. An odd last channel of `adjacent` passes through. */
+  | { readonly kind: 'maxmin'; readonly pairs: 'adjacent' | 'halves' }
+  /** Ascending sort within contiguous groups of channels. */
+  | { readonly kind: 'groupsort'; readonly group: number };
+
+export type LayerOp =
+  /** x − offset, per channel (length = channels, or 1 for all). */
+  | { readonly kind: 'center'; readonly offset: readonly Rational[] }
+  /** x / divisor, per channel (length = channels, or 1 for all); divisors nonzero. */
+  | { readonly kind: 'scale'; readonly divisor: readonly Rational[] }
+  /** Zero channels (or features) appended up to `to`. */
+  | { readonly kind: 'pad'; readonly to: number }
+  /** y = W T^(-1/2) x + b. */
+  | { readonly kind: 'linear'; readonly map: LinearMap; readonly side: Side; readonly rescaling: Rescaling; readonly bias?: Param }
+  /** y = x − 2 W T⁻¹ σ(Wᵀx + b); `map.weight` stores Wᵀ. */
+  | { readonly kind: 'residual'; readonly map: LinearMap; readonly rescaling: Rescaling; readonly act: Activation; readonly bias?: Param }
+  | { readonly kind: 'activation'; readonly act: Activation }
+  /** Sum over disjoint kh×kw blocks divided by √(kh·kw): norm exactly 1. Rows and columns that fill no block are dropped. */
+  | { readonly kind: 'avgpool'; readonly size: readonly [number, number] }
+  | { readonly kind: 'flatten' }
+  /** y = Ŵx + b with rows ŵ = w / (‖w‖ + eps), and ŵ = 0 for w = 0; certified pairwise by ‖ŵ_i − ŵ_j‖. */
+  | { readonly kind: 'head'; readonly classes: number; readonly eps: Rational; readonly weight: Param; readonly bias: Param };
+
+export interface Layer {
+  readonly id: ValueId;
+  readonly inputs: readonly ValueId[];
+  readonly op: LayerOp;
+  readonly shape: Shape;
+  /** The stable path, e.g. `conv[3]`. */
+  readonly path: string;
+  readonly span: Span;
+}
+
+export interface Network {
+  readonly name: string;
+  readonly input: { readonly id: ValueId; readonly shape: Shape; readonly range?: readonly [Rational, Rational]; readonly span: Span };
+  /** In order of evaluation; the last one is the output. */
+  readonly layers: readonly Layer[];
+  /** The bound to be proven for the map up to, and not including, the head. */
+  readonly budget: Rational;
+  readonly span: Span;
+}
+
+/** All parameters of a layer, in a fixed order. */
+export const layerParams = (op: LayerOp): readonly Param[] => {
+  switch (op.kind) {
+    case 'linear':
+    case 'residual':
+      return [op.map.weight, ...(op.bias ? [op.bias] : []), ...rescalingParams(op.rescaling)];
+    case 'head':
+      return [op.weight, op.bias];
+    default:
+      return [];
+  }
+};
+
+export const rescalingParams = (r: Rescaling): readonly Param[] => {
+  switch (r.by) {
+    case 'spectral':
+    case 'aol':
+      return [];
+    case 'orthogonal':
+      return [r.alpha];
+    case 'sll':
+      return [r.q];
+    case 'max':
+      return r.of.flatMap(rescalingParams);
+    case 'convex':
+      return r.of.flatMap(t => rescalingParams(t.part));
+    case 'scaled':
+      return rescalingParams(r.of);
+  }
+};
+
+export const networkParams = (net: Network): readonly Param[] => net.layers.flatMap(l => layerParams(l.op));
+
+export const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
