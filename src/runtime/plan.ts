@@ -41,5 +41,5 @@ export interface Plan {
   readonly inputs: Readonly<Record<string, PlanTensor>>;
   readonly params: Readonly<Record<string, PlanTensor>>;
   readonly outputs: Readonly<Record<string, PlanTensor>>;
-  readonly literals: readonly { readonly buffer: number; readonly data: readonly number[] }[];
+  readonly literals: readonly { readonly buffer: number; readonly data: ArrayLike<number> }[];
 }
