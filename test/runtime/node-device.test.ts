@@ -1,0 +1,41 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { NoAdapterError } from '../../src/runtime/errors.ts';
+import { openDevice } from '../../src/runtime/node-device.ts';
+
+afterEach(() => vi.unstubAllEnvs());
+
+test('an adapter is found, the reason is told, limits are the adapter’s own', async () => {
+  const gpu = await openDevice();
+  expect(gpu.why.at(-1)).toMatch(/^using /);
+  // The default limit of WebGPU is 128 MiB.
+  expect(gpu.limits.maxStorageBufferBindingSize).toBeGreaterThan(2 ** 27);
+  gpu.destroy();
+});
+
+test('LIP_ADAPTER=software takes the packaged driver', async () => {
+  vi.stubEnv('LIP_ADAPTER', 'software');
+  const gpu = await openDevice();
+  expect(gpu.software).toBe(true);
+  expect(gpu.driver).toMatch(/swiftshader/);
+  gpu.destroy();
+});
+
+test('no adapter: everything that was tried, and what to do', async () => {
+  vi.stubEnv('LIP_ADAPTER', 'none');
+  await expect(openDevice()).rejects.toThrow(NoAdapterError);
+  vi.stubEnv('LIP_ADAPTER', 'sofware');
+  await expect(openDevice()).rejects.toThrow('LIP_ADAPTER=sofware is not known');
+});
+
+test('hardware that is asked for and missing is an error that names the reason', async () => {
+  vi.stubEnv('LIP_ADAPTER', 'hardware');
+  vi.stubEnv('VK_DRIVER_FILES', '/nonexistent/icd.json');
+  if (process.platform !== 'linux') return;
+  const failure = await openDevice().then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  expect(failure).toBeInstanceOf(NoAdapterError);
+  expect((failure as NoAdapterError).tried.join('\n')).toMatch(/hardware: no Vulkan driver is installed/);
+  expect((failure as NoAdapterError).help).toMatch(/lip doctor/);
+});
