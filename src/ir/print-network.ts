@@ -1,0 +1,126 @@
+/** Network IR as text: one line a layer, the form that `lip build --emit network` prints and tests compare. */
+import type { Activation, Initializer, LayerOp, LinearMap, Network, Rescaling, SpectralMethod } from './network.ts';
+import { layerParams } from './network.ts';
+import { equal, format, ONE, type Rational, ZERO } from './rational.ts';
+
+export const printActivation = (act: Activation): string => {
+  switch (act.kind) {
+    case 'relu':
+    case 'tanh':
+    case 'sigmoid':
+    case 'abs':
+      return act.kind;
+    case 'leaky_relu':
+      return `leaky_relu(${format(act.slope)})`;
+    case 'maxmin':
+      return act.pairs === 'adjacent' ? 'maxmin' : 'maxmin(pairs = halves)';
+    case 'groupsort':
+      return `groupsort(${act.group})`;
+    default:
+      return act satisfies never;
+  }
+};
+
+const spectralArgs = (method: SpectralMethod, map?: LinearMap): readonly string[] => {
+  switch (method.kind) {
+    case 'gram':
+      return map?.kind === 'dense' ? [`steps = ${method.steps}`] : [`steps = ${method.steps}`, `grid = ${method.grid}`];
+    case 'operator':
+    case 'reshaped':
+      return [`method = ${method.kind}`, `steps = ${method.steps}`];
+    default:
+      return method satisfies never;
+  }
+};
+
+const call = (name: string, args: readonly string[]): string =>
+  args.length > 0 ? `${name}(${args.join(', ')})` : name;
+const epsArg = (eps: Rational): readonly string[] => (equal(eps, ZERO) ? [] : [`eps = ${format(eps)}`]);
+
+/** As written after `by`, e.g. `aol(eps = 1/1000000)`; `map` leaves out what does not matter for it. */
+export const printRescaling = (r: Rescaling, map?: LinearMap): string => {
+  switch (r.by) {
+    case 'spectral':
+      return call('spectral', [...spectralArgs(r.method, map), ...epsArg(r.eps)]);
+    case 'orthogonal':
+      return `orthogonal(${r.method})`;
+    case 'aol':
+      return call('aol', epsArg(r.eps));
+    case 'sll':
+      return 'sll';
+    case 'max':
+      return `max(${r.of.map(p => printRescaling(p, map)).join(', ')})`;
+    case 'convex':
+      return `mix(${r.of.map(p => `${format(p.weight)} ${printRescaling(p.part, map)}`).join(', ')})`;
+    case 'scaled':
+      return `${format(r.factor)} * ${printRescaling(r.of, map)}`;
+    default:
+      return r satisfies never;
+  }
+};
+
+const printInit = (init: Initializer): string => {
+  switch (init.kind) {
+    case 'zeros':
+      return 'zeros';
+    case 'constant':
+      return `${init.value}`;
+    case 'xavier':
+      return `xavier(${init.fanIn}, ${init.fanOut})`;
+    case 'uniform':
+      return `uniform(±${init.bound})`;
+    case 'normOf':
+      return `norm of ${init.path}`;
+    default:
+      return init satisfies never;
+  }
+};
+
+const printMap = (map: LinearMap): string =>
+  map.kind === 'dense'
+    ? `dense ${map.in} -> ${map.out}`
+    : `conv ${map.in} -> ${map.out}, kernel = ${map.kernel.join('x')}, padding = ${map.padding.join('x')}`;
+
+const list = (values: readonly Rational[]): string => `[${values.map(format).join(', ')}]`;
+
+/** One layer in words, without its shape, e.g. `residual conv 45 -> 5, kernel = 3x3, padding = 1x1, act = relu by sll`. */
+export const printOp = (op: LayerOp): string => {
+  switch (op.kind) {
+    case 'center':
+      return `center ${list(op.offset)}`;
+    case 'scale':
+      return `scale ${list(op.divisor)}`;
+    case 'pad':
+      return `pad to ${op.to}`;
+    case 'linear':
+      return `${printMap(op.map)}${op.bias ? '' : ', bias = false'}${op.side === 'in' ? '' : ', side = out'} by ${printRescaling(op.rescaling, op.map)}`;
+    case 'residual':
+      return `residual ${printMap(op.map)}${op.bias ? '' : ', bias = false'}, act = ${printActivation(op.act)} by ${printRescaling(op.rescaling, op.map)}`;
+    case 'activation':
+      return printActivation(op.act);
+    case 'avgpool':
+      return `avgpool ${op.size.join('x')}`;
+    case 'flatten':
+      return 'flatten';
+    case 'head':
+      return `head ${op.classes}, eps = ${format(op.eps)}`;
+    default:
+      return op satisfies never;
+  }
+};
+
+export const printNetwork = (net: Network): string => {
+  const { input } = net;
+  const lines = [
+    `network ${net.name}${equal(net.budget, ONE) ? '' : ` budget ${format(net.budget)}`} {`,
+    `  %${input.id} = input [${input.shape.join(', ')}]${input.range ? ` in [${format(input.range[0])}, ${format(input.range[1])}]` : ''}`,
+  ];
+  for (const layer of net.layers) {
+    lines.push(
+      `  %${layer.id} = ${printOp(layer.op)} (${layer.inputs.map(i => `%${i}`).join(', ')}) -> [${layer.shape.join(', ')}]   // ${layer.path}`,
+    );
+    for (const p of layerParams(layer.op))
+      lines.push(`      param ${p.path} [${p.shape.join(', ')}] = ${printInit(p.init)}`);
+  }
+  return `${[...lines, '}'].join('\n')}\n`;
+};

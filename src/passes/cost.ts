@@ -1,0 +1,129 @@
+/** Parameters and floating-point operations of a layer, counted in exact integer arithmetic from shapes alone. */
+import {
+  elements,
+  type Layer,
+  type LayerOp,
+  type LinearMap,
+  layerParams,
+  type Rescaling,
+  type Shape,
+} from '../ir/network.ts';
+import type { GramSide } from '../proof/rules.ts';
+
+export interface Cost {
+  /** Trainable numbers. */
+  readonly params: number;
+  /** Operations per image; one multiplication and one addition are two. */
+  readonly flops: number;
+  /** Operations for T (or the orthogonal weight), once a training step, whatever the batch; none for frozen weights. */
+  readonly rescalingFlops: number;
+}
+
+/** Products of a matrix r×n with its transpose, and the squarings of Gram iteration on the smaller side. */
+const gramIteration = (rows: number, columns: number, steps: number): number => {
+  const r = Math.min(rows, columns);
+  return 2 * r * r * Math.max(rows, columns) + (steps - 1) * 2 * r ** 3;
+};
+
+const rescalingCost = (
+  r: Rescaling,
+  map: LinearMap,
+  side: GramSide,
+  image: readonly [number, number],
+  result: readonly [number, number],
+): number => {
+  const taps = map.kind === 'dense' ? 1 : map.kernel[0] * map.kernel[1];
+  switch (r.by) {
+    case 'aol':
+    case 'sll': {
+      // Each pair of channels meets once for every pair of taps.
+      const [kept, summed] = side === 'rows' ? [map.out, map.in] : [map.in, map.out];
+      return 2 * kept * kept * summed * taps * taps;
+    }
+    case 'orthogonal': {
+      const n = Math.min(map.out, map.in * taps);
+      const m = Math.max(map.out, map.in * taps);
+      // VᵀV, the inverse, and two products with it.
+      return 2 * (m - n) * n * n + 2 * n ** 3 + 2 * m * n * n;
+    }
+    case 'spectral': {
+      const { method } = r;
+      if (map.kind === 'dense') return gramIteration(map.out, map.in, method.steps);
+      switch (method.kind) {
+        case 'gram':
+          // The symbol, and complex Gram products, at every point of the grid: a complex product is four real ones.
+          return method.grid ** 2 * (4 * map.out * map.in * taps + 4 * gramIteration(map.out, map.in, method.steps));
+        case 'operator':
+          return gramIteration(map.out * result[0] * result[1], map.in * image[0] * image[1], method.steps);
+        case 'reshaped':
+          return gramIteration(map.out, map.in * taps, method.steps);
+        default:
+          return method satisfies never;
+      }
+    }
+    case 'max':
+      return r.of.reduce((s, p) => s + rescalingCost(p, map, side, image, result), 0);
+    case 'convex':
+      return r.of.reduce((s, p) => s + rescalingCost(p.part, map, side, image, result), 0);
+    case 'scaled':
+      return rescalingCost(r.of, map, side, image, result);
+    default:
+      return r satisfies never;
+  }
+};
+
+/** Height and width of the output of `map` on an image. */
+const mapped = (map: LinearMap, [h, w]: readonly [number, number]): readonly [number, number] =>
+  map.kind === 'dense'
+    ? [1, 1]
+    : [h + 2 * map.padding[0] - map.kernel[0] + 1, w + 2 * map.padding[1] - map.kernel[1] + 1];
+
+const imageOf = (shape: Shape): readonly [number, number] => (shape.length === 3 ? [shape[1], shape[2]] : [1, 1]);
+
+const linearFlops = (map: LinearMap, points: number): number =>
+  2 * map.out * map.in * points * (map.kind === 'dense' ? 1 : map.kernel[0] * map.kernel[1]);
+
+const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> => {
+  const image = imageOf(input);
+  switch (op.kind) {
+    case 'center':
+    case 'scale':
+    case 'activation':
+      return { flops: elements(output), rescalingFlops: 0 };
+    case 'pad':
+    case 'flatten':
+      return { flops: 0, rescalingFlops: 0 };
+    case 'linear': {
+      const result = mapped(op.map, image);
+      const bias = op.bias ? elements(output) : 0;
+      return {
+        flops: linearFlops(op.map, result[0] * result[1]) + bias,
+        rescalingFlops: rescalingCost(op.rescaling, op.map, op.side === 'in' ? 'columns' : 'rows', image, result),
+      };
+    }
+    case 'residual': {
+      const result = mapped(op.map, image);
+      const points = result[0] * result[1];
+      // Both uses of W; bias, activation and 2/T on the hidden units; the subtraction.
+      const hidden = op.map.out * points * (op.bias ? 3 : 2);
+      return {
+        flops: 2 * linearFlops(op.map, points) + hidden + elements(output),
+        rescalingFlops: rescalingCost(op.rescaling, op.map, 'rows', image, result),
+      };
+    }
+    case 'avgpool':
+      return { flops: elements(output) * op.size[0] * op.size[1], rescalingFlops: 0 };
+    case 'head': {
+      const features = elements(input);
+      return { flops: 2 * op.classes * features + op.classes, rescalingFlops: 3 * op.classes * features };
+    }
+    default:
+      return op satisfies never;
+  }
+};
+
+/** Cost of one layer on an input of shape `input`. Sides of T: hidden units for a residual, inputs or outputs for a linear layer. */
+export const layerCost = (layer: Layer, input: Shape): Cost => ({
+  params: layerParams(layer.op).reduce((s, p) => s + elements(p.shape), 0),
+  ...opCost(layer.op, input, layer.shape),
+});

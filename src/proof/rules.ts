@@ -1,0 +1,362 @@
+/**
+ * The closed list of rules by which a network is proven Lipschitz, and the only function that makes a derivation. `apply` computes every
+ * conclusion itself and checks every side condition, so a `Derivation` that exists is a correct instance of these rules.
+ *
+ * Bounds are exact squared rationals: √ of one is exact in a way that a decimal is not, and products stay rational.
+ */
+import {
+  absolute,
+  add,
+  compare,
+  div,
+  equal,
+  format,
+  max,
+  mul,
+  ONE,
+  type Rational,
+  rational,
+  sub,
+  ZERO,
+} from '../ir/rational.ts';
+
+/** Slope interval of an elementwise function: every difference quotient lies in [low, high]. */
+export interface Slope {
+  readonly low: Rational;
+  readonly high: Rational;
+}
+
+/** Which Gram matrix of a stored weight A (rows = outputs or hidden units, columns = inputs) is meant: AAᵀ or AᵀA. */
+export type GramSide = 'rows' | 'columns';
+
+/** What a derivation establishes, for every value of the parameters. */
+export type Judgement =
+  /** ‖f(x) − f(y)‖² ≤ squared · ‖x − y‖². */
+  | { readonly kind: 'lipschitz'; readonly squared: Rational }
+  /** G ⪯ diag(T), T ≥ 0, G the Gram matrix of `weight` (of the convolution operator at every image size, unless a rule says "this size"). */
+  | { readonly kind: 'dominates'; readonly weight: string; readonly side: GramSide }
+  | ({ readonly kind: 'slope' } & Slope)
+  /** Logit i minus logit j is a ‖ŵ_i − ŵ_j‖-Lipschitz function of the head's input, times `squared` (squared) of the network's input. */
+  | { readonly kind: 'pairwise'; readonly squared: Rational };
+
+export interface Rule {
+  /** The theorem in words; `T`, `G`, `W` as in the paper's notation. */
+  readonly statement: string;
+  /** Paper and theorem. */
+  readonly source: string;
+  /** The machine-checked theorem of the same content in proofs/, where there is one. */
+  readonly coq?: string;
+}
+
+const ARAUJO = 'Araujo, Havens, Delattre, Allauzen & Hu, ICLR 2023';
+const DELATTRE = 'Delattre, Barthélemy, Araujo & Allauzen, ICML 2023';
+
+const RULES = {
+  'gram-iteration': {
+    statement: 'λ = ‖G^m‖_F^(1/m) ≥ ‖G‖ for m = 2^(steps − 1), so G ⪯ λI',
+    source: `${DELATTRE} (Gram iteration)`,
+  },
+  'gram-iteration-symbol': {
+    statement:
+      'a convolution has norm sup_θ ‖K(θ)‖ ≤ max over N×N points of θ, divided by cos(πd/N) per axis, d = (k − 1)/2, N > 2d; each point by Gram iteration',
+    source: `Ehlich & Zeller 1964 (sampling a trigonometric polynomial); ${DELATTRE} (Gram iteration)`,
+  },
+  'gram-iteration-operator': {
+    statement: 'the zero-padded convolution at this image size is one matrix M; λ = ‖(MᵀM)^m‖_F^(1/m) ≥ ‖M‖²',
+    source: `${DELATTRE} (Gram iteration), on the operator as a matrix`,
+  },
+  'gram-iteration-reshaped': {
+    statement:
+      'conv = K̂ ∘ (kh·kw shifted copies of x), K̂ the kernel as an out × in·kh·kw matrix, so ‖conv‖² ≤ kh·kw·‖K̂‖²; K̂ by Gram iteration',
+    source: 'Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
+  },
+  'orthogonal-cayley': {
+    statement: 'the Cayley transform has orthonormal columns (or rows): a partial isometry, so G ⪯ I',
+    source: 'Trockman & Kolter, ICLR 2021, §3 (exact over the reals)',
+  },
+  'orthogonal-reshaped': {
+    statement: 'the kernel reshaped to out × in·kh·kw is a partial isometry by Cayley, so G ⪯ kh·kw·I',
+    source: 'Trockman & Kolter, ICLR 2021, §3; Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
+  },
+  gershgorin: {
+    statement: 'T_i = Σ_j |G_ij| q_j / q_i with q > 0 gives G ⪯ diag(T)',
+    source: `${ARAUJO} (SLL); with q = 1: Prach & Lampert, ECCV 2022, Theorem 1`,
+    coq: 'gersh',
+  },
+  'gershgorin-lattice': {
+    statement:
+      'T_c = Σ_{c′,δ} |g_cc′(δ)| q_c′ / q_c over all offsets |δ| < k, g the autocorrelation of the kernel, gives G ⪯ diag(T) at every image size with zero padding',
+    source: `${ARAUJO} (SLL), on the infinite lattice; with q = 1: Prach & Lampert, ECCV 2022, Theorem 2`,
+  },
+  'dominance-shift': {
+    statement: 'G ⪯ T and eps ≥ 0 give G ⪯ T + eps·I',
+    source: 'order of positive semidefinite matrices',
+  },
+  'dominance-scale': {
+    statement: 'G ⪯ T, T ≥ 0 and c ≥ 1 give G ⪯ cT',
+    source: 'order of positive semidefinite matrices',
+  },
+  'dominance-max': {
+    statement: 'G ⪯ T and G ⪯ T′ give G ⪯ max(T, T′) elementwise',
+    source: 'order of positive semidefinite matrices',
+  },
+  'dominance-convex': {
+    statement: 'G ⪯ T_i, a_i ≥ 0 and Σ a_i = 1 give G ⪯ Σ a_i T_i',
+    source: 'order of positive semidefinite matrices',
+  },
+  slope: {
+    statement: 'every difference quotient of σ lies in [low, high]',
+    source: 'mean value theorem, piecewise',
+    coq: 'relu_slope',
+  },
+  linear: {
+    statement: 'WᵀW ⪯ T makes x ↦ W T^(−1/2) x + b 1-Lipschitz (for WWᵀ ⪯ T: x ↦ T^(−1/2) W x + b)',
+    source: `${ARAUJO}, Theorem 1`,
+    coq: 'linear_lip',
+  },
+  residual: {
+    statement: 'WᵀW ⪯ T and σ slope[0, 1] make x ↦ x − 2 W T⁻¹ σ(Wᵀx + b) 1-Lipschitz',
+    source: `${ARAUJO}, Theorem 1; with T = ‖W‖²I: Meunier, Delattre, Araujo & Allauzen, ICML 2022`,
+    coq: 'residual_lip',
+  },
+  elementwise: {
+    statement: 'σ slope[low, high] is max(|low|, |high|)-Lipschitz elementwise',
+    source: 'definition of the slope interval',
+  },
+  sort: {
+    statement: 'sorting within disjoint groups of channels is 1-Lipschitz (MaxMin is the case of two)',
+    source: 'Anil, Lucas & Grosse, ICML 2019; rearrangement inequality',
+  },
+  translate: { statement: 'x ↦ x − c is an isometry', source: 'definition' },
+  divide: { statement: 'x ↦ x / d per channel is (1 / min|d|)-Lipschitz, d ≠ 0', source: 'norm of a diagonal matrix' },
+  'zero-pad': { statement: 'appending zeros is an isometry', source: 'definition' },
+  'block-average': {
+    statement: 'the sum over disjoint kh×kw blocks divided by √(kh·kw) has norm 1',
+    source: 'Cauchy–Schwarz on each block',
+  },
+  reindex: { statement: 'a permutation of coordinates is an isometry', source: 'definition' },
+  identity: { statement: 'the identity is 1-Lipschitz', source: 'definition' },
+  compose: {
+    statement: 'f L-Lipschitz and g L′-Lipschitz make g ∘ f LL′-Lipschitz',
+    source: 'definition',
+    coq: 'lip_comp',
+  },
+  weaken: { statement: 'L-Lipschitz and L ≤ L′ give L′-Lipschitz', source: 'definition' },
+  'pairwise-head': {
+    statement:
+      'logit i − logit j is ‖ŵ_i − ŵ_j‖·L-Lipschitz when the head reads an L-Lipschitz feature; the head as a vector map is not bounded by this',
+    source: 'Singla, Singla & Feizi, ICLR 2022 (last-layer normalisation)',
+  },
+} as const satisfies Readonly<Record<string, Rule>>;
+
+export type RuleName = keyof typeof RULES;
+export const ruleNames = Object.keys(RULES) as readonly RuleName[];
+export const ruleOf = (name: RuleName): Rule => RULES[name];
+
+declare const DERIVED: unique symbol;
+
+/** A proof tree. Only `apply` makes one. */
+export interface Derivation {
+  readonly [DERIVED]: true;
+  readonly rule: RuleName;
+  /** What the judgement is about: the path of a layer or of a weight. */
+  readonly subject: string;
+  /** The numbers the rule was instantiated with. */
+  readonly constants: Readonly<Record<string, Rational>>;
+  /** Words the rule was instantiated with, e.g. the name of an activation. */
+  readonly about: Readonly<Record<string, string>>;
+  readonly premises: readonly Derivation[];
+  readonly conclusion: Judgement;
+}
+
+/** A rule applied where its side conditions fail: a bug of the compiler, which must have refused the program before. */
+export class RuleError extends Error {}
+
+const need = (ok: boolean, rule: RuleName, why: string): void => {
+  if (!ok) throw new RuleError(`rule ${rule} does not apply: ${why}`);
+};
+
+const square = (a: Rational): Rational => mul(a, a);
+export const lipschitz = (squared: Rational): Judgement => ({ kind: 'lipschitz', squared });
+const ONE_LIPSCHITZ = lipschitz(ONE);
+
+interface Instance {
+  readonly rule: RuleName;
+  readonly constants: Readonly<Record<string, Rational>>;
+  readonly about: Readonly<Record<string, string>>;
+  readonly premises: readonly Judgement[];
+}
+
+const constant = (i: Instance, name: string): Rational => {
+  const value = i.constants[name];
+  need(value !== undefined, i.rule, `constant ${name} is missing`);
+  return value;
+};
+const atLeast = (i: Instance, name: string, bound: Rational): Rational => {
+  const value = constant(i, name);
+  need(compare(value, bound) >= 0, i.rule, `${name} = ${format(value)} is below ${format(bound)}`);
+  return value;
+};
+const premise = <K extends Judgement['kind']>(i: Instance, n: number, kind: K): Extract<Judgement, { kind: K }> => {
+  const j = i.premises[n];
+  need(j !== undefined && j.kind === kind, i.rule, `premise ${n + 1} must be ${kind}`);
+  return j as Extract<Judgement, { kind: K }>;
+};
+const arity = (i: Instance, n: number): void =>
+  need(i.premises.length === n, i.rule, `takes ${n} premises, got ${i.premises.length}`);
+
+/** An axiom about the Gram matrix of `about.weight` on `about.side`. */
+const dominance = (i: Instance): Judgement => {
+  arity(i, 0);
+  const { weight, side } = i.about;
+  need(weight !== undefined && (side === 'rows' || side === 'columns'), i.rule, 'weight and side must be named');
+  return { kind: 'dominates', weight, side: side as GramSide };
+};
+const sameDominance = (i: Instance): Judgement => {
+  need(i.premises.length >= 1, i.rule, 'needs a premise');
+  const first = premise(i, 0, 'dominates');
+  i.premises.forEach((_, n) => {
+    const other = premise(i, n, 'dominates');
+    need(
+      other.weight === first.weight && other.side === first.side,
+      i.rule,
+      'premises speak of different Gram matrices',
+    );
+  });
+  return first;
+};
+const isometry = (i: Instance): Judgement => {
+  arity(i, 0);
+  return ONE_LIPSCHITZ;
+};
+
+/** Slope intervals by name; `a` is the slope of a leaky ReLU. Exact: σ′ of the sigmoid has supremum 1/4. */
+const SLOPES: Readonly<Record<string, (a: Rational) => Slope>> = {
+  relu: () => ({ low: ZERO, high: ONE }),
+  leaky_relu: a => (compare(a, ONE) <= 0 ? { low: a, high: ONE } : { low: ONE, high: a }),
+  tanh: () => ({ low: ZERO, high: ONE }),
+  sigmoid: () => ({ low: ZERO, high: rational(1, 4) }),
+  abs: () => ({ low: rational(-1), high: ONE }),
+};
+
+const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
+  'gram-iteration': i => {
+    atLeast(i, 'steps', ONE);
+    return dominance(i);
+  },
+  'gram-iteration-symbol': i => {
+    atLeast(i, 'steps', ONE);
+    // N > 2d = k − 1 on both axes keeps the cosine positive.
+    const n = constant(i, 'grid');
+    need(
+      compare(n, sub(constant(i, 'kh'), ONE)) > 0 && compare(n, sub(constant(i, 'kw'), ONE)) > 0,
+      i.rule,
+      'grid too coarse for this kernel',
+    );
+    return dominance(i);
+  },
+  'gram-iteration-operator': i => {
+    atLeast(i, 'steps', ONE);
+    return dominance(i);
+  },
+  'gram-iteration-reshaped': i => {
+    atLeast(i, 'steps', ONE);
+    need(equal(constant(i, 'factor'), mul(constant(i, 'kh'), constant(i, 'kw'))), i.rule, 'factor must be kh·kw');
+    return dominance(i);
+  },
+  'orthogonal-cayley': dominance,
+  'orthogonal-reshaped': i => {
+    need(equal(constant(i, 'factor'), mul(constant(i, 'kh'), constant(i, 'kw'))), i.rule, 'factor must be kh·kw');
+    return dominance(i);
+  },
+  gershgorin: dominance,
+  'gershgorin-lattice': dominance,
+  'dominance-shift': i => {
+    arity(i, 1);
+    atLeast(i, 'eps', ZERO);
+    return sameDominance(i);
+  },
+  'dominance-scale': i => {
+    arity(i, 1);
+    atLeast(i, 'factor', ONE);
+    return sameDominance(i);
+  },
+  'dominance-max': sameDominance,
+  'dominance-convex': i => {
+    const weights = i.premises.map((_, n) => atLeast(i, `a${n + 1}`, ZERO));
+    need(equal(weights.reduce(add, ZERO), ONE), i.rule, 'weights do not add up to 1');
+    return sameDominance(i);
+  },
+  slope: i => {
+    arity(i, 0);
+    const slope = SLOPES[i.about.function];
+    need(slope !== undefined, i.rule, `no slope interval is known for ${i.about.function}`);
+    return { kind: 'slope', ...slope(i.about.function === 'leaky_relu' ? constant(i, 'a') : ONE) };
+  },
+  linear: i => {
+    arity(i, 1);
+    need(
+      premise(i, 0, 'dominates').side === (i.about.side === 'in' ? 'columns' : 'rows'),
+      i.rule,
+      'the Gram matrix is of the other side',
+    );
+    return ONE_LIPSCHITZ;
+  },
+  residual: i => {
+    arity(i, 2);
+    need(premise(i, 0, 'dominates').side === 'rows', i.rule, 'the Gram matrix must be that of the hidden units');
+    const { low, high } = premise(i, 1, 'slope');
+    need(
+      compare(low, ZERO) >= 0 && compare(high, ONE) <= 0,
+      i.rule,
+      `slope [${format(low)}, ${format(high)}] is not within [0, 1]`,
+    );
+    return ONE_LIPSCHITZ;
+  },
+  elementwise: i => {
+    arity(i, 1);
+    const { low, high } = premise(i, 0, 'slope');
+    return lipschitz(square(max(absolute(low), absolute(high))));
+  },
+  sort: i => {
+    atLeast(i, 'group', ONE);
+    return isometry(i);
+  },
+  translate: isometry,
+  divide: i => {
+    arity(i, 0);
+    const d = constant(i, 'least');
+    need(compare(d, ZERO) > 0, i.rule, 'the least |divisor| must be positive');
+    return lipschitz(div(ONE, square(d)));
+  },
+  'zero-pad': isometry,
+  'block-average': isometry,
+  reindex: isometry,
+  identity: isometry,
+  compose: i => lipschitz(i.premises.map((_, n) => premise(i, n, 'lipschitz').squared).reduce(mul, ONE)),
+  weaken: i => {
+    arity(i, 1);
+    const to = square(atLeast(i, 'to', ZERO));
+    need(compare(premise(i, 0, 'lipschitz').squared, to) <= 0, i.rule, 'the bound is larger');
+    return lipschitz(to);
+  },
+  'pairwise-head': i => {
+    arity(i, 1);
+    return { kind: 'pairwise', squared: premise(i, 0, 'lipschitz').squared };
+  },
+};
+
+/**
+ * The conclusion of `rule` from `premises`, as a derivation. Throws RuleError when a side condition fails; callers refuse such programs
+ * with a diagnostic before they get here.
+ */
+export const apply = (
+  rule: RuleName,
+  subject: string,
+  premises: readonly Derivation[] = [],
+  constants: Readonly<Record<string, Rational>> = {},
+  about: Readonly<Record<string, string>> = {},
+): Derivation => {
+  const conclusion = CONCLUDE[rule]({ rule, constants, about, premises: premises.map(p => p.conclusion) });
+  return { rule, subject, constants, about, premises, conclusion } as Derivation;
+};
