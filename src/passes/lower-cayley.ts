@@ -1,0 +1,35 @@
+/** The Cayley transform of a rectangular matrix (Trockman & Kolter, ICLR 2021). */
+import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
+
+/** ‖a‖_F > 0 or 1: the norm to divide by, safe at a = 0. */
+export const frobeniusOrOne = (b: GraphBuilder, a: TensorId): TensorId => {
+  const squares = b.sum(
+    b.mul(a, a),
+    b.shape(a).map((_, i) => i),
+  );
+  const one = b.constant(1);
+  return b.unary('sqrt', b.select(b.binary('greater', squares, b.constant(0)), squares, one));
+};
+
+/**
+ * Orthogonal rows or columns from any w [out, in] and scale alpha []: with w' = alpha·w/‖w‖_F = [U; V], U square, and
+ * A = U − Uᵀ + VᵀV, the columns of [(I + A)⁻¹(I − A); −2V(I + A)⁻¹] are orthonormal. A matrix wider than tall is transposed first.
+ */
+export const cayley = (b: GraphBuilder, w: TensorId, alpha: TensorId): TensorId => {
+  const [out, columns] = b.shape(w);
+  const scaled = b.mul(w, b.broadcast(b.div(alpha, frobeniusOrOne(b, w)), [out, columns], []));
+  return columns > out ? b.transpose(tall(b, b.transpose(scaled, [1, 0])), [1, 0]) : tall(b, scaled);
+};
+
+const tall = (b: GraphBuilder, w: TensorId): TensorId => {
+  const [rows, n] = b.shape(w);
+  const shape = [n, n];
+  const identity = b.binary('equal', b.iota(shape, 0), b.iota(shape, 1));
+  const u = rows === n ? w : b.slice(w, [0, 0], [n, n]);
+  const skew = b.sub(u, b.transpose(u, [1, 0]));
+  if (rows === n) return b.matmul(b.inverse(b.add(identity, skew)), b.sub(identity, skew));
+  const v = b.slice(w, [n, 0], [rows, n]);
+  const a = b.add(skew, b.matmul(v, v, { a: true }));
+  const inverse = b.inverse(b.add(identity, a));
+  return b.concat([b.matmul(inverse, b.sub(identity, a)), b.scale(b.matmul(v, inverse), -2)], 0);
+};

@@ -1,0 +1,121 @@
+/**
+ * A layer's rescaling as tensor graph: a vector T (positive where it is used) with G ⪯ diag(T), G the layer's Gram matrix. One
+ * mechanism for every layer form, dense or convolutional; the rules are those of MATH.md's table, by the names of the literature.
+ */
+import type { LinearMap, Rescaling, Side } from '../ir/network.ts';
+import { toNumber } from '../ir/rational.ts';
+import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
+import { cayley } from './lower-cayley.ts';
+import { spectralBound } from './lower-spectral.ts';
+
+/**
+ * A T_i at or below this (2⁻⁶⁰) counts as zero: the unit is switched off (t_i = 0, which is always sound) instead of divided by,
+ * so that neither 1/T nor its derivative 1/T² leaves the range of f32.
+ */
+const NEGLIGIBLE = 2 ** -60;
+
+/** exp(q) is used for |q| up to this: any positive weights are valid, and these keep every product inside f32. */
+const Q_LIMIT = 20;
+
+/** v, one entry per index of `axis`, repeated to the shape of `like`. */
+export const along = (b: GraphBuilder, v: TensorId, like: TensorId, axis: number): TensorId =>
+  b.broadcast(v, b.shape(like), [axis]);
+
+/** A number repeated to [n]. */
+const filled = (b: GraphBuilder, scalar: TensorId, n: number): TensorId => b.broadcast(scalar, [n], []);
+
+/**
+ * |G| summed over spatial offsets: [m, m], m the rows (`out`) or columns (`in`) of the map. For a convolution g_ij(δ) is the
+ * correlation of the kernel with itself at every offset |δ| ≤ k − 1, which covers zero padding at every image size.
+ */
+const absoluteGram = (b: GraphBuilder, map: LinearMap, weight: TensorId, side: Side): TensorId => {
+  if (map.kind === 'dense') {
+    return b.unary(
+      'abs',
+      side === 'out' ? b.matmul(weight, weight, { b: true }) : b.matmul(weight, weight, { a: true }),
+    );
+  }
+  const kernel = side === 'out' ? weight : b.transpose(weight, [1, 0, 2, 3]);
+  const [kh, kw] = map.kernel;
+  const correlation = b.conv(kernel, kernel, convAttrs({ padding: [kh - 1, kw - 1] }));
+  return b.sum(b.unary('abs', correlation), [2, 3]);
+};
+
+/** The diagonal of one rule: [m]. */
+const diagonal = (
+  b: GraphBuilder,
+  map: LinearMap,
+  weight: TensorId,
+  image: readonly number[],
+  rescaling: Exclude<Rescaling, { by: 'orthogonal' }>,
+  side: Side,
+): TensorId => {
+  const m = side === 'out' ? map.out : map.in;
+  const part = (r: Rescaling): TensorId => {
+    if (r.by === 'orthogonal') throw new Error('lower: an orthogonal weight cannot be combined with another rescaling');
+    return diagonal(b, map, weight, image, r, side);
+  };
+  switch (rescaling.by) {
+    case 'spectral':
+      return filled(b, b.offset(spectralBound(b, map, weight, image, rescaling.method), toNumber(rescaling.eps)), m);
+    case 'aol':
+      return b.offset(b.sum(absoluteGram(b, map, weight, side), [1]), toNumber(rescaling.eps));
+    case 'sll': {
+      // Σ_j |G_ij| exp(q_j − q_i) as a matrix-vector product, so that no m×m matrix of exponentials exists.
+      const gram = absoluteGram(b, map, weight, side);
+      const q = b.param(rescaling.q.path, rescaling.q.shape);
+      const clamped = b.binary('min', b.binary('max', q, b.constant(-Q_LIMIT, [m])), b.constant(Q_LIMIT, [m]));
+      const weighted = b.mul(gram, along(b, b.unary('exp', clamped), gram, 1));
+      return b.mul(b.sum(weighted, [1]), b.unary('exp', b.unary('neg', clamped)));
+    }
+    case 'max':
+      return rescaling.of.map(part).reduce((x, y) => b.binary('max', x, y));
+    case 'convex':
+      return rescaling.of.map(p => b.scale(part(p.part), toNumber(p.weight))).reduce(b.add);
+    case 'scaled':
+      return b.scale(part(rescaling.of), toNumber(rescaling.factor));
+    default:
+      return rescaling satisfies never;
+  }
+};
+
+/**
+ * The weight a layer really uses, and its T: [out] (`side` 'out', Gram matrix W Wᵀ of the stored weight) or [in] (`side` 'in',
+ * WᵀW). `image` is the shape of the layer's input, which only the operator norm of a convolution depends on.
+ */
+export const lowerRescaling = (
+  b: GraphBuilder,
+  map: LinearMap,
+  image: readonly number[],
+  rescaling: Rescaling,
+  side: Side,
+): { readonly weight: TensorId; readonly T: TensorId } => {
+  const stored = b.param(map.weight.path, map.weight.shape);
+  if (rescaling.by !== 'orthogonal') return { weight: stored, T: diagonal(b, map, stored, image, rescaling, side) };
+  const m = side === 'out' ? map.out : map.in;
+  const columns = map.kind === 'dense' ? map.in : map.in * map.kernel[0] * map.kernel[1];
+  const alpha = b.reshape(b.param(rescaling.alpha.path, rescaling.alpha.shape), []);
+  const q = cayley(b, b.reshape(stored, [map.out, columns]), alpha);
+  // A kernel whose reshaped matrix has norm 1 is a convolution of norm at most √(kh·kw).
+  const T = b.constant(map.kind === 'dense' ? 1 : map.kernel[0] * map.kernel[1], [m]);
+  return { weight: b.reshape(q, map.weight.shape), T };
+};
+
+/** 1/T, and 0 where T is negligible. */
+export const inverseOrZero = (b: GraphBuilder, T: TensorId): TensorId => {
+  const { used, safe, zero } = guard(b, T);
+  return b.select(used, b.unary('reciprocal', safe), zero);
+};
+
+/** 1/√T, and 0 where T is negligible. */
+export const inverseRootOrZero = (b: GraphBuilder, T: TensorId): TensorId => {
+  const { used, safe, zero } = guard(b, T);
+  return b.select(used, b.unary('reciprocal', b.unary('sqrt', safe)), zero);
+};
+
+/** The select comes before the reciprocal, so that no infinity is made and no gradient is 0·∞. */
+const guard = (b: GraphBuilder, T: TensorId): { used: TensorId; safe: TensorId; zero: TensorId } => {
+  const shape = b.shape(T);
+  const used = b.binary('greater', T, b.constant(NEGLIGIBLE, shape));
+  return { used, safe: b.select(used, T, b.constant(1, shape)), zero: b.constant(0, shape) };
+};

@@ -1,0 +1,128 @@
+/**
+ * Upper bounds λ ≥ ‖W‖² by Gram iteration (Delattre, Barthélemy, Araujo, Allauzen, ICML 2023): for symmetric positive semidefinite G,
+ * ‖G^p‖_F^(1/p) ≥ ‖G‖, with quadratic convergence when p doubles. Gradients flow through the iteration.
+ */
+import type { LinearMap, SpectralMethod } from '../ir/network.ts';
+import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
+
+/**
+ * ‖G^p‖_F^(1/p), p = 2^(steps − 1), for G [B…, m, m] symmetric positive semidefinite: [B…].
+ *
+ * The iterate is divided by its largest entry before each squaring, and the logarithms are collected: with H₀ = G and
+ * H_{i+1} = (H_i/s_i)², log λ = Σ_i 2^(−i) log s_i + 2^(−(steps−1)) log ‖H_last/s_last‖_F. This is the same number whatever the s_i
+ * are, so they pass no gradient, and the gradient is still exact.
+ */
+const gramIteration = (b: GraphBuilder, gram: TensorId, steps: number): TensorId => {
+  if (!(steps >= 1)) throw new Error(`lower: Gram iteration of ${steps} steps`);
+  const shape = b.shape(gram);
+  const rank = shape.length;
+  const batch = shape.slice(0, -2);
+  const batchAxes = batch.map((_, i) => i);
+  const matrixAxes = [rank - 2, rank - 1];
+  const normalise = (h: TensorId): { unit: TensorId; scale: TensorId; present: TensorId } => {
+    const largest = b.detach(b.maximum(b.unary('abs', h), matrixAxes));
+    const present = b.binary('greater', largest, b.constant(0, batch));
+    const scale = b.select(present, largest, b.constant(1, batch));
+    return { unit: b.mul(h, b.broadcast(b.unary('reciprocal', scale), shape, batchAxes)), scale, present };
+  };
+  const first = normalise(gram);
+  let unit = first.unit;
+  let log = b.constant(0, batch);
+  for (let i = 1; i < steps; i++) {
+    const next = normalise(b.matmul(unit, unit));
+    log = b.add(log, b.scale(b.unary('log', next.scale), 2 ** -i));
+    unit = next.unit;
+  }
+  const squares = b.sum(b.mul(unit, unit), matrixAxes);
+  // ½ log Σ = log ‖·‖_F; at G = 0 the logarithm is of 1 and the result is replaced below.
+  const safe = b.select(first.present, squares, b.constant(1, batch));
+  log = b.add(log, b.scale(b.unary('log', safe), 0.5 * 2 ** -(steps - 1)));
+  // The first scale stays outside the exponential, whose argument is then small: f32 keeps its digits.
+  return b.select(first.present, b.mul(first.scale, b.unary('exp', log)), b.constant(0, batch));
+};
+
+/** λ ≥ ‖A‖² for a matrix A [r, c], through its smaller Gram matrix: []. */
+const matrixBound = (b: GraphBuilder, a: TensorId, steps: number): TensorId => {
+  const [r, c] = b.shape(a);
+  return gramIteration(b, r <= c ? b.matmul(a, a, { b: true }) : b.matmul(a, a, { a: true }), steps);
+};
+
+/**
+ * λ ≥ ‖conv‖² at every image size from the symbol K̂(θ) = Σ_δ K[·,·,δ] e^{iδ·θ} on an N×N grid: |u*K̂(θ)v| is a trigonometric
+ * polynomial of degree d = (k − 1)/2 per axis, so its maximum is at most the maximum on N > 2d equidistant points divided by
+ * cos(πd/N) per axis (Ehlich & Zeller 1964); for half-integral d the same in θ/2, with 2N points and degree 2d. Real kernels
+ * have K̂(−θ) = conj K̂(θ), so half of the grid is enough.
+ */
+const symbolBound = (
+  b: GraphBuilder,
+  map: Extract<LinearMap, { kind: 'conv' }>,
+  kernel: TensorId,
+  steps: number,
+  grid: number,
+): TensorId => {
+  const [kh, kw] = map.kernel;
+  if (!(grid > Math.max(kh, kw) - 1)) throw new Error(`lower: a grid of ${grid} points is too coarse for ${kh}×${kw}`);
+  const points: (readonly [number, number])[] = [];
+  for (let u = 0; u < grid; u++) for (let v = 0; 2 * v <= grid; v++) points.push([u, v]);
+  const taps = kh * kw;
+  const table = (f: (angle: number) => number): TensorId => {
+    const data = Array.from({ length: taps * points.length }, (_, at) => {
+      const [tap, [u, v]] = [Math.floor(at / points.length), points[at % points.length]];
+      return f((2 * Math.PI * ((Math.floor(tap / kw) * u + (tap % kw) * v) % grid)) / grid);
+    });
+    return b.literal(data, [taps, points.length]);
+  };
+  const { out, in: columns } = map;
+  const flat = b.reshape(kernel, [out * columns, taps]);
+  // [P, out, in]: one matrix per grid point.
+  const component = (f: (angle: number) => number): TensorId =>
+    b.transpose(b.reshape(b.matmul(flat, table(f)), [out, columns, points.length]), [2, 0, 1]);
+  const re = component(Math.cos);
+  const im = component(Math.sin);
+  // A complex matrix R + iI acts as the real [[R, −I], [I, R]], of the same norm.
+  const real = b.concat([b.concat([re, b.unary('neg', im)], 2), b.concat([im, re], 2)], 1);
+  const gram = out <= columns ? b.matmul(real, real, { b: true }) : b.matmul(real, real, { a: true });
+  const largest = b.maximum(gramIteration(b, gram, steps), [0]);
+  const cosine = (k: number) => Math.cos((Math.PI * (k - 1)) / 2 / grid);
+  return b.scale(largest, 1 / (cosine(kh) * cosine(kw)) ** 2);
+};
+
+/** The zero-padded convolution as a matrix [in·H·W, out·H'·W']: row = image of one unit input. */
+const operatorMatrix = (
+  b: GraphBuilder,
+  map: Extract<LinearMap, { kind: 'conv' }>,
+  kernel: TensorId,
+  image: readonly number[],
+): TensorId => {
+  const n = image.reduce((p, d) => p * d, 1);
+  const identity = b.binary('equal', b.iota([n, n], 0), b.iota([n, n], 1));
+  const images = b.conv(b.reshape(identity, [n, ...image]), kernel, convAttrs({ padding: map.padding }));
+  const [, ...rest] = b.shape(images);
+  return b.reshape(images, [n, rest.reduce((p, d) => p * d, 1)]);
+};
+
+/**
+ * λ ≥ ‖W‖² as a scalar: []. `image` [channels, height, width] is the input of a convolution. A dense map has one method: Gram
+ * iteration on its matrix.
+ */
+export const spectralBound = (
+  b: GraphBuilder,
+  map: LinearMap,
+  weight: TensorId,
+  image: readonly number[],
+  method: SpectralMethod,
+): TensorId => {
+  if (map.kind === 'dense') return matrixBound(b, weight, method.steps);
+  switch (method.kind) {
+    case 'gram':
+      return symbolBound(b, map, weight, method.steps, method.grid);
+    case 'operator':
+      return matrixBound(b, operatorMatrix(b, map, weight, image), method.steps);
+    case 'reshaped': {
+      const taps = map.kernel[0] * map.kernel[1];
+      return b.scale(matrixBound(b, b.reshape(weight, [map.out, map.in * taps]), method.steps), taps);
+    }
+    default:
+      return method satisfies never;
+  }
+};

@@ -1,0 +1,151 @@
+/**
+ * Proven network → tensor graph. Every layer is written in the primitives; T is inserted here, by one mechanism for both layer
+ * forms. Only a proven network is accepted.
+ */
+import type { Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
+import { type Rational, toNumber } from '../ir/rational.ts';
+import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
+import { lowerActivation } from './lower-activation.ts';
+import { along, inverseOrZero, inverseRootOrZero, lowerRescaling } from './lower-rescaling.ts';
+import type { ProvenNetwork } from './prove.ts';
+
+/**
+ * 'train': a residual layer scales the small weight (y = x − (2W/T) σ(Wᵀx + b)), so T costs one product with the weight and ∂/∂T
+ * nothing per example. 'inference': it scales the activations (y = x − W (t ⊙ σ(Wᵀx + b))), so both uses of W are one tensor,
+ * as the proof for rounded numbers requires. Equal over ℝ.
+ */
+export type LoweringMode = 'train' | 'inference';
+
+export interface LoweredNetwork {
+  /** What enters the head, or the output of a network without one: [N, …]. */
+  readonly features: TensorId;
+  /** [N, classes]. */
+  readonly logits?: TensorId;
+  /** The head's normalised rows: [classes, features]. */
+  readonly headWeight?: TensorId;
+}
+
+/** W·x for a batch. */
+const apply = (b: GraphBuilder, map: LinearMap, weight: TensorId, x: TensorId): TensorId =>
+  map.kind === 'dense' ? b.matmul(x, weight, { b: true }) : b.conv(x, weight, convAttrs({ padding: map.padding }));
+
+/** Wᵀ·u for a batch, back to an input of shape `image`. */
+const applyTranspose = (b: GraphBuilder, map: LinearMap, weight: TensorId, u: TensorId, image: Shape): TensorId =>
+  map.kind === 'dense'
+    ? b.matmul(u, weight)
+    : b.convTranspose(u, weight, [image[1], image[2]], convAttrs({ padding: map.padding }));
+
+const addBias = (b: GraphBuilder, x: TensorId, bias: { path: string; shape: Shape } | undefined): TensorId =>
+  bias === undefined ? x : b.add(x, along(b, b.param(bias.path, bias.shape), x, 1));
+
+/** One number per channel, or one for all, repeated to the shape of x. */
+const perChannel = (b: GraphBuilder, values: readonly Rational[], f: (v: number) => number, x: TensorId): TensorId => {
+  const numbers = values.map(v => f(toNumber(v)));
+  return numbers.length === 1
+    ? b.constant(numbers[0], b.shape(x))
+    : along(b, b.literal(numbers, [numbers.length]), x, 1);
+};
+
+const averagePool = (b: GraphBuilder, x: TensorId, [kh, kw]: readonly [number, number]): TensorId => {
+  const [n, c, h, w] = b.shape(x);
+  const [rows, columns] = [Math.floor(h / kh), Math.floor(w / kw)];
+  const whole = rows * kh === h && columns * kw === w;
+  const cropped = whole ? x : b.slice(x, [0, 0, 0, 0], [n, c, rows * kh, columns * kw]);
+  const blocks = b.reshape(cropped, [n, c, rows, kh, columns, kw]);
+  return b.scale(b.sum(blocks, [3, 5]), 1 / Math.sqrt(kh * kw));
+};
+
+/** Rows of `weight` divided by their norm + eps; a zero row stays zero. */
+const normaliseRows = (b: GraphBuilder, weight: TensorId, eps: number): TensorId => {
+  const squares = b.sum(b.mul(weight, weight), [1]);
+  const shape = b.shape(squares);
+  const present = b.binary('greater', squares, b.constant(0, shape));
+  const norm = b.unary('sqrt', b.select(present, squares, b.constant(1, shape)));
+  const scale = b.select(present, b.unary('reciprocal', b.offset(norm, eps)), b.constant(0, shape));
+  return b.mul(weight, along(b, scale, weight, 0));
+};
+
+type Affine = Exclude<LayerOp, { kind: 'head' }>;
+
+/** One layer but the head; x [N, …image] → [N, …]. */
+const lowerLayer = (b: GraphBuilder, op: Affine, x: TensorId, image: Shape, mode: LoweringMode): TensorId => {
+  switch (op.kind) {
+    case 'center':
+      return b.sub(
+        x,
+        perChannel(b, op.offset, v => v, x),
+      );
+    case 'scale':
+      return b.mul(
+        x,
+        perChannel(b, op.divisor, v => 1 / v, x),
+      );
+    case 'pad': {
+      const shape = b.shape(x);
+      const none = shape.map(() => 0);
+      return b.pad(
+        x,
+        none,
+        shape.map((d, i) => (i === 1 ? op.to - d : 0)),
+      );
+    }
+    case 'linear': {
+      const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, op.side);
+      const scaled = b.mul(weight, along(b, inverseRootOrZero(b, T), weight, op.side === 'in' ? 1 : 0));
+      return addBias(b, apply(b, op.map, scaled, x), op.bias);
+    }
+    case 'residual': {
+      const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, 'out');
+      const t = b.scale(inverseOrZero(b, T), 2);
+      const u = lowerActivation(b, op.act, addBias(b, apply(b, op.map, weight, x), op.bias));
+      const step =
+        mode === 'train'
+          ? applyTranspose(b, op.map, b.mul(weight, along(b, t, weight, 0)), u, image)
+          : applyTranspose(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image);
+      return b.sub(x, step);
+    }
+    case 'activation':
+      return lowerActivation(b, op.act, x);
+    case 'avgpool':
+      return averagePool(b, x, op.size);
+    case 'flatten': {
+      const [n, ...rest] = b.shape(x);
+      return b.reshape(x, [n, rest.reduce((p, d) => p * d, 1)]);
+    }
+    default:
+      return op satisfies never;
+  }
+};
+
+/** The network applied to x [N, …input shape]. */
+export const lowerNetwork = (
+  b: GraphBuilder,
+  proven: ProvenNetwork,
+  x: TensorId,
+  mode: LoweringMode,
+): LoweredNetwork => {
+  const { network } = proven;
+  const values = new Map<number, TensorId>([[network.input.id, x]]);
+  const shapes = new Map<number, Shape>([[network.input.id, network.input.shape]]);
+  const origin = b.origin;
+  const operand = (layer: Layer): { value: TensorId; shape: Shape } => {
+    const id = layer.inputs[0];
+    return { value: values.get(id)!, shape: shapes.get(id)! };
+  };
+  let features = x;
+  for (const layer of network.layers) {
+    b.origin = layer.path;
+    const { value, shape } = operand(layer);
+    if (layer.op.kind === 'head') {
+      const weight = normaliseRows(b, b.param(layer.op.weight.path, layer.op.weight.shape), toNumber(layer.op.eps));
+      const logits = addBias(b, b.matmul(value, weight, { b: true }), layer.op.bias);
+      b.origin = origin;
+      return { features: value, logits, headWeight: weight };
+    }
+    features = lowerLayer(b, layer.op, value, shape, mode);
+    values.set(layer.id, features);
+    shapes.set(layer.id, layer.shape);
+  }
+  b.origin = origin;
+  return { features };
+};
