@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { create } from 'webgpu';
 import { NoAdapterError } from './errors.ts';
 import { healthOf } from './health.ts';
-import { holdLibrary, useSoftwareDriver } from './swiftshader.ts';
+import { holdLibrary, unpackSoftwareDriver, withSoftwareDriver } from './swiftshader.ts';
 
 export type AdapterPreference = 'hardware' | 'software';
 
@@ -68,12 +68,18 @@ export const findVulkanDrivers = (): string[] => {
   });
 };
 
-const hasVulkanLoader = (): boolean => {
+/** Maps the Vulkan loader, the system's or else the packaged one, which serves any driver. */
+const holdVulkanLoader = (): boolean => {
   try {
     holdLibrary('libvulkan.so.1');
     return true;
   } catch {
-    return false;
+    try {
+      unpackSoftwareDriver();
+      return true;
+    } catch {
+      return false;
+    }
   }
 };
 
@@ -99,12 +105,14 @@ const requestAdapter = async (robust: boolean): Promise<GPUAdapter | null> => {
 const instances = new WeakMap<GPUAdapter, GPU>();
 const parents = new WeakMap<GPUDevice, GPUAdapter>();
 
+type Found = { readonly adapter: GPUAdapter; readonly driver?: string } | { readonly reason: string };
+
 /** The adapter of this machine's own driver, or why there is none. */
-const hardwareAdapter = async (robust: boolean): Promise<{ adapter: GPUAdapter } | { reason: string }> => {
+const hardwareAdapter = async (robust: boolean): Promise<Found> => {
   if (process.platform === 'linux') {
     if (findVulkanDrivers().length === 0)
       return { reason: 'no Vulkan driver is installed (no manifest in vulkan/icd.d)' };
-    if (!hasVulkanLoader()) return { reason: 'the Vulkan loader libvulkan.so.1 is not installed' };
+    if (!holdVulkanLoader()) return { reason: 'there is a Vulkan driver, but no loader (libvulkan.so.1)' };
   }
   const adapter = await requestAdapter(robust);
   if (!adapter) return { reason: 'WebGPU finds no adapter among the installed drivers' };
@@ -112,16 +120,24 @@ const hardwareAdapter = async (robust: boolean): Promise<{ adapter: GPUAdapter }
   return { adapter };
 };
 
-const softwareAdapter = async (
-  robust: boolean,
-): Promise<{ adapter: GPUAdapter; driver: string } | { reason: string }> => {
+const softwareAdapter = async (robust: boolean): Promise<Found> => {
   try {
-    const { icd } = useSoftwareDriver();
-    const adapter = await requestAdapter(robust);
-    return adapter ? { adapter, driver: icd } : { reason: `WebGPU refuses the packaged driver ${icd}` };
+    return await withSoftwareDriver(async ({ icd }) => {
+      const adapter = await requestAdapter(robust);
+      return adapter ? { adapter, driver: icd } : { reason: `WebGPU refuses the packaged driver ${icd}` };
+    });
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) };
   }
+};
+
+/** What `openDevice` could choose from: one entry a kind, with the adapter's name or the reason why there is none. */
+export const surveyAdapters = async (): Promise<
+  readonly { readonly kind: AdapterPreference; readonly name?: string; readonly reason?: string }[]
+> => {
+  const entry = (kind: AdapterPreference, found: Found) =>
+    'adapter' in found ? { kind, name: describe(found.adapter.info) } : { kind, reason: found.reason };
+  return [entry('hardware', await hardwareAdapter(false)), entry('software', await softwareAdapter(false))];
 };
 
 type Choice = AdapterPreference | 'any' | 'none';

@@ -130,12 +130,21 @@ export const unpackSoftwareDriver = (): SoftwareDriver => {
   throw new Error(`cannot unpack the software GPU: ${failures.join('; ')}`);
 };
 
-/** Makes the packaged driver the one the Vulkan loader sees, for adapters created from now on in this process. */
-export const useSoftwareDriver = (): SoftwareDriver => {
+/** The newer two variables take precedence over VK_ICD_FILENAMES. */
+const LOADER_VARIABLES = ['VK_ICD_FILENAMES', 'VK_DRIVER_FILES', 'VK_ADD_DRIVER_FILES'];
+
+/** Runs `use` while the packaged driver is the only one the Vulkan loader sees; adapters made in it live on afterwards. */
+export const withSoftwareDriver = async <T>(use: (driver: SoftwareDriver) => Promise<T>): Promise<T> => {
   const driver = unpackSoftwareDriver();
-  // The newer variables take precedence over VK_ICD_FILENAMES.
-  delete process.env.VK_DRIVER_FILES;
-  delete process.env.VK_ADD_DRIVER_FILES;
+  const before = LOADER_VARIABLES.map(name => [name, process.env[name]] as const);
+  for (const name of LOADER_VARIABLES) delete process.env[name];
   process.env.VK_ICD_FILENAMES = driver.icd;
-  return driver;
+  try {
+    return await use(driver);
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
 };
