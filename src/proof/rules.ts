@@ -107,7 +107,6 @@ const RULES = {
   slope: {
     statement: 'every difference quotient of σ lies in [low, high]',
     source: 'mean value theorem, piecewise',
-    coq: 'relu_slope',
   },
   linear: {
     statement: 'WᵀW ⪯ T makes x ↦ W T^(−1/2) x + b 1-Lipschitz (for WWᵀ ⪯ T: x ↦ T^(−1/2) W x + b)',
@@ -139,7 +138,7 @@ const RULES = {
   compose: {
     statement: 'f L-Lipschitz and g L′-Lipschitz make g ∘ f LL′-Lipschitz',
     source: 'definition',
-    coq: 'lip_comp',
+    coq: 'qlip_comp',
   },
   weaken: { statement: 'L-Lipschitz and L ≤ L′ give L′-Lipschitz', source: 'definition' },
   'pairwise-head': {

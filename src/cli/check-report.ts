@@ -1,0 +1,287 @@
+/** What `lip check` says of a proven network: as data for `--json`, and as a table of at most 100 columns. */
+import type { Layer, LayerOp, LinearMap, Rescaling, Shape, ValueId } from '../ir/network.ts';
+import { printActivation, printOp, printRescaling } from '../ir/print-network.ts';
+import { equal, format, ONE } from '../ir/rational.ts';
+import { type Cost, layerCost } from '../passes/cost.ts';
+import type { ProvenLayer, ProvenNetwork } from '../passes/prove.ts';
+import { formatBound } from '../proof/derivation.ts';
+import { type Derivation, type RuleName, ruleOf } from '../proof/rules.ts';
+
+/** One layer of the report. `flops` per image and `rescalingFlops` per training step; a multiply-add is two operations. */
+export interface CheckedLayer extends Cost {
+  readonly path: string;
+  readonly op: string;
+  readonly shape: Shape;
+  /** How T is found, as written after `by`. */
+  readonly rescaling?: string;
+  /** Exact, e.g. "1" or "√(2)"; the head has none, it is certified pairwise. */
+  readonly bound?: string;
+  readonly squaredBound?: string;
+  /** The rules its derivation uses, the conclusion's first. */
+  readonly rules: readonly RuleName[];
+}
+
+export interface CheckedNetwork {
+  readonly network: string;
+  readonly input: Shape;
+  readonly budget: string;
+  /** Of the map up to the head, for every value of the weights. */
+  readonly bound: string;
+  readonly squaredBound: string;
+  readonly total: Cost;
+  readonly layers: readonly CheckedLayer[];
+  readonly theorems: readonly {
+    readonly rule: RuleName;
+    readonly statement: string;
+    readonly source: string;
+    readonly coq?: string;
+  }[];
+}
+
+/** Rules below a conclusion, without those that only glue layers together. */
+const rulesOf = (d: Derivation): readonly RuleName[] => {
+  const found = new Set<RuleName>();
+  const visit = (n: Derivation): void => {
+    found.add(n.rule);
+    for (const p of n.premises) visit(p);
+  };
+  if (d.rule === 'pairwise-head') return [d.rule];
+  visit(d);
+  return [...found];
+};
+
+const rescalingOf = (op: LayerOp): string | undefined =>
+  op.kind === 'linear' || op.kind === 'residual' ? printRescaling(op.rescaling, op.map) : undefined;
+
+/** Collects what was proven and what it costs. */
+export const checkNetwork = (proven: ProvenNetwork): CheckedNetwork => {
+  const { network } = proven;
+  const shapes = new Map<ValueId, Shape>([
+    [network.input.id, network.input.shape],
+    ...network.layers.map(l => [l.id, l.shape] as const),
+  ]);
+  const layers = proven.layers.map(({ layer, derivation, squared }: ProvenLayer): CheckedLayer => {
+    const rescaling = rescalingOf(layer.op);
+    return {
+      path: layer.path,
+      op: printOp(layer.op),
+      shape: layer.shape,
+      ...layerCost(layer, shapes.get(layer.inputs[0])!),
+      ...(rescaling !== undefined && { rescaling }),
+      ...(squared && { bound: formatBound(squared), squaredBound: format(squared) }),
+      rules: rulesOf(derivation),
+    };
+  });
+  const sum = (f: (l: CheckedLayer) => number): number => layers.reduce((s, l) => s + f(l), 0);
+  const rules = new Set<RuleName>(layers.flatMap(l => l.rules));
+  if (layers.length > 1) rules.add('compose');
+  return {
+    network: network.name,
+    input: network.input.shape,
+    budget: format(network.budget),
+    bound: formatBound(proven.squared),
+    squaredBound: format(proven.squared),
+    total: { params: sum(l => l.params), flops: sum(l => l.flops), rescalingFlops: sum(l => l.rescalingFlops) },
+    layers,
+    theorems: [...rules].map(rule => ({ rule, ...ruleOf(rule) })),
+  };
+};
+
+const WIDTH = 100;
+
+/** 1234567 → "1.23 M"; below 10,000 exactly. */
+export const formatCount = (n: number): string => {
+  if (n < 10_000) return `${n}`;
+  const [unit, name] = (
+    [
+      [1e12, 'T'],
+      [1e9, 'G'],
+      [1e6, 'M'],
+      [1e3, 'k'],
+    ] as const
+  ).find(([u]) => n >= u)!;
+  const v = n / unit;
+  return `${v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2)} ${name}`;
+};
+
+const formatShape = (shape: Shape): string => shape.join('×');
+const kernelText = (map: LinearMap): string => (map.kind === 'conv' ? `, ${map.kernel.join('×')}` : '');
+
+/** The layer in few words: its path says dense or conv, its method has a column of its own, relu inside a residual goes without saying. */
+const formText = (op: LayerOp): string => {
+  switch (op.kind) {
+    case 'linear':
+      return `${op.map.in} → ${op.map.out}${kernelText(op.map)}`;
+    case 'residual':
+      return `residual ${op.map.out}${kernelText(op.map)}${op.act.kind === 'relu' ? '' : `, ${printActivation(op.act)}`}`;
+    case 'activation':
+      return printActivation(op.act);
+    case 'pad':
+      return `pad to ${op.to}`;
+    case 'avgpool':
+      return `avgpool ${op.size.join('×')}`;
+    case 'head':
+      return `head ${op.classes}`;
+    case 'center':
+    case 'scale':
+    case 'flatten':
+      return op.kind;
+    default:
+      return op satisfies never;
+  }
+};
+
+const methodName = (r: Rescaling): string => {
+  switch (r.by) {
+    case 'spectral':
+      return r.method.kind === 'gram' ? 'spectral' : r.method.kind;
+    case 'orthogonal':
+      return r.method;
+    case 'aol':
+    case 'sll':
+      return r.by;
+    case 'max':
+      return `max(${r.of.map(methodName).join(', ')})`;
+    case 'convex':
+      return `mix(${r.of.map(p => methodName(p.part)).join(', ')})`;
+    case 'scaled':
+      return `${format(r.factor)}·${methodName(r.of)}`;
+    default:
+      return r satisfies never;
+  }
+};
+const methodText = (op: LayerOp): string | undefined =>
+  op.kind === 'linear' || op.kind === 'residual' ? methodName(op.rescaling) : undefined;
+
+interface Row {
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+  /** Drawn left of the rows of a repeated block. */
+  readonly bracket: string;
+}
+
+/** Longest block that `repeat` may have been written around; longer ones are printed in full. */
+const LONGEST_BLOCK = 16;
+
+/** Folds what repeats: equal neighbours into one row, and equal blocks of layers into one block with a bracket. */
+const foldRepeats = (keys: readonly string[]): readonly Row[] => {
+  const rows: Row[] = [];
+  for (let i = 0; i < keys.length; ) {
+    let best = { period: 1, times: 1 };
+    for (let period = 1; period <= LONGEST_BLOCK && i + 2 * period <= keys.length; period++) {
+      let n = i + period;
+      while (n < keys.length && keys[n] === keys[n - period]) n++;
+      const times = Math.floor((n - i) / period);
+      if (times > 1 && times * period > best.times * best.period) best = { period, times };
+    }
+    const { period, times } = best;
+    for (let j = 0; j < period; j++) {
+      const bracket = period === 1 ? ' ' : j === 0 ? '┌' : j === period - 1 ? '└' : '│';
+      rows.push({ first: i + j, last: i + j + (times - 1) * period, count: times, bracket });
+    }
+    i += period * times;
+  }
+  return rows;
+};
+
+/** "conv[0]" and "conv[19]" → "conv[0…19]". */
+const pathRange = (first: string, last: string): string => {
+  if (first === last) return first;
+  const a = /^(.*)\[(\d+)\]$/.exec(first);
+  const b = /^(.*)\[(\d+)\]$/.exec(last);
+  return a && b && a[1] === b[1] ? `${a[1]}[${a[2]}…${b[2]}]` : `${first} … ${last}`;
+};
+
+const clip = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`);
+
+const wrap = (text: string, indent: string): string => {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && indent.length + line.length + 1 + word.length > WIDTH) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join(`\n${indent}`);
+};
+
+interface Column {
+  readonly title: string;
+  readonly right?: boolean;
+  /** May be cut short where the table would not fit. */
+  readonly flexible?: boolean;
+  readonly cells: readonly string[];
+}
+
+const table = (columns: readonly Column[]): readonly string[] => {
+  const widths = columns.map(c => Math.max(c.title.length, ...c.cells.map(x => x.length)));
+  const total = () => widths.reduce((s, w) => s + w + 2, 0);
+  while (total() > WIDTH) {
+    const widest = columns.reduce(
+      (best, c, i) => (c.flexible && (best < 0 || widths[i] > widths[best]) ? i : best),
+      -1,
+    );
+    if (widest < 0 || widths[widest] <= 8) break;
+    widths[widest] -= 1;
+  }
+  const line = (cells: readonly string[]): string =>
+    `  ${columns.map((c, i) => (c.right ? clip(cells[i], widths[i]).padStart(widths[i]) : clip(cells[i], widths[i]).padEnd(widths[i]))).join('  ')}`.trimEnd();
+  return [
+    line(columns.map(c => c.title)),
+    ...(columns[0]?.cells ?? []).map((_, row) => line(columns.map(c => c.cells[row]))),
+  ];
+};
+
+/** The table, the totals, the composed bound, and the theorems they rest on. Layers that repeat take one row. */
+export const printReport = (proven: ProvenNetwork): string => {
+  const report = checkNetwork(proven);
+  const { layers, total, theorems } = report;
+  const ops = proven.layers.map(p => p.layer);
+  const rows = foldRepeats(
+    layers.map((l, i) =>
+      JSON.stringify([formText(ops[i].op), l.shape, l.params, l.flops, l.rescalingFlops, l.rescaling, l.bound]),
+    ),
+  );
+  const number = new Map(theorems.map((t, i) => [t.rule, i + 1]));
+  type Cell = (l: CheckedLayer, layer: Layer, row: Row) => string;
+  const column = (title: string, cell: Cell, style: Pick<Column, 'right' | 'flexible'> = {}): Column => ({
+    title,
+    ...style,
+    cells: rows.map(r => cell(layers[r.first], ops[r.first], r)),
+  });
+  const none = '–';
+  const text = [
+    wrap(
+      `${report.network}: ${report.bound}-Lipschitz${ops.at(-1)?.op.kind === 'head' ? ' up to its head' : ''} for every value of its weights (budget ${report.budget}: proven)`,
+      '  ',
+    ),
+    '',
+    ...table([
+      column(
+        'layer',
+        (_, __, r) =>
+          `${r.bracket}${pathRange(ops[r.first].path, ops[r.last].path)}${r.count > 1 ? ` ×${r.count}` : ''}`,
+      ),
+      column('form', (_, l) => formText(l.op), { flexible: true }),
+      column('T', (_, l) => methodText(l.op) ?? none, { flexible: true }),
+      column('output', l => formatShape(l.shape)),
+      column('params', l => (l.params ? formatCount(l.params) : none), { right: true }),
+      column('FLOPs', l => (l.flops ? formatCount(l.flops) : none), { right: true }),
+      column('T FLOPs', l => (l.rescalingFlops ? formatCount(l.rescalingFlops) : none), { right: true }),
+      column('bound', l => l.bound ?? 'pairs', { right: true }),
+      column('by', l => l.rules.map(r => number.get(r)).join(' ')),
+    ]),
+    '',
+    `  parameters ${total.params.toLocaleString('en')}; ${formatCount(total.flops)}FLOP an image; ${formatCount(total.rescalingFlops)}FLOP a training step for T`,
+    `  composed bound ${report.bound}${equal(proven.squared, ONE) ? '' : ` (squared ${report.squaredBound})`}, exactly; budget ${report.budget}`,
+    '',
+    '  It rests on',
+    ...theorems.map(
+      (t, i) =>
+        `  ${`${i + 1}`.padStart(3)} ${wrap(`${t.rule}: ${t.statement}. ${t.source}${t.coq ? ` [Coq ${t.coq}]` : ''}`, '      ')}`,
+    ),
+  ];
+  return `${text.join('\n')}\n`;
+};
