@@ -1,0 +1,53 @@
+/** Constant folding for frozen weights. */
+import { evaluate } from '../ir/interpret.ts';
+import { GraphBuilder, prune, type TensorGraph, type TensorId } from '../ir/tensor.ts';
+
+/**
+ * `graph` with everything that depends on parameters alone computed in float64 and rounded once to f32. The result has no
+ * parameters and no updates. Constants, index tensors and repetitions stay symbolic, so that a bias repeated over a batch remains a small
+ * literal; a tensor with equal entries becomes a constant. Throws when a parameter is missing or a folded value is not finite.
+ */
+export const fold = (graph: TensorGraph, params: ReadonlyMap<string, ArrayLike<number>>): TensorGraph => {
+  const fixed = new Set<TensorId>();
+  for (const n of graph.nodes) {
+    if (n.op.kind !== 'input' && n.inputs.every(i => fixed.has(i))) fixed.add(n.id);
+  }
+  // Kept symbolic: leaves that are as small as a number, and what only repeats them or a literal.
+  const symbolic = (id: TensorId): boolean => ['constant', 'iota', 'broadcast'].includes(graph.nodes[id].op.kind);
+  const wanted = new Set<TensorId>();
+  const want = (id: TensorId): void => {
+    if (!fixed.has(id)) return;
+    if (symbolic(id)) graph.nodes[id].inputs.forEach(want);
+    else wanted.add(id);
+  };
+  for (const n of graph.nodes) if (!fixed.has(n.id)) n.inputs.forEach(want);
+  for (const id of graph.outputs.values()) want(id);
+  const values = evaluate(graph, { inputs: new Map(), params }, wanted);
+
+  const b = new GraphBuilder();
+  const moved = new Map<TensorId, TensorId>();
+  for (const n of graph.nodes) {
+    b.origin = n.origin;
+    const value = values.get(n.id);
+    if (value !== undefined) {
+      moved.set(n.id, leaf(b, value, n.shape, n.origin));
+    } else if (!fixed.has(n.id) || (symbolic(n.id) && n.inputs.every(i => moved.has(i)))) {
+      moved.set(
+        n.id,
+        b.make(
+          n.op,
+          n.inputs.map(i => moved.get(i)!),
+          n.shape,
+        ),
+      );
+    }
+  }
+  for (const [name, id] of graph.outputs) b.output(name, moved.get(id)!);
+  return prune(b.finish());
+};
+
+const leaf = (b: GraphBuilder, value: Float64Array, shape: readonly number[], origin: string): TensorId => {
+  const data = Array.from(value, Math.fround);
+  if (!data.every(Number.isFinite)) throw new Error(`fold: ${origin || 'a parameter'} has entries that are not finite`);
+  return data.every(v => v === data[0]) ? b.constant(data[0], shape) : b.literal(data, shape);
+};
