@@ -1,0 +1,124 @@
+/** Networks written by hand, for tests of passes that come after resolution. */
+import {
+  type Layer,
+  type LayerOp,
+  type LinearMap,
+  layerParams,
+  type Network,
+  type Param,
+  type Rescaling,
+  type Shape,
+} from '../src/ir/network.ts';
+import { ONE, rational, ZERO } from '../src/ir/rational.ts';
+import { type ProvenNetwork, prove } from '../src/passes/prove.ts';
+
+export const param = (path: string, shape: readonly number[]): Param => ({ path, shape, init: { kind: 'zeros' } });
+
+export const dense = (path: string, out: number, columns: number): LinearMap => ({
+  kind: 'dense',
+  out,
+  in: columns,
+  weight: param(`${path}.W`, [out, columns]),
+});
+
+export const conv = (path: string, out: number, columns: number, k = 3, padding = k >> 1): LinearMap => ({
+  kind: 'conv',
+  out,
+  in: columns,
+  kernel: [k, k],
+  padding: [padding, padding],
+  weight: param(`${path}.W`, [out, columns, k, k]),
+});
+
+const bias = (path: string, out: number): Param => param(`${path}.b`, [out]);
+
+export const linear = (path: string, map: LinearMap, rescaling: Rescaling, side: 'in' | 'out' = 'in'): LayerOp => ({
+  kind: 'linear',
+  map,
+  side,
+  rescaling,
+  bias: bias(path, map.out),
+});
+
+export const residual = (path: string, map: LinearMap, rescaling: Rescaling): LayerOp => ({
+  kind: 'residual',
+  map,
+  rescaling,
+  act: { kind: 'relu' },
+  bias: bias(path, map.out),
+});
+
+export const head = (classes: number, features: number, eps = ZERO): LayerOp => ({
+  kind: 'head',
+  classes,
+  eps,
+  weight: param('head.W', [classes, features]),
+  bias: param('head.b', [classes]),
+});
+
+export const aol = (eps = ZERO): Rescaling => ({ by: 'aol', eps });
+export const sll = (path: string, hidden: number): Rescaling => ({ by: 'sll', q: param(`${path}.q`, [hidden]) });
+export const spectral = (kind: 'gram' | 'operator' | 'reshaped', steps: number, eps = ZERO): Rescaling => ({
+  by: 'spectral',
+  eps,
+  method: kind === 'gram' ? { kind, steps, grid: 16 } : { kind, steps },
+});
+export const cayley = (path: string): Rescaling => ({
+  by: 'orthogonal',
+  method: 'cayley',
+  alpha: param(`${path}.alpha`, []),
+});
+export const combined = (path: string, hidden: number): Rescaling => ({
+  by: 'max',
+  of: [
+    {
+      by: 'convex',
+      of: [
+        { weight: rational(1, 4), part: aol() },
+        { weight: rational(3, 4), part: sll(path, hidden) },
+      ],
+    },
+    { by: 'scaled', factor: rational(5, 4), of: aol() },
+  ],
+});
+
+const outputShape = (op: LayerOp, s: Shape): Shape => {
+  switch (op.kind) {
+    case 'pad':
+      return [op.to, ...s.slice(1)];
+    case 'linear': {
+      const { map } = op;
+      if (map.kind === 'dense') return [map.out];
+      return [map.out, ...map.kernel.map((k, i) => s[1 + i] + 2 * map.padding[i] - k + 1)];
+    }
+    case 'avgpool':
+      return [s[0], Math.floor(s[1] / op.size[0]), Math.floor(s[2] / op.size[1])];
+    case 'flatten':
+      return [s.reduce((p, d) => p * d, 1)];
+    case 'head':
+      return [op.classes];
+    case 'residual':
+    case 'center':
+    case 'scale':
+    case 'activation':
+      return s;
+    default:
+      return op satisfies never;
+  }
+};
+
+const SPAN = { start: 0, end: 1 };
+
+/** A chain of layers, proven. */
+export const chain = (input: Shape, ops: readonly LayerOp[], budget = ONE): ProvenNetwork => {
+  let shape = input;
+  const layers = ops.map((op, i): Layer => {
+    shape = outputShape(op, shape);
+    const path = layerParams(op)[0]?.path.replace(/\.W$/, '') ?? `${op.kind}[${i}]`;
+    return { id: i + 1, inputs: [i], op, shape, path, span: SPAN };
+  });
+  const network: Network = { name: 'Test', input: { id: 0, shape: input, span: SPAN }, layers, budget, span: SPAN };
+  const result = prove(network);
+  if ('diagnostics' in result) throw new Error(result.diagnostics.map(d => d.message).join('; '));
+  return result.proven;
+};
