@@ -1,0 +1,86 @@
+/**
+ * The syntax tree. The grammar knows no layer and no option: a statement is a name with arguments, clauses and perhaps a block, and
+ * `passes/resolve.ts` gives names their meaning. Nodes of a file with syntax errors are whole; what could not be read is left out.
+ */
+import type { Span } from '../diagnostics.ts';
+import type { Rational } from '../ir/rational.ts';
+
+export interface Name {
+  readonly text: string;
+  readonly span: Span;
+}
+
+export type BinaryOperator = '+' | '-' | '*' | '/';
+
+export type Expr =
+  | { readonly kind: 'number'; readonly value: Rational; readonly text: string; readonly span: Span }
+  | { readonly kind: 'string'; readonly value: string; readonly span: Span }
+  | { readonly kind: 'name'; readonly name: string; readonly span: Span }
+  /** `crop(4, reflect)`. */
+  | { readonly kind: 'call'; readonly callee: Name; readonly args: readonly Arg[]; readonly span: Span }
+  /** `image[1, 28, 28]`. */
+  | { readonly kind: 'typed'; readonly type: Name; readonly dims: readonly Expr[]; readonly span: Span }
+  | { readonly kind: 'list'; readonly items: readonly Expr[]; readonly span: Span }
+  /** `(a, b = 2)`: arguments in parentheses. `(a)` alone is just `a`. */
+  | { readonly kind: 'tuple'; readonly args: readonly Arg[]; readonly span: Span }
+  | { readonly kind: 'negate'; readonly operand: Expr; readonly span: Span }
+  | {
+      readonly kind: 'binary';
+      readonly op: BinaryOperator;
+      readonly left: Expr;
+      readonly right: Expr;
+      readonly span: Span;
+    };
+
+/** A positional argument, or `name = value`. */
+export interface Arg {
+  readonly name?: Name;
+  readonly value: Expr;
+  readonly span: Span;
+}
+
+export type ClauseWord = 'by' | 'on' | 'at' | 'in' | 'to' | 'budget';
+
+export interface Clause {
+  readonly word: ClauseWord;
+  readonly wordSpan: Span;
+  readonly value: Expr;
+  readonly span: Span;
+}
+
+export interface Statement {
+  /** The word `residual`, where it stands. */
+  readonly residual?: Span;
+  readonly name: Name;
+  readonly args: readonly Arg[];
+  readonly clauses: readonly Clause[];
+  readonly body?: readonly Statement[];
+  readonly span: Span;
+}
+
+/** `network Name(a = 1) by sll { … }`, `train Name on data { … }`, `certify Name on data at […]`. */
+export interface Item {
+  readonly keyword: Name;
+  readonly name: Name;
+  readonly params: readonly Arg[];
+  readonly clauses: readonly Clause[];
+  readonly body?: readonly Statement[];
+  readonly span: Span;
+}
+
+export interface Comment {
+  readonly text: string;
+  readonly span: Span;
+  /** True when nothing but space stands before it on its line. */
+  readonly ownLine: boolean;
+}
+
+export interface FileNode {
+  readonly items: readonly Item[];
+  readonly comments: readonly Comment[];
+  /** Where the text could not be read as the grammar says. What follows inside the same item may lack something. */
+  readonly broken: readonly Span[];
+  /** True when parts were left out on purpose (L0001, L0004, L0005): names may then be missing that the text defines. */
+  readonly incomplete: boolean;
+  readonly span: Span;
+}

@@ -1,0 +1,161 @@
+/** Concrete syntax tree → AST. Recovery may leave any child out, so every child is optional here; a node that lacks its core is dropped. */
+import type { CstElement, CstNode, IToken } from 'chevrotain';
+import type { Span } from '../diagnostics.ts';
+import { parseDecimal, ZERO } from '../ir/rational.ts';
+import type { Arg, BinaryOperator, Clause, ClauseWord, Expr, Item, Name, Statement } from './ast.ts';
+
+const isNode = (e: CstElement): e is CstNode => 'children' in e;
+const nodes = (c: CstNode, key: string): CstNode[] => (c.children[key] ?? []).filter(isNode);
+const tokens = (c: CstNode, key: string): IToken[] =>
+  (c.children[key] ?? []).filter((e): e is IToken => !isNode(e) && !e.isInsertedInRecovery && e.image !== '');
+
+const tokenSpan = (t: IToken): Span => ({ start: t.startOffset, end: t.endOffset! + 1 });
+const nameOf = (t: IToken): Name => ({ text: t.image, span: tokenSpan(t) });
+const join = (a: Span, b: Span): Span => ({ start: Math.min(a.start, b.start), end: Math.max(a.end, b.end) });
+const joinAll = (first: Span, rest: readonly (Span | undefined)[]): Span =>
+  rest.reduce<Span>((a, b) => (b ? join(a, b) : a), first);
+
+const present = <T>(x: T | undefined): x is T => x !== undefined;
+
+/** From the first to the last token of a node that recovery left whole. */
+const nodeSpan = (c: CstNode): Span | undefined => {
+  const l = c.location;
+  return l && Number.isFinite(l.startOffset) && Number.isFinite(l.endOffset)
+    ? { start: l.startOffset, end: l.endOffset! + 1 }
+    : undefined;
+};
+
+/** Left-associative chain of operands and operators, in order of their text. */
+const chain = (c: CstNode, build: (n: CstNode) => Expr | undefined): Expr | undefined => {
+  const operands = nodes(c, 'operand');
+  const operators = tokens(c, 'operator');
+  let left = operands[0] && build(operands[0]);
+  for (let i = 0; left && i < operators.length; i++) {
+    const right = operands[i + 1] && build(operands[i + 1]);
+    if (!right) return left;
+    const op = (operators[i].image === '\u2212' ? '-' : operators[i].image) as BinaryOperator;
+    left = { kind: 'binary', op, left, right, span: join(left.span, right.span) };
+  }
+  return left;
+};
+
+export const buildExpression = (c: CstNode): Expr | undefined => chain(c, product);
+const product = (c: CstNode): Expr | undefined => chain(c, factor);
+
+const factor = (c: CstNode): Expr | undefined => {
+  let e = atom(c);
+  const minuses = tokens(c, 'Minus');
+  // An even number of signs cancels; one node per pair would only make the tree deep.
+  if (e && minuses.length % 2 === 1) e = { kind: 'negate', operand: e, span: join(tokenSpan(minuses[0]), e.span) };
+  return e;
+};
+
+const atom = (c: CstNode): Expr | undefined => {
+  const number = tokens(c, 'Number')[0];
+  if (number)
+    return { kind: 'number', value: parseDecimal(number.image) ?? ZERO, text: number.image, span: tokenSpan(number) };
+  const string = tokens(c, 'String')[0];
+  if (string) return { kind: 'string', value: string.image.slice(1, -1), span: tokenSpan(string) };
+  const reference = nodes(c, 'reference')[0];
+  if (reference) return buildReference(reference);
+  const list = nodes(c, 'list')[0];
+  if (list) {
+    const span = nodeSpan(list);
+    return span && { kind: 'list', items: listItems(list), span };
+  }
+  const tuple = nodes(c, 'tuple')[0];
+  if (!tuple) return undefined;
+  const args = tupleArgs(tuple);
+  const span = nodeSpan(tuple);
+  if (!span) return undefined;
+  return args.length === 1 && !args[0].name ? args[0].value : { kind: 'tuple', args, span };
+};
+
+const listItems = (c: CstNode): Expr[] => nodes(c, 'expression').map(buildExpression).filter(present);
+const tupleArgs = (c: CstNode): Arg[] => nodes(c, 'args').flatMap(buildArgs);
+
+const buildReference = (c: CstNode): Expr | undefined => {
+  const token = tokens(c, 'name')[0];
+  if (!token) return undefined;
+  const name = nameOf(token);
+  const tuple = nodes(c, 'tuple')[0];
+  if (tuple) return { kind: 'call', callee: name, args: tupleArgs(tuple), span: joinAll(name.span, [nodeSpan(tuple)]) };
+  const list = nodes(c, 'list')[0];
+  if (list) return { kind: 'typed', type: name, dims: listItems(list), span: joinAll(name.span, [nodeSpan(list)]) };
+  return { kind: 'name', name: name.text, span: name.span };
+};
+
+const buildArgs = (c: CstNode): Arg[] =>
+  nodes(c, 'arg')
+    .map((a): Arg | undefined => {
+      const value = nodes(a, 'expression').map(buildExpression)[0];
+      if (!value) return undefined;
+      const token = tokens(a, 'name')[0];
+      if (!token) return { value, span: value.span };
+      const name = nameOf(token);
+      return { name, value, span: join(name.span, value.span) };
+    })
+    .filter(present);
+
+const buildClauses = (c: CstNode): Clause[] =>
+  nodes(c, 'clause')
+    .map((cl): Clause | undefined => {
+      const word = tokens(cl, 'word')[0];
+      const value = nodes(cl, 'expression').map(buildExpression)[0];
+      if (!word || !value) return undefined;
+      const wordSpan = tokenSpan(word);
+      return { word: word.image as ClauseWord, wordSpan, value, span: join(wordSpan, value.span) };
+    })
+    .filter(present);
+
+const buildBlock = (c: CstNode): Statement[] => nodes(c, 'statement').map(buildStatement).filter(present);
+
+const buildStatement = (c: CstNode): Statement | undefined => {
+  const token = tokens(c, 'name')[0];
+  if (!token) return undefined;
+  const name = nameOf(token);
+  const residual = tokens(c, 'Residual').map(tokenSpan)[0];
+  const given = nodes(c, 'args').flatMap(buildArgs);
+  // `avgpool(4, …)` is `avgpool 4, …`.
+  const only = given.length === 1 && !given[0].name && given[0].value.kind === 'tuple' ? given[0].value : undefined;
+  const args = only ? only.args : given;
+  const clauses = buildClauses(c);
+  const block = nodes(c, 'block')[0];
+  const span = joinAll(name.span, [
+    residual,
+    ...given.map(a => a.span),
+    ...clauses.map(cl => cl.span),
+    block && nodeSpan(block),
+  ]);
+  return {
+    ...(residual ? { residual } : {}),
+    name,
+    args,
+    clauses,
+    ...(block ? { body: buildBlock(block) } : {}),
+    span,
+  };
+};
+
+export const buildItem = (c: CstNode): Item | undefined => {
+  const keyword = tokens(c, 'keyword')[0];
+  const name = tokens(c, 'name')[0];
+  if (!keyword || !name) return undefined;
+  const params = nodes(c, 'args').flatMap(buildArgs);
+  const clauses = buildClauses(c);
+  const block = nodes(c, 'block')[0];
+  const span = joinAll(tokenSpan(keyword), [
+    tokenSpan(name),
+    ...params.map(p => p.span),
+    ...clauses.map(cl => cl.span),
+    block && nodeSpan(block),
+  ]);
+  return {
+    keyword: nameOf(keyword),
+    name: nameOf(name),
+    params,
+    clauses,
+    ...(block ? { body: buildBlock(block) } : {}),
+    span,
+  };
+};

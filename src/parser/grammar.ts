@@ -1,0 +1,166 @@
+/** The grammar, in chevrotain's notation. `Newline` tokens separate the statements of a block (see `insertNewlines`). */
+import { CstParser, type IParserErrorMessageProvider, type IToken, tokenMatcher } from 'chevrotain';
+import * as t from './tokens.ts';
+
+export class LipParser extends CstParser {
+  constructor(errorMessageProvider: IParserErrorMessageProvider) {
+    super(t.ALL_TOKENS, {
+      recoveryEnabled: true,
+      maxLookahead: 2,
+      nodeLocationTracking: 'onlyOffset',
+      errorMessageProvider,
+    });
+    this.performSelfAnalysis();
+  }
+
+  /** After `epochs 1000,` a name followed by a value opens the next statement: `epochs 1000, batch 256, seed 1`. */
+  private opensStatement(first: IToken, second: IToken): boolean {
+    if (tokenMatcher(first, t.Residual)) return true;
+    return (
+      tokenMatcher(first, t.Identifier) &&
+      (tokenMatcher(second, t.NumberLiteral) ||
+        tokenMatcher(second, t.Identifier) ||
+        tokenMatcher(second, t.StringLiteral))
+    );
+  }
+
+  file = this.RULE('file', () => {
+    this.MANY(() => this.SUBRULE(this.item));
+  });
+
+  private item = this.RULE('item', () => {
+    this.CONSUME(t.Identifier, { LABEL: 'keyword' });
+    this.CONSUME2(t.Identifier, { LABEL: 'name' });
+    this.OPTION(() => {
+      this.CONSUME(t.LParen);
+      this.OPTION2(() => this.SUBRULE(this.args, { ARGS: [true] }));
+      this.CONSUME(t.RParen);
+    });
+    this.MANY(() => this.SUBRULE(this.clause));
+    this.OPTION3(() => this.SUBRULE(this.block));
+  });
+
+  private block = this.RULE('block', () => {
+    this.CONSUME(t.LBrace);
+    this.OPTION(() => {
+      this.SUBRULE(this.statement);
+      this.MANY(() => {
+        this.OR([{ ALT: () => this.CONSUME(t.Newline) }, { ALT: () => this.CONSUME(t.Comma) }]);
+        this.SUBRULE2(this.statement);
+      });
+    });
+    this.CONSUME(t.RBrace);
+  });
+
+  private statement = this.RULE('statement', () => {
+    this.OPTION(() => this.CONSUME(t.Residual));
+    this.OR([
+      { ALT: () => this.CONSUME(t.Identifier, { LABEL: 'name' }) },
+      { ALT: () => this.CONSUME(t.Budget, { LABEL: 'name' }) },
+    ]);
+    this.OPTION2(() => this.SUBRULE(this.args, { ARGS: [false] }));
+    this.MANY(() => this.SUBRULE(this.clause));
+    this.OPTION3(() => this.SUBRULE(this.block));
+  });
+
+  private clause = this.RULE('clause', () => {
+    this.OR([
+      { ALT: () => this.CONSUME(t.By, { LABEL: 'word' }) },
+      { ALT: () => this.CONSUME(t.On, { LABEL: 'word' }) },
+      { ALT: () => this.CONSUME(t.At, { LABEL: 'word' }) },
+      { ALT: () => this.CONSUME(t.In, { LABEL: 'word' }) },
+      { ALT: () => this.CONSUME(t.To, { LABEL: 'word' }) },
+      { ALT: () => this.CONSUME(t.Budget, { LABEL: 'word' }) },
+    ]);
+    this.SUBRULE(this.expression);
+  });
+
+  /** `bracketed`: inside parentheses a comma always goes on with the next argument. */
+  private args = this.RULE('args', (bracketed: boolean = true) => {
+    this.SUBRULE(this.arg);
+    this.MANY({
+      GATE: () => bracketed || !this.opensStatement(this.LA(2), this.LA(3)),
+      DEF: () => {
+        this.CONSUME(t.Comma);
+        this.SUBRULE2(this.arg);
+      },
+    });
+  });
+
+  private arg = this.RULE('arg', () => {
+    this.OPTION({
+      GATE: () => tokenMatcher(this.LA(2), t.Equals),
+      DEF: () => {
+        this.CONSUME(t.Identifier, { LABEL: 'name' });
+        this.CONSUME(t.Equals);
+      },
+    });
+    this.SUBRULE(this.expression);
+  });
+
+  expression = this.RULE('expression', () => {
+    this.SUBRULE(this.product, { LABEL: 'operand' });
+    this.MANY(() => {
+      this.OR([
+        { ALT: () => this.CONSUME(t.Plus, { LABEL: 'operator' }) },
+        { ALT: () => this.CONSUME(t.Minus, { LABEL: 'operator' }) },
+      ]);
+      this.SUBRULE2(this.product, { LABEL: 'operand' });
+    });
+  });
+
+  private product = this.RULE('product', () => {
+    this.SUBRULE(this.factor, { LABEL: 'operand' });
+    this.MANY(() => {
+      this.OR([
+        { ALT: () => this.CONSUME(t.Times, { LABEL: 'operator' }) },
+        { ALT: () => this.CONSUME(t.Divide, { LABEL: 'operator' }) },
+      ]);
+      this.SUBRULE2(this.factor, { LABEL: 'operand' });
+    });
+  });
+
+  private factor = this.RULE('factor', () => {
+    this.MANY(() => this.CONSUME(t.Minus));
+    this.OR([
+      { ALT: () => this.CONSUME(t.NumberLiteral) },
+      { ALT: () => this.CONSUME(t.StringLiteral) },
+      { ALT: () => this.SUBRULE(this.reference) },
+      { ALT: () => this.SUBRULE(this.list) },
+      { ALT: () => this.SUBRULE(this.tuple) },
+    ]);
+  });
+
+  /** A name, a call or a typed shape. `in` is a clause word, but also the value of `side = in`. */
+  private reference = this.RULE('reference', () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(t.Identifier, { LABEL: 'name' });
+          this.OPTION(() =>
+            this.OR2([{ ALT: () => this.SUBRULE(this.tuple) }, { ALT: () => this.SUBRULE(this.list) }]),
+          );
+        },
+      },
+      { ALT: () => this.CONSUME(t.In, { LABEL: 'name' }) },
+    ]);
+  });
+
+  private tuple = this.RULE('tuple', () => {
+    this.CONSUME(t.LParen);
+    this.OPTION(() => this.SUBRULE(this.args, { ARGS: [true] }));
+    this.CONSUME(t.RParen);
+  });
+
+  private list = this.RULE('list', () => {
+    this.CONSUME(t.LBracket);
+    this.OPTION(() => {
+      this.SUBRULE(this.expression);
+      this.MANY(() => {
+        this.CONSUME(t.Comma);
+        this.SUBRULE2(this.expression);
+      });
+    });
+    this.CONSUME(t.RBracket);
+  });
+}

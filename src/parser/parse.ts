@@ -1,0 +1,228 @@
+/** Source text → AST with diagnostics. Never throws. */
+import {
+  EOF,
+  type IParserErrorMessageProvider,
+  type IRecognitionException,
+  type IToken,
+  type TokenType,
+  tokenMatcher,
+} from 'chevrotain';
+import type { Diagnostic, Span } from '../diagnostics.ts';
+import type { Comment, Expr, FileNode, Item } from './ast.ts';
+import { buildExpression, buildItem } from './build-ast.ts';
+import { LipParser } from './grammar.ts';
+import * as t from './tokens.ts';
+import { removeUnsupported } from './unsupported.ts';
+
+/** UTF-16 units of source text. The largest network of the paper is written in 600. */
+export const MAX_SOURCE = 1_000_000;
+/** Brackets and braces open at one place. */
+const MAX_DEPTH = 200;
+/** Operators that follow each other without a bracket or a new line between them. */
+const MAX_OPERATORS = 1000;
+/** After this many findings the rest is not worth reading. */
+const MAX_DIAGNOSTICS = 50;
+
+const spanOf = (token: IToken): Span => ({ start: token.startOffset, end: token.endOffset! + 1 });
+
+const failure = (code: string, span: Span, message: string, help?: string): Diagnostic => ({
+  code,
+  severity: 'error',
+  message,
+  span,
+  ...(help ? { help } : {}),
+});
+
+const label = (type: TokenType): string => type.LABEL ?? type.name;
+
+/** What each rule begins with, for a reader who doesn't know the grammar. */
+const EXPECTED: Readonly<Record<string, string>> = {
+  file: '`network`, `train` or `certify`',
+  item: '`network`, `train` or `certify`',
+  statement: 'a layer or a setting',
+  block: 'the end of the line or `}`',
+  clause: '`by`, `on`, `at`, `in`, `to` or `budget`',
+  args: 'a value',
+  arg: 'a value',
+  expression: 'a value',
+  product: 'a value',
+  factor: 'a value',
+  reference: 'a name',
+  tuple: '`,` or `)`',
+  list: '`,` or `]`',
+};
+
+/** The message is what was expected; `describe` adds what was found. */
+const expectation: IParserErrorMessageProvider = {
+  buildMismatchTokenMessage: ({ expected, ruleName }) =>
+    expected === EOF || expected === t.RBrace || expected === t.RParen || expected === t.RBracket
+      ? EXPECTED[ruleName]
+      : label(expected),
+  buildNotAllInputParsedMessage: () => EXPECTED.file,
+  buildNoViableAltMessage: ({ ruleName }) => EXPECTED[ruleName],
+  buildEarlyExitMessage: ({ ruleName }) => EXPECTED[ruleName],
+};
+
+const parser = new LipParser(expectation);
+
+const MAX_QUOTED = 40;
+const quote = (text: string): string => `\`${text.length <= MAX_QUOTED ? text : `${text.slice(0, MAX_QUOTED - 1)}…`}\``;
+
+const found = (token: IToken): string =>
+  tokenMatcher(token, EOF)
+    ? 'the end of the file'
+    : tokenMatcher(token, t.Newline)
+      ? 'the end of the line'
+      : quote(token.image);
+
+const CLOSING: readonly TokenType[] = [t.RBrace, t.RParen, t.RBracket];
+
+const describe = (e: IRecognitionException, source: string): Diagnostic => {
+  const atEnd = tokenMatcher(e.token, EOF);
+  const span = atEnd ? { start: source.length, end: source.length } : spanOf(e.token);
+  const rule = e.context.ruleStack.at(-1);
+  const help =
+    atEnd && rule === 'block'
+      ? 'a `{` before this is never closed: add `}`'
+      : rule === 'file' && CLOSING.includes(e.token.tokenType)
+        ? 'this closes nothing: remove it, or look for the bracket that should have opened before'
+        : tokenMatcher(e.token, t.Equals) && rule === 'block'
+          ? 'options come before clauses: `dense 64, bias = false by sll`'
+          : undefined;
+  return failure('L0003', span, `expected ${e.message}, found ${found(e.token)}`, help);
+};
+
+/** The first place where nesting is deeper, or a chain of operators longer, than recursion in this compiler may follow. */
+const findExcess = (tokens: readonly IToken[]): Diagnostic | undefined => {
+  let depth = 0;
+  let operators = 0;
+  for (const token of tokens) {
+    const type = token.tokenType;
+    if (type === t.LBrace || type === t.LParen || type === t.LBracket) {
+      depth++;
+      operators = 0;
+    } else if (CLOSING.includes(type)) depth = Math.max(0, depth - 1);
+    else if (type === t.Newline || type === t.Comma) operators = 0;
+    else if (type === t.Plus || type === t.Minus || type === t.Times || type === t.Divide) operators++;
+    if (depth > MAX_DEPTH)
+      return failure(
+        'L0004',
+        spanOf(token),
+        `more than ${MAX_DEPTH} brackets are open here`,
+        'flatten the nesting: `repeat N { … }` says the same thing many times',
+      );
+    if (operators > MAX_OPERATORS)
+      return failure(
+        'L0004',
+        spanOf(token),
+        `more than ${MAX_OPERATORS} operators in one expression`,
+        'write the result of the computation instead',
+      );
+  }
+  return undefined;
+};
+
+const tokenize = (source: string): { tokens: IToken[]; comments: Comment[]; diagnostics: Diagnostic[] } => {
+  const lexed = t.lexer.tokenize(source);
+  const diagnostics: Diagnostic[] = [];
+  const tokens: IToken[] = [];
+  let strayEnd = -1;
+  for (const token of lexed.tokens) {
+    const span = spanOf(token);
+    if (tokenMatcher(token, t.Stray)) {
+      // A run of such characters is one mistake.
+      if (span.start !== strayEnd)
+        diagnostics.push(
+          failure('L0002', span, `${quote(token.image)} is not part of the language`, strayHelp(token.image)),
+        );
+      strayEnd = span.end;
+    } else if (tokenMatcher(token, t.OpenString))
+      diagnostics.push(failure('L0006', span, 'this string has no closing `"` on its line', 'write `"…"`'));
+    else tokens.push(token);
+  }
+  const comments = (lexed.groups.comments ?? []).map((c): Comment => {
+    const lineStart = source.lastIndexOf('\n', c.startOffset - 1) + 1;
+    return { text: c.image, span: spanOf(c), ownLine: source.slice(lineStart, c.startOffset).trim() === '' };
+  });
+  return { tokens, comments, diagnostics };
+};
+
+const strayHelp = (image: string): string | undefined =>
+  image === ';'
+    ? 'statements end with their line; put one per line, or `,` between them'
+    : image === '#'
+      ? 'comments begin with `//`'
+      : image === "'"
+        ? 'strings are written with `"`'
+        : image === '^'
+          ? 'there is no power: write `a * a`, or `sqrt(a)`'
+          : undefined;
+
+const emptyFile = (source: string): FileNode => ({
+  items: [],
+  comments: [],
+  broken: [],
+  incomplete: true,
+  span: { start: 0, end: source.length },
+});
+
+/** One finding per place, in order of the text, at most MAX_DIAGNOSTICS. */
+const tidy = (diagnostics: readonly Diagnostic[]): Diagnostic[] => {
+  const seen = new Set<number>();
+  const sorted = [...diagnostics]
+    .sort((a, b) => a.span.start - b.span.start)
+    .filter(d => !seen.has(d.span.start) && seen.add(d.span.start));
+  return sorted.slice(0, MAX_DIAGNOSTICS);
+};
+
+/**
+ * Parses a whole file. Recovers from errors: `file` holds all that could be read, `diagnostics` (codes L00xx) what could not.
+ * Empty `diagnostics` means that `file` is the whole text.
+ */
+export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic[] } => {
+  if (source.length > MAX_SOURCE) {
+    const message = `the file has ${source.length} characters; at most ${MAX_SOURCE} are read`;
+    return {
+      file: emptyFile(source),
+      diagnostics: [
+        failure('L0001', { start: 0, end: 0 }, message, 'a network is a few dozen lines: is this the right file?'),
+      ],
+    };
+  }
+  const { tokens, comments, diagnostics } = tokenize(source);
+  const lines = removeUnsupported(t.insertNewlines(tokens));
+  diagnostics.push(...lines.diagnostics);
+  const excess = findExcess(lines.tokens);
+  if (excess) return { file: emptyFile(source), diagnostics: [...diagnostics, excess] };
+
+  parser.input = lines.tokens;
+  const cst = parser.file();
+  diagnostics.push(...parser.errors.map(e => describe(e, source)));
+  const items = (cst?.children?.item ?? []).flatMap((c): Item[] => {
+    const item = 'children' in c ? buildItem(c) : undefined;
+    return item ? [item] : [];
+  });
+  const found = tidy(diagnostics);
+  return {
+    file: {
+      items,
+      comments,
+      broken: found.map(d => d.span),
+      incomplete: lines.diagnostics.length > 0,
+      span: { start: 0, end: source.length },
+    },
+    diagnostics: found,
+  };
+};
+
+/** Parses one expression, as given on the command line to `--by` and `--set`. */
+export const parseExpression = (source: string): { expression?: Expr; diagnostics: Diagnostic[] } => {
+  const { tokens, diagnostics } = tokenize(source.slice(0, MAX_SOURCE));
+  const excess = findExcess(tokens);
+  if (excess) return { diagnostics: [excess] };
+  parser.input = tokens;
+  const cst = parser.expression();
+  diagnostics.push(...parser.errors.map(e => describe(e, source)));
+  const expression = diagnostics.length === 0 ? buildExpression(cst) : undefined;
+  return expression ? { expression, diagnostics } : { diagnostics };
+};

@@ -1,0 +1,595 @@
+/** The statements of a `network` block: one rule per layer, which checks arguments and shapes and says what comes out. */
+import type { Span } from '../diagnostics.ts';
+import type {
+  Activation,
+  Initializer,
+  Layer,
+  LayerOp,
+  LinearMap,
+  Network,
+  Param,
+  Shape,
+  Side,
+  ValueId,
+} from '../ir/network.ts';
+import { elements } from '../ir/network.ts';
+import type { Rational } from '../ir/rational.ts';
+import * as q from '../ir/rational.ts';
+import type { Arg, ClauseWord, Expr, Statement } from '../parser/ast.ts';
+import { resolveRescaling } from './resolve-rescaling.ts';
+import {
+  type Bound,
+  bindArgs,
+  booleanOf,
+  choiceOf,
+  integerOf,
+  pairOf,
+  rationalOf,
+  rationalsOf,
+  type Scope,
+  type Signature,
+  shorten,
+  show,
+  suggest,
+} from './resolve-scope.ts';
+
+export const MAX_LAYERS = 10_000;
+/** Entries of one tensor: 1 GiB in f32. */
+export const MAX_ELEMENTS = 2 ** 28;
+
+/** A network under construction. `shape` is undefined once a shape could not be told; later shape errors would only echo that one. */
+export interface Chain {
+  readonly scope: Scope;
+  readonly defaultBy: Expr | undefined;
+  readonly layers: Layer[];
+  readonly counters: Map<string, number>;
+  /** Places of the source that could not be read. */
+  readonly broken: readonly Span[];
+  shape: Shape | undefined;
+  input: Network['input'] | undefined;
+  inputSeen: boolean;
+  budget: { readonly value: Rational; readonly span: Span } | undefined;
+  nextId: ValueId;
+  /** Statements visited, repetitions included: bounds the work even when nothing is added. */
+  visited: number;
+  /** Set when a limit is hit: nothing more is added. */
+  stopped: boolean;
+}
+
+interface Rule {
+  readonly signature: Signature;
+  readonly clauses?: readonly ClauseWord[];
+  /** Adds to the chain. Undefined: an error was reported, or the shape before it is not known. */
+  readonly apply: (chain: Chain, st: Statement, args: Bound) => Made | undefined;
+}
+
+interface Made {
+  readonly op: LayerOp;
+  readonly shape: Shape;
+  readonly path: string;
+}
+
+const describeShape = (s: Shape): string => (s.length === 1 ? `a vector of ${s[0]}` : `an image of ${s.join('×')}`);
+
+const nextPath = (chain: Chain, form: string): string => {
+  const n = chain.counters.get(form) ?? 0;
+  chain.counters.set(form, n + 1);
+  return `${form}[${n}]`;
+};
+
+const imageShape = (chain: Chain, st: Statement, what: string): readonly [number, number, number] | undefined => {
+  const s = chain.shape;
+  if (!s) return undefined;
+  if (s.length === 3) return [s[0], s[1], s[2]];
+  return chain.scope.report(
+    'L0120',
+    st.name.span,
+    `${what} needs an image [channels, height, width], but gets ${describeShape(s)}`,
+    'put it before `flatten`, or declare `input image[…]`',
+  );
+};
+
+const vectorShape = (chain: Chain, st: Statement, what: string): readonly [number] | undefined => {
+  const s = chain.shape;
+  if (!s) return undefined;
+  if (s.length === 1) return [s[0]];
+  return chain.scope.report(
+    'L0120',
+    st.name.span,
+    `${what} needs a vector, but gets ${describeShape(s)}`,
+    'put `flatten` before it',
+  );
+};
+
+/** False after reporting that a tensor would be too large. */
+const fits = (chain: Chain, span: Span, what: string, shape: readonly number[]): boolean => {
+  if (elements(shape) <= MAX_ELEMENTS) return true;
+  chain.scope.report(
+    'L0115',
+    span,
+    `${what} would have ${shape.join(' × ')} = ${elements(shape).toPrecision(3)} entries; at most ${MAX_ELEMENTS} are possible`,
+  );
+  return false;
+};
+
+const uniformBias = (path: string, length: number, fanIn: number): Param => ({
+  path: `${path}.b`,
+  shape: [length],
+  init: { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) },
+});
+
+const xavier = (fanIn: number, fanOut: number): Initializer => ({ kind: 'xavier', fanIn, fanOut });
+
+const byOf = (chain: Chain, st: Statement): Expr | undefined =>
+  st.clauses.find(c => c.word === 'by')?.value ??
+  chain.defaultBy ??
+  chain.scope.report(
+    'L0130',
+    st.name.span,
+    `nothing says how \`${st.name.text}\` is rescaled`,
+    'write `by sll` (or spectral, aol, orthogonal) here or after the name of the network',
+  );
+
+const ACTIVATIONS: Readonly<
+  Record<
+    Activation['kind'],
+    { readonly signature: Signature; readonly build: (scope: Scope, args: Bound) => Activation | undefined }
+  >
+> = {
+  relu: { signature: {}, build: () => ({ kind: 'relu' }) },
+  tanh: { signature: {}, build: () => ({ kind: 'tanh' }) },
+  sigmoid: { signature: {}, build: () => ({ kind: 'sigmoid' }) },
+  abs: { signature: {}, build: () => ({ kind: 'abs' }) },
+  leaky_relu: {
+    signature: { positional: ['slope'], required: ['slope'] },
+    build: (scope, args) => {
+      const slope = rationalOf(scope, args.get('slope')!, 'the slope of `leaky_relu`');
+      return slope && { kind: 'leaky_relu', slope };
+    },
+  },
+  maxmin: {
+    signature: { options: ['pairs'] },
+    build: (scope, args) => {
+      const e = args.get('pairs');
+      const pairs = e ? choiceOf(scope, e, '`pairs`', ['adjacent', 'halves'] as const) : ('adjacent' as const);
+      return pairs && { kind: 'maxmin', pairs };
+    },
+  },
+  groupsort: {
+    signature: { positional: ['group'], required: ['group'] },
+    build: (scope, args) => {
+      const group = integerOf(scope, args.get('group')!, 'the group size of `groupsort`');
+      return group === undefined ? undefined : { kind: 'groupsort', group };
+    },
+  },
+};
+
+const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as Activation['kind'][];
+
+/** Reports channel counts that sorting activations cannot divide. */
+const activationFits = (scope: Scope, act: Activation, channels: number, span: Span): boolean => {
+  if (act.kind === 'groupsort' && channels % act.group !== 0) {
+    scope.report(
+      'L0125',
+      span,
+      `\`groupsort ${act.group}\` does not divide ${channels} channels into whole groups`,
+      `choose a divisor of ${channels}`,
+    );
+    return false;
+  }
+  if (act.kind === 'maxmin' && act.pairs === 'halves' && channels % 2 !== 0) {
+    scope.report(
+      'L0125',
+      span,
+      `\`maxmin\` by halves needs an even number of channels, found ${channels}`,
+      'use `pairs = adjacent`, which lets an odd last channel through',
+    );
+    return false;
+  }
+  return true;
+};
+
+/** `act = leaky_relu(1/10)`. */
+const activationOf = (scope: Scope, e: Expr): Activation | undefined => {
+  const name = e.kind === 'name' ? e.name : e.kind === 'call' ? e.callee.text : undefined;
+  const args: readonly Arg[] = e.kind === 'call' ? e.args : [];
+  const kind = ACTIVATION_NAMES.find(k => k === name);
+  if (!kind)
+    return scope.report(
+      'L0105',
+      e.span,
+      name === undefined ? 'this is not an activation' : `there is no activation \`${shorten(name)}\``,
+      suggest(name ?? '', ACTIVATION_NAMES),
+    );
+  const bound = bindArgs(scope, `\`${kind}\``, e.span, args, ACTIVATIONS[kind].signature);
+  return bound && ACTIVATIONS[kind].build(scope, bound);
+};
+
+const activationRule = (kind: Activation['kind']): Rule => ({
+  signature: ACTIVATIONS[kind].signature,
+  apply: (chain, st, args) => {
+    const act = ACTIVATIONS[kind].build(chain.scope, args);
+    if (!act || !chain.shape || !activationFits(chain.scope, act, chain.shape[0], st.span)) return undefined;
+    return { op: { kind: 'activation', act }, shape: chain.shape, path: nextPath(chain, kind) };
+  },
+});
+
+const perChannel = (chain: Chain, st: Statement, e: Expr): readonly Rational[] | undefined => {
+  const values = rationalsOf(chain.scope, e, `the argument of \`${st.name.text}\``);
+  if (!values || !chain.shape) return undefined;
+  if (values.length === 1 || values.length === chain.shape[0]) return values;
+  return chain.scope.report(
+    'L0122',
+    e.span,
+    `\`${st.name.text}\` gets ${values.length} numbers for ${chain.shape[0]} channels`,
+    'give one number, or one per channel',
+  );
+};
+
+/** Bias, side and rescaling, common to dense and convolution. */
+const finishLinear = (
+  chain: Chain,
+  st: Statement,
+  args: Bound,
+  path: string,
+  map: LinearMap,
+  input: Shape,
+  output: Shape,
+): LayerOp | undefined => {
+  const { scope } = chain;
+  const form = st.residual ? 'residual' : 'linear';
+  const biasExpr = args.get('bias');
+  const bias = biasExpr ? booleanOf(scope, biasExpr, '`bias`') : true;
+  const sideExpr = args.get('side');
+  const side: Side | undefined = sideExpr ? choiceOf(scope, sideExpr, '`side`', ['in', 'out'] as const) : 'in';
+  const actExpr = args.get('act');
+  const act: Activation | undefined = actExpr ? activationOf(scope, actExpr) : { kind: 'relu' };
+  const by = byOf(chain, st);
+  if (!by || bias === undefined || !side || !act) return undefined;
+  const rescaling = resolveRescaling(scope, by, { path, map, form, side, input, output });
+  if (!rescaling) return undefined;
+  const fanIn = elements(map.weight.shape.slice(1));
+  const b = bias ? { bias: uniformBias(path, map.out, fanIn) } : {};
+  if (form === 'linear') return { kind: 'linear', map, side, rescaling, ...b };
+  return activationFits(scope, act, map.out, actExpr?.span ?? st.span)
+    ? { kind: 'residual', map, rescaling, act, ...b }
+    : undefined;
+};
+
+const dense = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
+  const what = st.residual ? '`residual dense`' : '`dense`';
+  const out = integerOf(chain.scope, args.get(st.residual ? 'hidden' : 'out')!, `the size of ${what}`);
+  const input = vectorShape(chain, st, what);
+  const path = nextPath(chain, 'dense');
+  if (!input || out === undefined || !fits(chain, st.span, 'the weight', [out, input[0]])) return undefined;
+  const weight: Param = { path: `${path}.W`, shape: [out, input[0]], init: xavier(input[0], out) };
+  const map: LinearMap = { kind: 'dense', out, in: input[0], weight };
+  const op = finishLinear(chain, st, args, path, map, input, [out]);
+  return op && { op, shape: st.residual ? input : [out], path };
+};
+
+const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
+  const { scope } = chain;
+  const what = st.residual ? '`residual conv`' : '`conv`';
+  const out = integerOf(scope, args.get(st.residual ? 'hidden' : 'out')!, `the number of channels of ${what}`);
+  const kernelExpr = args.get('kernel');
+  const kernel = kernelExpr ? pairOf(scope, kernelExpr, '`kernel`') : ([3, 3] as const);
+  const paddingExpr = args.get('padding');
+  const same = paddingExpr === undefined || (paddingExpr.kind === 'name' && paddingExpr.name === 'same');
+  const given = same ? undefined : pairOf(scope, paddingExpr, '`padding`', 0);
+  const input = imageShape(chain, st, what);
+  const path = nextPath(chain, 'conv');
+  if (!input || out === undefined || !kernel || (!same && !given)) return undefined;
+  const padding = given ?? ([Math.floor(kernel[0] / 2), Math.floor(kernel[1] / 2)] as const);
+  const [channels, height, width] = input;
+  const size = [height + 2 * padding[0] - kernel[0] + 1, width + 2 * padding[1] - kernel[1] + 1];
+  if (size[0] < 1 || size[1] < 1)
+    return scope.report(
+      'L0121',
+      (kernelExpr ?? st.name).span,
+      `a ${kernel.join('×')} kernel does not fit into ${height}×${width} with padding ${padding.join(', ')}`,
+      'use a smaller kernel or more padding',
+    );
+  if (!fits(chain, st.span, 'the kernel', [out, channels, ...kernel])) return undefined;
+  if (!fits(chain, st.span, 'the image', [out, ...size])) return undefined;
+  const taps = kernel[0] * kernel[1];
+  const weight: Param = {
+    path: `${path}.W`,
+    shape: [out, channels, ...kernel],
+    init: xavier(channels * taps, out * taps),
+  };
+  const map: LinearMap = { kind: 'conv', out, in: channels, kernel, padding, weight };
+  const op = finishLinear(chain, st, args, path, map, input, [out, ...size]);
+  return op && { op, shape: st.residual ? input : [out, ...size], path };
+};
+
+/** Layer statements, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolveStatement`. */
+const RULES: Readonly<Record<string, Rule>> = {
+  center: {
+    signature: { positional: ['offset'], required: ['offset'] },
+    apply: (chain, st, args) => {
+      const offset = perChannel(chain, st, args.get('offset')!);
+      return (
+        offset && chain.shape && { op: { kind: 'center', offset }, shape: chain.shape, path: nextPath(chain, 'center') }
+      );
+    },
+  },
+  scale: {
+    signature: { positional: ['divisor'], required: ['divisor'] },
+    apply: (chain, st, args) => {
+      const e = args.get('divisor')!;
+      const divisor = perChannel(chain, st, e);
+      if (!divisor || !chain.shape) return undefined;
+      if (divisor.some(d => d.num === 0n)) return chain.scope.report('L0113', e.span, '`scale` divides by zero');
+      return { op: { kind: 'scale', divisor }, shape: chain.shape, path: nextPath(chain, 'scale') };
+    },
+  },
+  pad: {
+    signature: { positional: ['axis'], required: ['axis'] },
+    clauses: ['to'],
+    apply: (chain, st, args) => {
+      const { scope } = chain;
+      const axis = choiceOf(scope, args.get('axis')!, 'what `pad` enlarges', ['channels', 'features'] as const);
+      const clause = st.clauses.find(c => c.word === 'to');
+      if (!clause) return scope.report('L0110', st.span, '`pad` needs a size', 'write `pad channels to N`');
+      const to = integerOf(scope, clause.value, `the number of ${axis ?? 'channels'}`);
+      const shape =
+        axis === 'features' ? vectorShape(chain, st, '`pad features`') : imageShape(chain, st, '`pad channels`');
+      if (!axis || to === undefined || !shape) return undefined;
+      if (to < shape[0])
+        return scope.report(
+          'L0124',
+          clause.value.span,
+          `\`pad\` cannot shrink: there are ${shape[0]} ${axis} already, more than ${to}`,
+          `pad to ${shape[0]} or more`,
+        );
+      const padded = [to, ...shape.slice(1)];
+      if (!fits(chain, st.span, 'the padded value', padded)) return undefined;
+      return { op: { kind: 'pad', to }, shape: padded, path: nextPath(chain, 'pad') };
+    },
+  },
+  dense: {
+    signature: { positional: ['out'], options: ['bias', 'side'], required: ['out'] },
+    clauses: ['by'],
+    apply: dense,
+  },
+  conv: {
+    signature: { positional: ['out'], options: ['kernel', 'padding', 'bias', 'side'], required: ['out'] },
+    clauses: ['by'],
+    apply: conv,
+  },
+  avgpool: {
+    signature: { positional: ['size'], required: ['size'] },
+    apply: (chain, st, args) => {
+      const e = args.get('size')!;
+      const size = pairOf(chain.scope, e, 'the block of `avgpool`');
+      const input = imageShape(chain, st, '`avgpool`');
+      if (!size || !input) return undefined;
+      const [channels, height, width] = input;
+      if (height % size[0] !== 0 || width % size[1] !== 0)
+        return chain.scope.report(
+          'L0123',
+          e.span,
+          `blocks of ${size.join('×')} do not tile an image of ${height}×${width}`,
+          `choose a divisor of ${height}${height === width ? '' : ` and one of ${width}`}: ${divisors(height).join(', ')}`,
+        );
+      return {
+        op: { kind: 'avgpool', size },
+        shape: [channels, height / size[0], width / size[1]],
+        path: nextPath(chain, 'avgpool'),
+      };
+    },
+  },
+  flatten: {
+    signature: {},
+    apply: (chain, st) => {
+      const input = imageShape(chain, st, '`flatten`');
+      return input && { op: { kind: 'flatten' }, shape: [elements(input)], path: nextPath(chain, 'flatten') };
+    },
+  },
+  head: {
+    signature: { positional: ['classes'], options: ['eps'], required: ['classes'] },
+    apply: (chain, st, args) => {
+      const { scope } = chain;
+      const classes = integerOf(scope, args.get('classes')!, 'the number of classes of `head`', 2);
+      const epsExpr = args.get('eps');
+      const eps = epsExpr ? rationalOf(scope, epsExpr, '`eps`') : q.ZERO;
+      const input = vectorShape(chain, st, '`head`');
+      if (classes === undefined || !eps || !input) return undefined;
+      if (eps.num < 0n) return scope.report('L0112', epsExpr!.span, `\`eps\` must not be negative, found ${show(eps)}`);
+      if (!fits(chain, st.span, 'the weight', [classes, input[0]])) return undefined;
+      const weight: Param = { path: 'head.W', shape: [classes, input[0]], init: xavier(input[0], classes) };
+      return {
+        op: { kind: 'head', classes, eps, weight, bias: uniformBias('head', classes, input[0]) },
+        shape: [classes],
+        path: 'head',
+      };
+    },
+  },
+  ...Object.fromEntries(ACTIVATION_NAMES.map(k => [k, activationRule(k)])),
+};
+
+const RESIDUAL: Readonly<Record<string, Signature>> = {
+  dense: { options: ['hidden', 'act', 'bias'], required: ['hidden'] },
+  conv: { options: ['hidden', 'kernel', 'padding', 'act', 'bias'], required: ['hidden'] },
+};
+
+const divisors = (n: number): number[] => {
+  const all: number[] = [];
+  for (let d = 1; d <= n && all.length < 12; d++) if (n % d === 0) all.push(d);
+  return all;
+};
+
+const LAYER_NAMES = [...Object.keys(RULES), 'input', 'budget', 'repeat'];
+
+const refuseClauses = (scope: Scope, st: Statement, allowed: readonly ClauseWord[]): boolean => {
+  let ok = true;
+  const seen = new Set<ClauseWord>();
+  for (const c of st.clauses) {
+    if (!allowed.includes(c.word)) {
+      ok = false;
+      scope.report(
+        'L0127',
+        c.span,
+        `\`${st.name.text}\` takes no \`${c.word}\``,
+        allowed.length > 0 ? `it takes ${allowed.map(a => `\`${a}\``).join(', ')}` : undefined,
+      );
+    } else if (seen.has(c.word)) {
+      ok = false;
+      scope.report('L0106', c.span, `\`${c.word}\` is given twice`);
+    }
+    seen.add(c.word);
+  }
+  return ok;
+};
+
+const resolveInput = (chain: Chain, st: Statement): void => {
+  const { scope } = chain;
+  const late = chain.layers.length > 0;
+  if (chain.inputSeen || late) {
+    scope.report('L0126', st.span, chain.inputSeen ? 'a network has one `input`' : '`input` comes before all layers');
+    return;
+  }
+  chain.inputSeen = true;
+  if (!refuseClauses(scope, st, ['in'])) return;
+  const args = bindArgs(scope, '`input`', st.span, st.args, { positional: ['shape'], required: ['shape'] });
+  const e = args?.get('shape');
+  if (!e) return;
+  const wanted = 'write `input image[channels, height, width]` or `input x[features]`';
+  if (e.kind !== 'typed') {
+    scope.report('L0111', e.span, '`input` needs a shape', wanted);
+    return;
+  }
+  const isImage = e.type.text === 'image';
+  if (e.dims.length !== (isImage ? 3 : 1)) {
+    scope.report(
+      'L0111',
+      e.span,
+      isImage ? `an image has 3 sizes, found ${e.dims.length}` : `a vector has 1 size, found ${e.dims.length}`,
+      wanted,
+    );
+    return;
+  }
+  const dims = e.dims.map((d, i) =>
+    integerOf(scope, d, isImage ? ['the number of channels', 'the height', 'the width'][i] : 'the number of features'),
+  );
+  const shape = dims.filter(d => d !== undefined);
+  if (shape.length < dims.length || !fits(chain, e.span, 'the input', shape)) return;
+  const clause = st.clauses.find(c => c.word === 'in');
+  const range = clause && rangeOf(scope, clause.value);
+  if (clause && !range) return;
+  chain.shape = shape;
+  chain.input = { id: chain.nextId++, shape, ...(range ? { range } : {}), span: st.span };
+};
+
+const rangeOf = (scope: Scope, e: Expr): readonly [Rational, Rational] | undefined => {
+  if (e.kind !== 'list' || e.items.length !== 2)
+    return scope.report('L0111', e.span, 'the range of the input is a list of two numbers', 'write `in [0, 1]`');
+  const [low, high] = e.items.map(i => rationalOf(scope, i, 'the range of the input'));
+  if (!low || !high) return undefined;
+  return q.compare(low, high) < 0
+    ? [low, high]
+    : scope.report('L0112', e.span, `the range of the input is empty: ${show(low)} is not below ${show(high)}`);
+};
+
+/** `budget 1`, as a statement or in the header of a network. */
+export const resolveBudget = (chain: Chain, e: Expr, span: Span): void => {
+  if (chain.budget) {
+    chain.scope.report('L0106', span, 'the budget is given twice');
+    return;
+  }
+  const value = rationalOf(chain.scope, e, 'the budget');
+  if (!value) return;
+  if (value.num <= 0n) chain.scope.report('L0112', e.span, `the budget must be positive, found ${show(value)}`);
+  else chain.budget = { value, span };
+};
+
+const resolveRepeat = (chain: Chain, st: Statement): void => {
+  const { scope } = chain;
+  refuseClauses(scope, st, []);
+  const args = bindArgs(scope, '`repeat`', st.span, st.args, { positional: ['count'], required: ['count'] });
+  const count = args && integerOf(scope, args.get('count')!, 'the count of `repeat`', 0, MAX_LAYERS);
+  if (!st.body) scope.report('L0110', st.span, '`repeat` needs a block', 'write `repeat N { … }`');
+  const body = st.body ?? [];
+  // With an unknown count the block is still read once, for its own errors.
+  for (let i = 0; i < (count ?? 1) && body.length > 0 && !chain.stopped; i++) resolveBlock(chain, body);
+  if (count === undefined) chain.shape = undefined;
+};
+
+export const resolveBlock = (chain: Chain, statements: readonly Statement[]): void => {
+  for (const st of statements) {
+    if (chain.stopped) return;
+    resolveStatement(chain, st);
+  }
+};
+
+const resolveStatement = (chain: Chain, st: Statement): void => {
+  const { scope } = chain;
+  const name = st.name.text;
+  chain.visited++;
+  if (name !== 'repeat' && chain.broken.some(b => b.start >= st.span.start && b.start <= st.span.end + 1)) {
+    // Its syntax error is reported; what is left of it would only mislead.
+    chain.shape = undefined;
+    chain.inputSeen ||= name === 'input';
+    return;
+  }
+  if (chain.layers.length >= MAX_LAYERS || chain.visited > 4 * MAX_LAYERS) {
+    scope.report(
+      'L0115',
+      st.span,
+      `the network has more than ${MAX_LAYERS} layers here`,
+      'lower the counts of `repeat`',
+    );
+    chain.stopped = true;
+    return;
+  }
+  if (st.residual && !Object.hasOwn(RESIDUAL, name) && LAYER_NAMES.includes(name)) {
+    scope.report(
+      'L0128',
+      st.residual,
+      `there is no residual form of \`${name}\``,
+      'residual layers are `residual dense` and `residual conv`',
+    );
+    chain.shape = undefined;
+    return;
+  }
+  if (name === 'repeat') return resolveRepeat(chain, st);
+  if (st.body) scope.report('L0127', st.span, `\`${shorten(name)}\` takes no block`, 'only `repeat N { … }` does');
+  if (name === 'input') return resolveInput(chain, st);
+  if (name === 'budget') {
+    const args = bindArgs(scope, '`budget`', st.span, st.args, { positional: ['bound'], required: ['bound'] });
+    if (refuseClauses(scope, st, []) && args) resolveBudget(chain, args.get('bound')!, st.span);
+    return;
+  }
+  const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined;
+  if (!rule) {
+    scope.report('L0101', st.name.span, `there is no layer \`${shorten(name)}\``, suggest(name, LAYER_NAMES));
+    chain.shape = undefined;
+    return;
+  }
+  if (!chain.inputSeen && chain.broken.length === 0)
+    chain.scope.report(
+      'L0126',
+      st.span,
+      '`input` must come before the first layer',
+      'write `input image[channels, height, width]` or `input x[features]` first',
+    );
+  const last = chain.layers.at(-1);
+  if (last?.op.kind === 'head')
+    scope.report('L0126', st.span, `\`${name}\` comes after \`head\`, which must be the last layer`);
+  const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
+  const owner = `\`${st.residual ? 'residual ' : ''}${name}\``;
+  const args = bindArgs(scope, owner, st.span, st.args, st.residual ? RESIDUAL[name] : rule.signature);
+  const made = clausesFit && args ? rule.apply(chain, st, args) : undefined;
+  chain.shape = made?.shape;
+  if (!made) return;
+  const previous = chain.nextId - 1;
+  chain.layers.push({
+    id: chain.nextId++,
+    inputs: [previous],
+    op: made.op,
+    shape: made.shape,
+    path: made.path,
+    span: st.span,
+  });
+};
