@@ -1,4 +1,4 @@
-// Bundles the command line (and the runtime that emitted modules carry) into dist/. Dependencies stay external.
+// Bundles the command line, the runtime that emitted modules carry, and `lip/device` into dist/. Dependencies stay external.
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -15,4 +15,25 @@ await build({
   target: 'node20',
   packages: 'external',
   banner: { js: '#!/usr/bin/env node' },
+});
+// `lip build` copies this into the modules it emits, for browsers too: no Node inside.
+await build({
+  absWorkingDir: root,
+  entryPoints: { 'module-runtime': 'src/codegen/module-runtime.ts' },
+  outdir: 'dist',
+  bundle: true,
+  platform: 'neutral',
+  format: 'esm',
+  target: 'es2022',
+});
+// Opens a WebGPU device in Node, for programs that use an emitted module.
+await build({
+  absWorkingDir: root,
+  entryPoints: { device: 'src/runtime/node-device.ts' },
+  outdir: 'dist',
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  packages: 'external',
 });
