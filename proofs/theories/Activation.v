@@ -1,0 +1,125 @@
+(* Activations: slopes of elementwise functions, and the pairwise and sorting ones. *)
+From mathcomp Require Import all_ssreflect all_algebra ring.
+From Lip Require Import Base.
+Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
+Import GRing.Theory Num.Theory Order.TTheory.
+Local Open Scope ring_scope.
+
+Section Elementwise.
+Variable R : realFieldType.
+Implicit Types I J K : finType.
+
+(* slope01: every difference quotient lies in [0, 1] (what a residual needs); slope k: in [-k, k]. *)
+Definition slope01 (s : R -> R) : Prop := forall a b, (s a - s b) ^+ 2 <= (s a - s b) * (a - b).
+Definition slope (k : R) (s : R -> R) : Prop := forall a b, (s a - s b) ^+ 2 <= k ^+ 2 * (a - b) ^+ 2.
+Definition act I (s : R -> R) (v : {ffun I -> R}) : {ffun I -> R} := [ffun i => s (v i)].
+
+(* slope01 in the usual words: monotone and nonexpansive *)
+Lemma slope01_mono s : (forall a b, a <= b -> 0 <= s b - s a <= b - a) -> slope01 s.
+Proof.
+move=> h a b; rewrite expr2.
+wlog ab : a b / b <= a => [w|].
+  case: (lerP b a) => ab; first exact: w.
+  by have := w b a (ltW ab); rewrite -(opprB (s a)) -(opprB a) !mulrNN.
+by have /andP [h0 h1] := h b a ab; rewrite ler_wpmul2l.
+Qed.
+Lemma slope01_slope s : slope01 s -> slope 1 s.
+Proof.
+move=> h a b; rewrite expr1n mul1r; have := h a b; set d := s a - s b; set e := a - b => hd.
+have := sqr_ge0 (d - e).
+have -> : (d - e) ^+ 2 = d ^+ 2 + e ^+ 2 - (d * e) *+ 2 by ring.
+rewrite subr_ge0 mulr2n => h2; rewrite -(ler_add2l (d ^+ 2)); apply: le_trans h2.
+exact: ler_add.
+Qed.
+
+Lemma relu_slope : slope01 (fun a => Num.max a 0).
+Proof.
+apply: slope01_mono => a b ab; case: (lerP a 0) => ha; case: (lerP b 0) => hb.
+- by rewrite subrr lexx subr_ge0.
+- by rewrite subr0 ltW //= ler_addl oppr_ge0.
+- by have := lt_le_trans ha (le_trans ab hb); rewrite ltxx.
+- by rewrite subr_ge0 ab lexx.
+Qed.
+(* leaky ReLU with slope 0 <= a <= 1 below zero: max(x, a x). *)
+Lemma leaky_relu_slope (al : R) : 0 <= al <= 1 -> slope01 (fun a => Num.max a (al * a)).
+Proof.
+move=> /andP [a0 a1].
+have pos x : 0 <= x -> Num.max x (al * x) = x by move=> x0; rewrite max_l // ler_pimull.
+have neg x : x <= 0 -> Num.max x (al * x) = al * x.
+  by move=> x0; rewrite max_r // -[X in X <= _]mul1r ler_wnmul2r.
+apply: slope01_mono => a b ab; case: (lerP 0 a) => ha; case: (lerP 0 b) => hb.
+- by rewrite !pos // subr_ge0 ab lexx.
+- by have := le_lt_trans (le_trans ha ab) hb; rewrite ltxx.
+- rewrite pos // (neg a (ltW ha)); apply/andP; split.
+    by rewrite subr_ge0 (le_trans _ hb) // mulr_ge0_le0 // ltW.
+  by rewrite ler_add2l ler_opp2 -{1}[a]mul1r ler_wnmul2r // ltW.
+- rewrite (neg a (ltW ha)) (neg b (ltW hb)) -mulrBr mulr_ge0 ?subr_ge0 //=.
+  by rewrite ler_pimull // subr_ge0.
+Qed.
+Lemma abs_slope : slope 1 (fun a => `|a|).
+Proof.
+move=> a b; rewrite expr1n mul1r -(real_normK (num_real (a - b))) -(real_normK (num_real (_ - `|b|))).
+by rewrite ler_expn2r ?nnegrE ?normr_ge0 // ler_dist_dist.
+Qed.
+
+(* ---- Rule "activation": an elementwise function of slope k is k-Lipschitz. *)
+Theorem act_lipc I k (s : R -> R) : slope k s -> lipc k (@act I s).
+Proof.
+move=> h x y; rewrite !sqnE mulr_sumr; apply: ler_sum => i _; rewrite !ffunE; exact: h.
+Qed.
+Theorem act_lip I (s : R -> R) : slope01 s -> lip (@act I s).
+Proof. by move=> h; have := @act_lipc I _ _ (slope01_slope h); rewrite /lipc expr1n. Qed.
+Theorem abs_lip I : lip (@act I (fun a => `|a|)).
+Proof. by have := @act_lipc I _ _ abs_slope; rewrite /lipc expr1n. Qed.
+
+(* the sector inequality with a diagonal multiplier, all that a proof about a hidden layer uses *)
+Lemma act_sector I s (t : I -> R) (u v : {ffun I -> R}) : slope01 s -> (forall i, 0 <= t i) ->
+  \sum_i t i * (act s u - act s v) i ^+ 2 <= \sum_i t i * ((act s u - act s v) i * (u - v) i).
+Proof. by move=> hs ht; apply: ler_sum => i _; apply: ler_wpmul2l => //; rewrite !ffunE; apply: hs. Qed.
+End Elementwise.
+
+(* Sigmoid and tanh over any ordered field that has an exponential (1 + x <= exp x, exp (x + y) = exp x exp y). *)
+Section Exponential.
+Variable R : realFieldType.
+Variable E : R -> R.
+Hypothesis ED : forall a b, E (a + b) = E a * E b.
+Hypothesis E1 : forall a : R, 1 + a <= E a.
+
+Lemma E_ne0 a : E a != 0.
+Proof.
+apply/eqP => h; have := ED a (- a); rewrite subrr h mul0r => e0.
+by have := E1 0; rewrite addr0 e0 lt_geF ?ltr01.
+Qed.
+Lemma E_gt0 a : 0 < E a.
+Proof.
+have -> : a = a / 2%:R + a / 2%:R by field.
+by rewrite ED -expr2 lt_neqAle eq_sym sqr_ge0 andbT expf_neq0 // E_ne0.
+Qed.
+Lemma E0 : E 0 = 1.
+Proof. by apply: (mulfI (E_ne0 0)); rewrite -ED addr0 mulr1. Qed.
+
+Definition sigmoid (a : R) : R := (1 + E (- a))^-1.
+Lemma sigmoid_slope : slope01 sigmoid.
+Proof.
+apply: slope01_mono => a b ab; rewrite /sigmoid.
+have pa := E_gt0 (- a); have pb := E_gt0 (- b); set p := E (- a) in pa *; set q := E (- b) in pb *.
+have p1 : 0 < 1 + p by rewrite addr_gt0 ?ltr01. have q1 : 0 < 1 + q by rewrite addr_gt0 ?ltr01.
+have -> : (1 + q)^-1 - (1 + p)^-1 = (p - q) / ((1 + p) * (1 + q)) by field; rewrite !gt_eqF.
+(* q = p exp(a - b) >= p (1 + (a - b)) and exp(b - a) >= 1 *)
+have hq : p - q <= p * (b - a).
+  have -> : q = p * E (a - b) by rewrite /q /p -ED; congr E; ring.
+  have -> : p - p * E (a - b) = p * (1 - E (a - b)) by ring.
+  rewrite ler_pmul2l // ler_subl_addr -ler_subl_addl.
+  by have -> : 1 - (b - a) = 1 + (a - b) by ring.
+have hp : 0 <= p - q.
+  have -> : p = q * E (b - a) by rewrite /q /p -ED; congr E; ring.
+  have -> : q * E (b - a) - q = q * (E (b - a) - 1) by ring.
+  rewrite mulr_ge0 ?(ltW pb) // subr_ge0; apply: le_trans (E1 _).
+  by rewrite ler_addl subr_ge0.
+have pq : 0 < (1 + p) * (1 + q) by rewrite mulr_gt0.
+rewrite divr_ge0 ?(ltW pq) //= ler_pdivr_mulr // mulrC.
+apply: le_trans hq _; rewrite mulrC [_ * (b - a)]mulrC; apply: ler_wpmul2l; rewrite ?subr_ge0 //.
+have -> : (1 + p) * (1 + q) = p + (1 + q + p * q) by ring.
+by rewrite ler_addl addr_ge0 ?(ltW q1) // mulr_ge0 ?ltW.
+Qed.
+End Exponential.
