@@ -151,6 +151,13 @@ const VJP: { readonly [K in OpKind]: Rule<K> } = {
   matmul: (b, op, node, g) => {
     const [x, y] = node.inputs;
     const { transposeA: ta, transposeB: tb } = op;
+    if (x === y && ta !== tb) {
+      // A Gram matrix: both operands' shares in one product, half the work of two.
+      const axes = node.shape.map((_, i) => i);
+      const swapped = [...axes.slice(0, -2), axes.length - 1, axes.length - 2];
+      const both = b.add(g, b.transpose(g, swapped));
+      return [tb ? b.matmul(both, x) : b.matmul(x, both), undefined];
+    }
     return [
       ta ? b.matmul(y, g, { a: tb, b: true }) : b.matmul(g, y, { b: !tb }),
       tb ? b.matmul(g, x, { a: true, b: ta }) : b.matmul(x, g, { a: !ta }),

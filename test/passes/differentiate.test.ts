@@ -76,6 +76,8 @@ const CASES: readonly Case[] = [
       return [`matmul transposed ${ta} ${tb}`, [a, c], (b, [x, y]) => b.matmul(x, y, { a: ta, b: tb })];
     }),
   ),
+  ['Gram matrix of rows', [[2, 3, 4]], (b, [x]) => b.matmul(x, x, { b: true })],
+  ['Gram matrix of columns', [[3, 4]], (b, [x]) => b.matmul(x, x, { a: true })],
   [
     'conv',
     [
