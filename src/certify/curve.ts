@@ -48,7 +48,7 @@ export const accuracyCurve = (result: CertifiedAccuracy, title: string, subtitle
     ariaLabel: title,
     ariaDescription: subtitle,
     x: { domain: [0, end], label: 'ℓ2 radius →', labelAnchor: 'right' },
-    y: { domain: [0, 100], label: '↑ certified accuracy (%)', grid: true },
+    y: { domain: [0, 100], label: 'certified accuracy (%)', labelAnchor: 'center', labelArrow: 'none', grid: true },
     marks: [
       Plot.areaY(points, { x: 'radius', y: 'accuracy', curve: 'step-after', fill: BLUE, fillOpacity: 0.12 }),
       Plot.lineY(points, { x: 'radius', y: 'accuracy', curve: 'step-after', stroke: BLUE, strokeWidth: 2 }),

@@ -15,8 +15,8 @@ interface Where {
   readonly path: (p: string) => string;
 }
 
-const folderOf = ({ source, dir, path }: Where, fallback?: string): string => {
-  const folder = dir ?? (source.args[0] === undefined ? fallback : path(source.args[0]));
+const folderOf = ({ source, dir, path }: Where): string => {
+  const folder = dir ?? (source.args[0] === undefined ? undefined : path(source.args[0]));
   if (folder === undefined) {
     throw new InputFileError(
       `${source.name} needs the folder its files are in`,
@@ -26,13 +26,9 @@ const folderOf = ({ source, dir, path }: Where, fallback?: string): string => {
   return folder;
 };
 
-/** Where Debian's package `dataset-fashion-mnist` puts the official files. */
-const DEBIAN_FASHION_MNIST = '/usr/share/datasets/fashion-mnist';
-
 /** Every name that may stand after `on`. */
 const SOURCES: Readonly<Record<string, (where: Where) => Splits>> = {
-  mnist: w => (w.dir !== undefined || w.source.args.length > 0 ? loadIdx(folderOf(w), 'mnist', 10) : loadMnist()),
-  fashion_mnist: w => loadIdx(folderOf(w, DEBIAN_FASHION_MNIST), 'fashion_mnist', 10),
+  mnist: w => (w.dir !== undefined ? loadIdx(folderOf(w), 'mnist', 10) : loadMnist()),
   idx: w => loadIdx(folderOf(w), 'idx'),
   cifar10: w => loadCifar('cifar10', folderOf(w)),
   cifar100: w => loadCifar('cifar100', folderOf(w)),
