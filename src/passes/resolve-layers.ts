@@ -553,9 +553,15 @@ const resolveStatement = (chain: Chain, st: Statement): void => {
     chain.shape = undefined;
     return;
   }
-  if (name === 'repeat') return resolveRepeat(chain, st);
+  if (name === 'repeat') {
+    resolveRepeat(chain, st);
+    return;
+  }
   if (st.body) scope.report('L0127', st.span, `\`${shorten(name)}\` takes no block`, 'only `repeat N { … }` does');
-  if (name === 'input') return resolveInput(chain, st);
+  if (name === 'input') {
+    resolveInput(chain, st);
+    return;
+  }
   if (name === 'budget') {
     const args = bindArgs(scope, '`budget`', st.span, st.args, { positional: ['bound'], required: ['bound'] });
     if (refuseClauses(scope, st, []) && args) resolveBudget(chain, args.get('bound')!, st.span);

@@ -1,0 +1,54 @@
+/** `lip explain CODE`: what a diagnostic means, with an example that gives it and one that does not. */
+import type { Command } from 'commander';
+import { DIAGNOSTIC_CODES, type DiagnosticPage, isDiagnosticCode } from '../../diagnostic-codes.ts';
+import { nearest } from '../../passes/resolve-scope.ts';
+import { CliError, EXIT } from '../errors.ts';
+
+const indent = (text: string): string =>
+  text
+    .replace(/\n$/, '')
+    .split('\n')
+    .map(l => (l === '' ? '' : `    ${l}`))
+    .join('\n');
+
+/** The page of a code as plain text. */
+export const explainPage = (code: string, page: DiagnosticPage): string => {
+  const example = (title: string, e: DiagnosticPage['wrong']): string => {
+    const options = [
+      ...Object.entries(e.options?.set ?? {}).map(([k, v]) => `--set ${k}=${v}`),
+      ...(e.options?.by === undefined ? [] : [`--by "${e.options.by}"`]),
+    ];
+    return `${title}${options.length > 0 ? ` (with ${options.join(' ')})` : ''}:\n\n${indent(e.shown ?? e.source)}\n`;
+  };
+  return [`${code}: ${page.title}\n`, `${page.why}\n`, example('Wrong', page.wrong), example('Right', page.right)].join(
+    '\n',
+  );
+};
+
+export const register = (program: Command): void => {
+  program
+    .command('explain')
+    .description('say what a diagnostic code means; without a code, list all')
+    .argument('[code]', 'e.g. L0101')
+    .option('--json', 'print as JSON')
+    .action((given: string | undefined, options: { json?: boolean }) => {
+      if (given === undefined) {
+        const all = Object.entries(DIAGNOSTIC_CODES).map(([code, page]) => ({ code, title: page.title }));
+        process.stdout.write(
+          options.json ? `${JSON.stringify(all, null, 2)}\n` : `${all.map(a => `${a.code}  ${a.title}`).join('\n')}\n`,
+        );
+        return;
+      }
+      const code = given.toUpperCase();
+      if (!isDiagnosticCode(code)) {
+        const near = nearest(code, Object.keys(DIAGNOSTIC_CODES));
+        throw new CliError(
+          `there is no diagnostic ${given}`,
+          EXIT.usage,
+          near ? `did you mean ${near}? \`lip explain\` lists all` : '`lip explain` lists all',
+        );
+      }
+      const page: DiagnosticPage = DIAGNOSTIC_CODES[code];
+      process.stdout.write(options.json ? `${JSON.stringify({ code, ...page }, null, 2)}\n` : explainPage(code, page));
+    });
+};

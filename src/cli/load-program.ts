@@ -1,0 +1,139 @@
+/** From the path of a `.lip` file to proven networks: what every command does first. */
+import { readFileSync, statSync } from 'node:fs';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Diagnostic } from '../diagnostics.ts';
+import type { Network } from '../ir/network.ts';
+import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
+import { MAX_SOURCE, parse } from '../parser/parse.ts';
+import { type ProvenNetwork, prove } from '../passes/prove.ts';
+import { type ResolveOptions, resolve } from '../passes/resolve.ts';
+import { CliError, EXIT } from './errors.ts';
+import { createSourceFile, diagnosticToJson, renderDiagnostics, wantsColor } from './render-diagnostic.ts';
+
+/** Bytes of a file: UTF-8 takes at most 3 for each UTF-16 unit. */
+const MAX_BYTES = 3 * MAX_SOURCE;
+
+export interface ProvenProgram {
+  readonly path: string;
+  readonly source: string;
+  readonly networks: readonly { readonly network: Network; readonly proven: ProvenNetwork }[];
+  readonly trains: readonly TrainRecipe[];
+  readonly certifies: readonly CertifyRecipe[];
+}
+
+const errorCode = (e: unknown): string | undefined =>
+  e instanceof Error && 'code' in e && typeof e.code === 'string' ? e.code : undefined;
+
+const unreadable = (path: string, e: unknown): CliError => {
+  switch (errorCode(e)) {
+    case 'ENOENT':
+      return new CliError(
+        `there is no file ${path}`,
+        EXIT.usage,
+        'give the path of a .lip file, e.g. examples/mnist.lip',
+      );
+    case 'EACCES':
+    case 'EPERM':
+      return new CliError(`${path} may not be read`, EXIT.usage, 'check its permissions');
+    default:
+      return new CliError(`cannot read ${path}: ${e instanceof Error ? e.message : String(e)}`, EXIT.usage);
+  }
+};
+
+/** Offset of the first byte that is not part of well-formed UTF-8, or undefined. */
+export const invalidUtf8At = (bytes: Uint8Array): number | undefined => {
+  const fails = (end: number): boolean => {
+    try {
+      // `stream` allows a sequence that is only cut short at `end`.
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, end), { stream: end < bytes.length });
+      return false;
+    } catch {
+      return true;
+    }
+  };
+  if (!fails(bytes.length)) return undefined;
+  let low = 0;
+  let high = bytes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (fails(middle + 1)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+};
+
+/** The text of a source file. Throws CliError (exit 2) when there is none. */
+export const readSource = (path: string): string => {
+  let bytes: Uint8Array;
+  try {
+    const info = statSync(path);
+    if (info.isDirectory())
+      throw new CliError(`${path} is a directory`, EXIT.usage, 'give the path of a .lip file in it');
+    if (info.size > MAX_BYTES)
+      throw new CliError(
+        `${path} has ${info.size} bytes; at most ${MAX_BYTES} are read`,
+        EXIT.usage,
+        'a network is a few dozen lines: is this the right file?',
+      );
+    bytes = readFileSync(path);
+  } catch (e) {
+    throw e instanceof CliError ? e : unreadable(path, e);
+  }
+  const bad = invalidUtf8At(bytes);
+  if (bad !== undefined) {
+    const byte = bytes[bad]?.toString(16).padStart(2, '0');
+    throw new CliError(
+      `${path} is not UTF-8: byte ${bad}${byte === undefined ? '' : ` (0x${byte})`} does not belong there`,
+      EXIT.usage,
+      'save it as UTF-8 text; a .lip file is never binary',
+    );
+  }
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+};
+
+export interface LoadOptions extends ResolveOptions {
+  /** Print diagnostics as JSON on stdout. */
+  readonly json?: boolean;
+}
+
+const refuse = (path: string, source: string, diagnostics: readonly Diagnostic[], json: boolean): never => {
+  const file = createSourceFile(path, source);
+  const errors = diagnostics.filter(d => d.severity === 'error').length;
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ diagnostics: diagnostics.map(d => diagnosticToJson(d, file)) }, null, 2)}\n`,
+    );
+  else process.stderr.write(`${renderDiagnostics(diagnostics, file, wantsColor(process.stderr))}\n`);
+  throw new CliError(`${errors} ${errors === 1 ? 'error' : 'errors'} in ${path}`, EXIT.program);
+};
+
+/**
+ * Reads, parses, resolves and proves a file. Diagnostics go to stderr (to stdout as JSON with `json`), and any of them throws CliError
+ * with exit code 1; a file that cannot be read throws one with exit code 2.
+ */
+export const loadProgram = (path: string, options: LoadOptions = {}): ProvenProgram => {
+  const source = readSource(path);
+  const parsed = parse(source);
+  const program = resolve(parsed.file, options);
+  const diagnostics = [...parsed.diagnostics, ...program.diagnostics].sort((a, b) => a.span.start - b.span.start);
+  if (diagnostics.length > 0) refuse(path, source, diagnostics, options.json ?? false);
+  const results = program.networks.map(network => ({ network, result: prove(network) }));
+  const refused = results.flatMap(r => ('diagnostics' in r.result ? r.result.diagnostics : []));
+  if (refused.length > 0) refuse(path, source, refused, options.json ?? false);
+  const networks = results.flatMap(r =>
+    'proven' in r.result ? [{ network: r.network, proven: r.result.proven }] : [],
+  );
+  return { path, source, networks, trains: program.trains, certifies: program.certifies };
+};
+
+const collectSet = (text: string, before: Record<string, string>): Record<string, string> => {
+  const i = text.indexOf('=');
+  if (i < 1) throw new InvalidArgumentError('write NAME=VALUE, e.g. --set width=60.');
+  return { ...before, [text.slice(0, i).trim()]: text.slice(i + 1).trim() };
+};
+
+/** Adds `--set NAME=VALUE` and `--by METHOD`, whose values are the `LoadOptions` of the same names. */
+export const addProgramOptions = (command: Command): Command =>
+  command
+    .option('--set <name=value>', 'value for a parameter of the network; may be repeated', collectSet, {})
+    .option('--by <method>', 'rescaling method in place of the one in the header, e.g. aol');

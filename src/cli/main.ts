@@ -1,0 +1,12 @@
+/** The command `lip`. Each command lives in its own file and is registered here. */
+import { register as doctor } from './commands/doctor.ts';
+import { register as explain } from './commands/explain.ts';
+import { run } from './run.ts';
+
+// A reader that stops early (`lip … | head`) is no failure.
+process.stdout.on('error', (e: NodeJS.ErrnoException) => {
+  if (e.code !== 'EPIPE') throw e;
+  process.exit(0);
+});
+
+process.exitCode = await run(process.argv.slice(2), [doctor, explain]);

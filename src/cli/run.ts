@@ -1,0 +1,85 @@
+/** The shell around all commands: help, version, errors, exit codes. */
+import { Command, CommanderError } from 'commander';
+import pc from 'picocolors';
+import { version } from '../../package.json';
+import { InputFileError } from '../data/input-file-error.ts';
+import { DeviceLostError, NoAdapterError, PlanError } from '../runtime/errors.ts';
+import { CliError, EXIT, type ExitCode } from './errors.ts';
+import { wantsColor } from './render-diagnostic.ts';
+
+export type Register = (program: Command) => void;
+
+const INTRO = `A compiler for 1-Lipschitz neural networks. A .lip file says what the network looks like; lip proves that it is
+1-Lipschitz for every value of its weights, and builds the GPU code that trains, runs and certifies it.`;
+
+const EXAMPLES = `
+First steps:
+  $ npm start                        prove, train and certify examples/mnist.lip
+  $ lip check examples/mnist.lip     shapes, parameters and the proven bound
+  $ lip explain L0101                what an error code means
+
+Exit codes: 0 done, 1 the program is wrong, 2 wrong usage or unreadable files, 3 the answer is negative,
+4 no usable GPU, 70 a bug of lip.`;
+
+export const createProgram = (commands: readonly Register[]): Command => {
+  const program = new Command('lip')
+    .description(INTRO)
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .addHelpText('after', EXAMPLES)
+    .showSuggestionAfterError()
+    .exitOverride();
+  for (const register of commands) register(program);
+  // Subcommands made by `command()` inherit exitOverride only when it is set before, so set it again for those added otherwise.
+  for (const c of program.commands) c.exitOverride();
+  return program;
+};
+
+/** Failures that their user can do something about, whatever part of lip they come from. */
+const userFailure = (
+  e: unknown,
+): { readonly message: string; readonly exitCode: ExitCode; readonly help?: string | undefined } | undefined => {
+  if (e instanceof CliError) return e;
+  if (e instanceof InputFileError) return { message: e.message, exitCode: EXIT.usage, help: e.help };
+  if (e instanceof NoAdapterError) return { message: e.message, exitCode: EXIT.device, help: e.help };
+  if (e instanceof DeviceLostError || e instanceof PlanError)
+    return { message: e.message, exitCode: EXIT.device, help: '`lip doctor` tests the device and shows its limits' };
+  return undefined;
+};
+
+const describeBug = (e: unknown): string => {
+  const stack = e instanceof Error ? (e.stack ?? e.message) : String(e);
+  return [
+    'this is a bug in lip, not in your program.',
+    stack,
+    `(lip ${version}, Node ${process.version}, ${process.platform} ${process.arch})`,
+    'Please report it with the .lip file and the command that led here.',
+  ].join('\n');
+};
+
+/** Runs `lip ARGS` and returns its exit code. Never throws. */
+export const run = async (args: readonly string[], commands: readonly Register[]): Promise<number> => {
+  const c = pc.createColors(wantsColor(process.stderr));
+  try {
+    const program = createProgram(commands);
+    if (args.length === 0) {
+      program.outputHelp();
+      return EXIT.done;
+    }
+    await program.parseAsync([...args], { from: 'user' });
+    // A command may have set another code for a negative answer.
+    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.done;
+  } catch (e) {
+    if (e instanceof CommanderError) return e.exitCode === 0 ? EXIT.done : EXIT.usage;
+    const failure = userFailure(e);
+    if (failure) {
+      process.stderr.write(
+        `${c.red('lip:')} ${failure.message}\n${failure.help ? `  ${c.bold('help:')} ${failure.help}\n` : ''}`,
+      );
+      return failure.exitCode;
+    }
+    process.stderr.write(`${c.red('lip:')} ${describeBug(e)}\n`);
+    return EXIT.bug;
+  }
+};

@@ -1,0 +1,77 @@
+/** Pages of the diagnostics of shapes and of the structure of a network (L0120–L0139). */
+import { type DiagnosticPage, net, page } from './page.ts';
+
+export const SHAPE_PAGES = {
+  L0120: page(
+    'an image where a vector is needed, or the reverse',
+    '`conv`, `avgpool`, `flatten` and `pad channels` take an image [channels, height, width]; `dense`, `head` and `pad features` take a\nvector. `flatten` turns the first into the second.',
+    net('image[1, 8, 8]', 'dense 4'),
+    net('image[1, 8, 8]', 'flatten', 'dense 4'),
+  ),
+  L0121: page(
+    'the kernel is larger than the image',
+    'A convolution needs a kernel that fits into the zero-padded image at least once.',
+    net('image[1, 4, 4]', 'conv 4, kernel = 7, padding = 1'),
+    net('image[1, 4, 4]', 'conv 4, kernel = 7, padding = 3'),
+  ),
+  L0122: page(
+    'wrong number of channels in a list',
+    '`center` and `scale` take one number for all channels, or one for each.',
+    net('image[3, 8, 8]', 'center [0.4, 0.5]'),
+    net('image[3, 8, 8]', 'center [0.4, 0.5, 0.6]'),
+  ),
+  L0123: page(
+    'pooling blocks do not tile the image',
+    '`avgpool k` sums disjoint k×k blocks and divides by k, which has norm exactly 1. Rows and columns that fill no block would be dropped\nsilently, so the sizes must divide.',
+    net('image[1, 28, 28]', 'avgpool 3'),
+    net('image[1, 28, 28]', 'avgpool 4'),
+  ),
+  L0124: page(
+    'padding cannot shrink',
+    '`pad channels to N` appends zero channels until there are N.',
+    net('image[3, 8, 8]', 'pad channels to 2'),
+    net('image[3, 8, 8]', 'pad channels to 8'),
+  ),
+  L0125: page(
+    'channels do not divide into groups',
+    '`groupsort k` sorts contiguous groups of k channels, `maxmin` with `pairs = halves` pairs the first half of the channels with the\nsecond.',
+    net('x[10]', 'groupsort 4'),
+    net('x[10]', 'groupsort 5'),
+  ),
+  L0126: page(
+    'wrong order of statements',
+    'A network begins with one `input`; at least one layer follows; `head`, if there is one, comes last, because it is certified pairwise\nand is not 1-Lipschitz as a map of vectors.',
+    net('x[8]', 'head 10', 'relu'),
+    net('x[8]', 'relu', 'head 10'),
+  ),
+  L0127: page(
+    'a clause or block that does not belong here',
+    'Only `dense` and `conv` take `by`, only `pad` takes `to`, only `input` takes `in`, and only `repeat` takes a block.',
+    net('x[8]', 'relu by aol'),
+    net('x[8]', 'dense 8 by aol', 'relu'),
+  ),
+  L0128: page(
+    'no residual form',
+    'The residual form x − 2WT⁻¹σ(Wᵀx + b) exists for `dense` and `conv`. Other layers have nothing to rescale.',
+    net('x[8]', 'residual relu'),
+    net('x[8]', 'residual dense hidden = 8, act = relu'),
+  ),
+  L0129: page(
+    'options that do not go together',
+    'An option was given that another one makes meaningless, e.g. `grid`, which is the number of points at which `method = gram` looks at\nthe symbol of a convolution.',
+    net('image[1, 8, 8]', 'conv 4 by spectral(method = operator, grid = 32)'),
+    net('image[1, 8, 8]', 'conv 4 by spectral(method = gram, grid = 32)'),
+  ),
+  L0130: page(
+    'no rescaling chosen',
+    'Every `dense` and `conv` needs a rescaling, or nothing would bound its norm. It stands at the layer, in the header of the network for\nall layers, or in `--by`.',
+    'network Net {\n  input x[8]\n  dense 4\n}\n',
+    'network Net by aol {\n  input x[8]\n  dense 4\n}\n',
+  ),
+  L0131: page(
+    'a classifier without a head',
+    '`train` and `certify` need class scores and the distances between the rows of their weights, which `head` provides.',
+    `${net('x[8]', 'dense 4')}train Net on mnist {\n  epochs 1\n}\n`,
+    `${net('x[8]', 'dense 4', 'head 10')}train Net on mnist {\n  epochs 1\n}\n`,
+  ),
+} satisfies Readonly<Record<string, DiagnosticPage>>;
