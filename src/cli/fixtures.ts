@@ -8,7 +8,9 @@ const main = async (args: readonly string[]): Promise<number> => {
   const folders = args.filter(a => !a.startsWith('-'));
   const unknown = options.find(o => o !== '--oracle');
   if (unknown !== undefined || folders.length !== 1) {
-    console.error(`${unknown === undefined ? 'one folder of cases is needed' : `unknown option ${unknown}`}\nusage: npm run fixtures -- FOLDER [--oracle]`);
+    console.error(
+      `${unknown === undefined ? 'one folder of cases is needed' : `unknown option ${unknown}`}\nusage: npm run fixtures -- FOLDER [--oracle]`,
+    );
     return 2;
   }
   if (!statSync(folders[0], { throwIfNoEntry: false })) {
