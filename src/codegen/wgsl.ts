@@ -1,0 +1,168 @@
+/** Kernel IR → WGSL modules. The text names no tensor, so equal work gives equal text and one pipeline. */
+import type { Index } from '../ir/index-expr.ts';
+import * as ix from '../ir/index-expr.ts';
+import type { Kernel, LoopVar, MapKernel, ReduceKernel, TargetLimits, Tiling } from '../ir/kernel.ts';
+import { reads, writes } from '../ir/kernel.ts';
+import { type Binding, declareBindings, foldGroups, type Module } from './bindings.ts';
+import { inverseModule } from './templates/inverse.ts';
+import { sortModule } from './templates/sort.ts';
+import { createEmitter, type Emitter } from './wgsl-emit.ts';
+
+interface Tiled {
+  /** Values of the output variables at each point of the tile. */
+  readonly points: readonly ReadonlyMap<string, Index>[];
+  /** At each point, WGSL that says whether this thread stores it; undefined: always. */
+  readonly owned: readonly (string | undefined)[];
+  readonly threads: number;
+}
+
+/** Every assignment of one value per variable. */
+const combinations = (vars: readonly { name: string; values: readonly Index[] }[]): ReadonlyMap<string, Index>[] =>
+  vars.reduce<Map<string, Index>[]>(
+    (all, v) => all.flatMap(m => v.values.map(value => new Map(m).set(v.name, value))),
+    [new Map()],
+  );
+
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** Lays the output loops over threads: declares each thread's place and lists the points it computes. */
+const tileOutputs = (out: readonly LoopVar[], tiling: Tiling, emit: Emitter): Tiled => {
+  const order = [...tiling.order, ...out.map(v => v.name).filter(n => !tiling.order.includes(n))];
+  const place = new Map<string, { values: Index[]; from?: string }>();
+  const loops = order.map(name => {
+    const v = out.find(o => o.name === name)!;
+    const tile = Math.min(tiling.tile[name] ?? 1, v.extent);
+    return { ...v, tile, count: Math.ceil(v.extent / tile) };
+  });
+  const threads = loops.reduce((n, l) => n * l.count, 1);
+  const place0 = loops.findIndex(l => l.count > 1);
+  let rest = 'thread';
+  for (let i = loops.length - 1; i >= 0; i--) {
+    const { name, extent, tile, count } = loops[i];
+    let at: Index = ix.constant(0);
+    let from: string | undefined;
+    if (count > 1) {
+      const coordinate = `t${name}`;
+      emit.declare(coordinate, 0);
+      if (i === place0) emit.statement(`let ${coordinate} = ${rest};`, 0);
+      else {
+        emit.statement(`let ${coordinate} = ${rest} % ${count}u;`, 0);
+        emit.statement(`let q${name} = ${rest} / ${count}u;`, 0);
+        rest = `q${name}`;
+      }
+      if (extent % tile === 0) at = ix.scale(ix.variable(coordinate, count), tile);
+      else {
+        // The last tile is moved back inside; what its neighbour also computes is stored by the neighbour.
+        emit.declare(`c${name}`, 0);
+        emit.statement(`let c${name} = min(${coordinate} * ${tile}u, ${extent - tile}u);`, 0);
+        at = ix.variable(`c${name}`, extent - tile + 1);
+        from = `${coordinate} * ${tile}u`;
+      }
+    }
+    place.set(name, { values: range(tile).map(j => ix.add(at, ix.constant(j))), ...(from ? { from } : {}) });
+  }
+  const points = combinations(out.map(v => ({ name: v.name, values: place.get(v.name)!.values })));
+  const owned = points.map(p => {
+    const tests = out.flatMap(v => {
+      const { from } = place.get(v.name)!;
+      return from ? [`${emit.index(p.get(v.name)!)} >= ${from}`] : [];
+    });
+    return tests.length > 0 ? tests.join(' && ') : undefined;
+  });
+  return { points, owned, threads };
+};
+
+const loopModule = (k: MapKernel | ReduceKernel, limits: TargetLimits): Module => {
+  const stored = new Set(writes(k));
+  const bindings: Binding[] = [...new Set([...reads(k), ...stored])].map(storage => ({
+    storage,
+    access: stored.has(storage) ? 'read_write' : 'read',
+  }));
+  const slot = new Map(bindings.map((b, i) => [b.storage, `b${i}`]));
+  const emit = createEmitter(s => slot.get(s)!);
+  const { points, owned, threads } = tileOutputs(k.out, k.tiling, emit);
+
+  const over = k.kind === 'reduce' ? k.over : [];
+  const loops = over.map(v => ({ ...v, unroll: k.tiling.unroll[v.name] ?? 1 })).filter(v => v.unroll < v.extent);
+  const after = loops.length + 1;
+  if (k.kind === 'reduce') {
+    const start = k.op === 'sum' ? '0.0f' : '-3.4028234663852886e38f';
+    points.forEach((_, p) => {
+      emit.statement(`var acc${p} = ${start};`, 0);
+    });
+    loops.forEach((v, depth) => {
+      emit.declare(v.name, depth + 1);
+    });
+    const steps = combinations(
+      over.map(v => {
+        const unroll = k.tiling.unroll[v.name] ?? 1;
+        const at = unroll < v.extent ? ix.scale(ix.variable(v.name, v.extent / unroll), unroll) : ix.constant(0);
+        return { name: v.name, values: range(unroll).map(j => ix.add(at, ix.constant(j))) };
+      }),
+    );
+    for (const step of steps) {
+      points.forEach((point, p) => {
+        const values = new Map([...point, ...step]);
+        const text = accumulate(k, emit, values, p);
+        emit.statement(text, loops.length);
+      });
+    }
+    emit.leaveLoops(after);
+  }
+  // All values before the first store: an update may overwrite what it reads.
+  const stores = points.flatMap((point, p) =>
+    k.stores.map(s => {
+      const value = emit.value(s.value, point, `acc${p}`);
+      const store = `${slot.get(s.storage)}[${emit.index(ix.substitute(s.index, point))}] = ${value};`;
+      return owned[p] ? `if (${owned[p]}) { ${store} }` : store;
+    }),
+  );
+  const level = k.kind === 'reduce' ? after : 0;
+  for (const s of stores) emit.statement(s, level);
+
+  const groups = Math.ceil(threads / k.tiling.workgroup);
+  const workgroups = foldGroups(groups, limits);
+  const body: string[] = [];
+  const indent = (n: number) => '  '.repeat(n);
+  body.push(`let thread = (wid.y * ${workgroups[0]}u + wid.x) * ${k.tiling.workgroup}u + lid.x;`);
+  if (workgroups[0] * workgroups[1] * k.tiling.workgroup !== threads)
+    body.push(`if (thread >= ${threads}u) { return; }`);
+  body.push(...emit.lines(0));
+  loops.forEach((v, depth) => {
+    body.push(`${indent(depth)}for (var ${v.name} = 0u; ${v.name} < ${v.extent / v.unroll}u; ${v.name}++) {`);
+    body.push(...emit.lines(depth + 1).map(l => indent(depth + 1) + l));
+  });
+  for (let depth = loops.length - 1; depth >= 0; depth--) body.push(`${indent(depth)}}`);
+  if (k.kind === 'reduce') body.push(...emit.lines(after));
+
+  const wgsl = `${declareBindings(bindings)}
+
+@compute @workgroup_size(${k.tiling.workgroup})
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid: vec3<u32>) {
+${body.map(l => `  ${l}`).join('\n')}
+}
+`;
+  return { wgsl, access: bindings.map(b => b.access), bindings: bindings.map(b => b.storage), workgroups };
+};
+
+/** `acc += a * b;`, `acc = max(acc, v);` */
+const accumulate = (k: ReduceKernel, emit: Emitter, values: ReadonlyMap<string, Index>, p: number): string => {
+  if (k.op === 'max') return `acc${p} = max(acc${p}, ${emit.value(k.body, values)});`;
+  if (k.body.kind === 'binary' && k.body.op === 'mul') {
+    return `acc${p} += ${emit.value(k.body.a, values)} * ${emit.value(k.body.b, values)};`;
+  }
+  return `acc${p} += ${emit.value(k.body, values)};`;
+};
+
+/** The WGSL of a kernel, with its bindings and its workgroups. */
+export const kernelModule = (k: Kernel, limits: TargetLimits): Module => {
+  switch (k.kind) {
+    case 'map':
+    case 'reduce':
+      return loopModule(k, limits);
+    case 'sortPermute':
+      return sortModule(k, limits);
+    case 'inverse':
+      return inverseModule(k, limits);
+  }
+};
