@@ -244,6 +244,8 @@ export const load = (device, options) => loadNetwork(artifact, device, import.me
 `;
   const bundled = await build({
     stdin: { contents: entry, resolveDir: dirname(runtime), sourcefile: `${name}.js`, loader: 'js' },
+    // Comments name sources relative to this, so that the output does not depend on where it was made.
+    absWorkingDir: dirname(runtime),
     bundle: true,
     write: false,
     platform: 'neutral',

@@ -1,0 +1,192 @@
+/** `lip build`: emits a network as an ES module, or prints one of its intermediate representations. */
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { frozenModule, portableTarget } from '../../codegen/frozen-module.ts';
+import { printPlan, printWgsl } from '../../codegen/print-plan.ts';
+import { printKernels, type Target } from '../../ir/kernel.ts';
+import { networkParams } from '../../ir/network.ts';
+import { printNetwork } from '../../ir/print-network.ts';
+import type { TrainRecipe } from '../../ir/recipe.ts';
+import { printTensorGraph, type TensorGraph } from '../../ir/tensor.ts';
+import { compileGraph } from '../../passes/compile-graph.ts';
+import { freeze } from '../../passes/freeze.ts';
+import type { ProvenNetwork } from '../../passes/prove.ts';
+import { buildTrainStep } from '../../passes/train-step.ts';
+import { derivationToJson, printDerivation } from '../../proof/derivation.ts';
+import { loadWeights } from '../../train/checkpoint.ts';
+import { initializeParams } from '../../train/initialize.ts';
+import { writeAtomically } from '../../train/write-atomically.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { addProgramOptions, loadProgram, type ProvenProgram } from '../load-program.ts';
+
+const REPRESENTATIONS = ['network', 'tensor', 'kernels', 'wgsl', 'plan', 'proof'] as const;
+type Representation = (typeof REPRESENTATIONS)[number];
+
+interface BuildOptions {
+  readonly out?: string;
+  readonly weights?: string;
+  readonly batch: number;
+  readonly network?: string;
+  readonly emit?: Representation;
+  readonly of: 'inference' | 'train';
+  readonly profile: Target['profile'];
+  readonly json?: boolean;
+  readonly set?: Record<string, string>;
+  readonly by?: string;
+}
+
+const MAX_BATCH = 65536;
+
+const parseBatch = (text: string): number => {
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 1 || n > MAX_BATCH)
+    throw new InvalidArgumentError(`a batch is a whole number from 1 to ${MAX_BATCH}.`);
+  return n;
+};
+
+/** The network to build: the only one, or the one named. */
+const pick = (program: ProvenProgram, name: string | undefined): ProvenNetwork => {
+  const names = program.networks.map(n => n.network.name);
+  if (names.length === 0) throw new CliError(`${program.path} defines no network`, EXIT.usage);
+  const chosen = name === undefined && names.length === 1 ? names[0] : name;
+  const found = program.networks.find(n => n.network.name === chosen);
+  if (found) return found.proven;
+  throw new CliError(
+    name === undefined ? `${program.path} defines ${names.length} networks` : `${program.path} has no network ${name}`,
+    EXIT.usage,
+    `choose one with --network: ${names.join(', ')}`,
+  );
+};
+
+const recipeOf = (program: ProvenProgram, proven: ProvenNetwork): TrainRecipe | undefined =>
+  program.trains.find(t => t.network === proven.network.name);
+
+/** The weights to fold: those of the file, or else the initial ones. */
+const weightsOf = (
+  program: ProvenProgram,
+  proven: ProvenNetwork,
+  file: string | undefined,
+): Map<string, Float32Array> => {
+  if (file !== undefined) return loadWeights(file, proven.network);
+  const seed = recipeOf(program, proven)?.seed ?? 0;
+  process.stderr.write(
+    `lip: no --weights given: ${proven.network.name} keeps its untrained initial weights (seed ${seed})\n`,
+  );
+  return initializeParams(networkParams(proven.network), seed);
+};
+
+/** The tensor graph that `--emit` is about. */
+const graphOf = (program: ProvenProgram, proven: ProvenNetwork, options: BuildOptions): TensorGraph => {
+  if (options.of === 'inference')
+    return freeze(proven, weightsOf(program, proven, options.weights), options.batch).graph;
+  const recipe = recipeOf(program, proven);
+  if (!recipe)
+    throw new CliError(
+      `${program.path} has no \`train ${proven.network.name}\` block`,
+      EXIT.usage,
+      'add one, or print --of inference',
+    );
+  return buildTrainStep(proven, recipe, options.batch);
+};
+
+/** Text (or with --json, where there is a JSON form, that) of one representation. */
+const print = (program: ProvenProgram, proven: ProvenNetwork, what: Representation, options: BuildOptions): string => {
+  const compiled = () => compileGraph(graphOf(program, proven, options), portableTarget(options.profile));
+  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
+  switch (what) {
+    case 'network':
+      return printNetwork(proven.network);
+    case 'tensor':
+      return printTensorGraph(graphOf(program, proven, options));
+    case 'kernels':
+      return printKernels(compiled().kernels);
+    case 'wgsl':
+      return printWgsl(compiled().plan);
+    case 'plan': {
+      const { plan } = compiled();
+      if (!options.json) return printPlan(plan);
+      return json({ ...plan, literals: plan.literals.map(l => ({ buffer: l.buffer, data: Array.from(l.data) })) });
+    }
+    case 'proof':
+      return options.json ? json(derivationToJson(proven.derivation)) : printDerivation(proven.derivation);
+    default:
+      return what satisfies never;
+  }
+};
+
+/** Words that cannot name an interface, and names the module itself declares. */
+const TAKEN = new Set(
+  (
+    'any as async await bigint boolean break case catch class const continue debugger default delete do else enum export extends ' +
+    'false finally for function if implements import in instanceof interface let never new null number object package private ' +
+    'protected public return static string super switch symbol this throw true try type typeof undefined unknown var void while ' +
+    'with yield Certificate LoadOptions Promise Float32Array ArrayBuffer URL GPUDevice'
+  ).split(' '),
+);
+
+const writeModule = async (program: ProvenProgram, proven: ProvenNetwork, options: BuildOptions): Promise<void> => {
+  const { name } = proven.network;
+  if (TAKEN.has(name))
+    throw new CliError(`a module cannot declare a type named ${name}`, EXIT.usage, 'give the network another name');
+  const weights = weightsOf(program, proven, options.weights);
+  // Imported here, because ts-morph and esbuild take longer to load than most commands to run.
+  const { emitModule } = await import('../../codegen/module.ts');
+  const emitted = await emitModule(frozenModule(proven, weights, options.batch));
+  const folder = options.out ?? join('out', name);
+  const files: readonly (readonly [string, Uint8Array | string])[] = [
+    [`${name}.js`, emitted.code],
+    [`${name}.d.ts`, emitted.types],
+    [`${name}.bin`, emitted.weights],
+    [`${name}.proof.json`, `${JSON.stringify(derivationToJson(proven.derivation), null, 2)}\n`],
+  ];
+  const written = files.map(([file, content]) => {
+    const path = join(folder, file);
+    try {
+      writeAtomically(path, content);
+    } catch (e) {
+      throw new CliError(
+        `cannot write ${path}: ${e instanceof Error ? e.message : String(e)}`,
+        EXIT.usage,
+        'choose another folder with -o',
+      );
+    }
+    return { path, bytes: Buffer.byteLength(content) };
+  });
+  if (options.json) {
+    process.stdout.write(
+      `${JSON.stringify({ network: name, batch: options.batch, files: written, weightsSha256: emitted.sha256 }, null, 2)}\n`,
+    );
+    return;
+  }
+  const width = Math.max(...written.map(f => f.path.length));
+  for (const f of written) process.stdout.write(`${f.path.padEnd(width)}  ${f.bytes} bytes\n`);
+};
+
+export const register = (program: Command): void => {
+  const command = program
+    .command('build')
+    .description('emit a network as an ES module that needs nothing but WebGPU, or print what it compiles to')
+    .argument('<file>', 'a .lip file')
+    .option('-o, --out <folder>', 'where to write the module (default: out/NETWORK)')
+    .option('--weights <file>', 'trained weights (safetensors); without them the initial ones')
+    .option('--batch <n>', 'examples per submission', parseBatch, 64)
+    .option('--network <name>', 'which network, if the file has several')
+    .addOption(new Option('--emit <what>', 'print this to stdout and write nothing').choices(REPRESENTATIONS))
+    .addOption(
+      new Option('--of <graph>', 'what --emit tensor, kernels, wgsl and plan show')
+        .choices(['inference', 'train'])
+        .default('inference'),
+    )
+    .addOption(
+      new Option('--profile <adapter>', 'the kind of adapter --emit shows kernels for')
+        .choices(['gpu', 'software'])
+        .default('gpu'),
+    )
+    .option('--json', 'print the list of files, a plan or a proof as JSON');
+  addProgramOptions(command).action(async (file: string, options: BuildOptions) => {
+    const loaded = loadProgram(file, options);
+    const proven = pick(loaded, options.network);
+    if (options.emit) process.stdout.write(print(loaded, proven, options.emit, options));
+    else await writeModule(loaded, proven, options);
+  });
+};

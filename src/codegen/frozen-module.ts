@@ -1,0 +1,30 @@
+/** A proven network with its weights, as the source of an emitted module. */
+import { headGeometry } from '../certify/radii.ts';
+import { DEFAULT_LIMITS, type Target } from '../ir/kernel.ts';
+import { compileGraph } from '../passes/compile-graph.ts';
+import { freeze } from '../passes/freeze.ts';
+import type { ProvenNetwork } from '../passes/prove.ts';
+import { formatBound } from '../proof/derivation.ts';
+import type { ModuleSource } from './module.ts';
+
+/** Emitted modules run on devices opened by others, so they ask for no more than every implementation of WebGPU grants. */
+export const portableTarget = (profile: Target['profile']): Target => ({ profile, limits: DEFAULT_LIMITS });
+
+/** Folds, compiles for both profiles, and computes the pairwise slopes that certified radii need. */
+export const frozenModule = (
+  proven: ProvenNetwork,
+  weights: ReadonlyMap<string, ArrayLike<number>>,
+  batch: number,
+): ModuleSource => {
+  const { graph, output, head } = freeze(proven, weights, batch);
+  const compile = (profile: Target['profile']) => compileGraph(graph, portableTarget(profile)).plan;
+  return {
+    name: proven.network.name,
+    inputShape: proven.network.input.shape,
+    batch,
+    plans: { software: compile('software'), gpu: compile('gpu') },
+    output,
+    bound: formatBound(proven.squared),
+    ...(head ? { squaredSlopes: headGeometry(head.rows, head.classes, proven.squared).squaredSlopes } : {}),
+  };
+};
