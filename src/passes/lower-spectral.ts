@@ -29,7 +29,8 @@ const gramIteration = (b: GraphBuilder, gram: TensorId, steps: number): TensorId
   let unit = first.unit;
   let log = b.constant(0, batch);
   for (let i = 1; i < steps; i++) {
-    const next = normalise(b.matmul(unit, unit));
+    // H·Hᵀ rather than H·H: the same for symmetric H, and its gradient takes one product instead of two.
+    const next = normalise(b.matmul(unit, unit, { b: true }));
     log = b.add(log, b.scale(b.unary('log', next.scale), 2 ** -i));
     unit = next.unit;
   }
