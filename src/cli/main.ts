@@ -1,4 +1,6 @@
 /** The command `lip`. Each command lives in its own file and is registered here. */
+import { register as build } from './commands/build.ts';
+import { register as check } from './commands/check.ts';
 import { register as doctor } from './commands/doctor.ts';
 import { register as explain } from './commands/explain.ts';
 import { run } from './run.ts';
@@ -9,4 +11,4 @@ process.stdout.on('error', (e: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-process.exitCode = await run(process.argv.slice(2), [doctor, explain]);
+process.exitCode = await run(process.argv.slice(2), [build, check, doctor, explain]);
