@@ -58,9 +58,11 @@ export interface Statement {
   readonly span: Span;
 }
 
+export type ItemKeyword = 'network' | 'train' | 'certify';
+
 /** `network Name(a = 1) by sll { … }`, `train Name on data { … }`, `certify Name on data at […]`. */
 export interface Item {
-  readonly keyword: Name;
+  readonly keyword: ItemKeyword;
   readonly name: Name;
   readonly params: readonly Arg[];
   readonly clauses: readonly Clause[];

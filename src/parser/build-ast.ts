@@ -2,7 +2,7 @@
 import type { CstElement, CstNode, IToken } from 'chevrotain';
 import type { Span } from '../diagnostics.ts';
 import { parseDecimal, ZERO } from '../ir/rational.ts';
-import type { Arg, BinaryOperator, Clause, ClauseWord, Expr, Item, Name, Statement } from './ast.ts';
+import type { Arg, BinaryOperator, Clause, ClauseWord, Expr, Item, ItemKeyword, Name, Statement } from './ast.ts';
 
 const isNode = (e: CstElement): e is CstNode => 'children' in e;
 const nodes = (c: CstNode, key: string): CstNode[] => (c.children[key] ?? []).filter(isNode);
@@ -108,7 +108,11 @@ const buildClauses = (c: CstNode): Clause[] =>
     })
     .filter(present);
 
-const buildBlock = (c: CstNode): Statement[] => nodes(c, 'statement').map(buildStatement).filter(present);
+const buildBlock = (c: CstNode): Statement[] =>
+  nodes(c, 'line')
+    .flatMap(l => nodes(l, 'statement'))
+    .map(buildStatement)
+    .filter(present);
 
 const buildStatement = (c: CstNode): Statement | undefined => {
   const token = tokens(c, 'name')[0];
@@ -151,7 +155,7 @@ export const buildItem = (c: CstNode): Item | undefined => {
     block && nodeSpan(block),
   ]);
   return {
-    keyword: nameOf(keyword),
+    keyword: keyword.image as ItemKeyword,
     name: nameOf(name),
     params,
     clauses,

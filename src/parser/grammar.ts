@@ -13,6 +13,11 @@ export class LipParser extends CstParser {
     this.performSelfAnalysis();
   }
 
+  /** Recovery skips tokens but never makes one up: a made-up `}` would end a network in the middle. */
+  override canTokenTypeBeInsertedInRecovery(): boolean {
+    return false;
+  }
+
   /** After `epochs 1000,` a name followed by a value opens the next statement: `epochs 1000, batch 256, seed 1`. */
   private opensStatement(first: IToken, second: IToken): boolean {
     if (tokenMatcher(first, t.Residual)) return true;
@@ -29,8 +34,12 @@ export class LipParser extends CstParser {
   });
 
   private item = this.RULE('item', () => {
-    this.CONSUME(t.Identifier, { LABEL: 'keyword' });
-    this.CONSUME2(t.Identifier, { LABEL: 'name' });
+    this.OR([
+      { ALT: () => this.CONSUME(t.Network, { LABEL: 'keyword' }) },
+      { ALT: () => this.CONSUME(t.Train, { LABEL: 'keyword' }) },
+      { ALT: () => this.CONSUME(t.Certify, { LABEL: 'keyword' }) },
+    ]);
+    this.CONSUME(t.Identifier, { LABEL: 'name' });
     this.OPTION(() => {
       this.CONSUME(t.LParen);
       this.OPTION2(() => this.SUBRULE(this.args, { ARGS: [true] }));
@@ -43,13 +52,22 @@ export class LipParser extends CstParser {
   private block = this.RULE('block', () => {
     this.CONSUME(t.LBrace);
     this.OPTION(() => {
-      this.SUBRULE(this.statement);
+      this.SUBRULE(this.line);
       this.MANY(() => {
-        this.OR([{ ALT: () => this.CONSUME(t.Newline) }, { ALT: () => this.CONSUME(t.Comma) }]);
-        this.SUBRULE2(this.statement);
+        this.CONSUME(t.Newline);
+        this.SUBRULE2(this.line);
       });
     });
     this.CONSUME(t.RBrace);
+  });
+
+  /** Apart from `block`, so that recovery skips to the end of the line and not to a comma in it. */
+  private line = this.RULE('line', () => {
+    this.SUBRULE(this.statement);
+    this.MANY(() => {
+      this.CONSUME(t.Comma);
+      this.SUBRULE2(this.statement);
+    });
   });
 
   private statement = this.RULE('statement', () => {

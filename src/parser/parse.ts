@@ -11,6 +11,7 @@ import type { Diagnostic, Span } from '../diagnostics.ts';
 import type { Comment, Expr, FileNode, Item } from './ast.ts';
 import { buildExpression, buildItem } from './build-ast.ts';
 import { LipParser } from './grammar.ts';
+import { suggest } from './suggest.ts';
 import * as t from './tokens.ts';
 import { removeUnsupported } from './unsupported.ts';
 
@@ -41,6 +42,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   item: '`network`, `train` or `certify`',
   statement: 'a layer or a setting',
   block: 'the end of the line or `}`',
+  line: 'a layer or a setting',
   clause: '`by`, `on`, `at`, `in`, `to` or `budget`',
   args: 'a value',
   arg: 'a value',
@@ -81,6 +83,9 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
   const atEnd = tokenMatcher(e.token, EOF);
   const span = atEnd ? { start: source.length, end: source.length } : spanOf(e.token);
   const rule = e.context.ruleStack.at(-1);
+  const message = `expected ${e.message}, found ${found(e.token)}`;
+  if (rule === 'file' && tokenMatcher(e.token, t.Identifier))
+    return failure('L0108', span, message, suggest(e.token.image, ['network', 'train', 'certify']));
   const help =
     atEnd && rule === 'block'
       ? 'a `{` before this is never closed: add `}`'
@@ -89,7 +94,7 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
         : tokenMatcher(e.token, t.Equals) && rule === 'block'
           ? 'options come before clauses: `dense 64, bias = false by sll`'
           : undefined;
-  return failure('L0003', span, `expected ${e.message}, found ${found(e.token)}`, help);
+  return failure('L0003', span, message, help);
 };
 
 /** The first place where nesting is deeper, or a chain of operators longer, than recursion in this compiler may follow. */
@@ -166,13 +171,18 @@ const emptyFile = (source: string): FileNode => ({
   span: { start: 0, end: source.length },
 });
 
-/** One finding per place, in order of the text, at most MAX_DIAGNOSTICS. */
-const tidy = (diagnostics: readonly Diagnostic[]): Diagnostic[] => {
+/** In order of the text, at most MAX_DIAGNOSTICS; a syntax error only if it is the first finding of its line, for the rest are its echoes. */
+const tidy = (diagnostics: readonly Diagnostic[], source: string): Diagnostic[] => {
   const seen = new Set<number>();
-  const sorted = [...diagnostics]
-    .sort((a, b) => a.span.start - b.span.start)
-    .filter(d => !seen.has(d.span.start) && seen.add(d.span.start));
-  return sorted.slice(0, MAX_DIAGNOSTICS);
+  const kept: Diagnostic[] = [];
+  for (const d of [...diagnostics].sort((a, b) => a.span.start - b.span.start)) {
+    const line = source.lastIndexOf('\n', d.span.start - 1);
+    if (d.code === 'L0003' && seen.has(line)) continue;
+    seen.add(line);
+    kept.push(d);
+    if (kept.length === MAX_DIAGNOSTICS) break;
+  }
+  return kept;
 };
 
 /**
@@ -202,7 +212,7 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
     const item = 'children' in c ? buildItem(c) : undefined;
     return item ? [item] : [];
   });
-  const found = tidy(diagnostics);
+  const found = tidy(diagnostics, source);
   return {
     file: {
       items,

@@ -25,6 +25,9 @@ const keyword = (word: string): TokenType =>
     longer_alt: Identifier,
   });
 
+export const Network = keyword('network');
+export const Train = keyword('train');
+export const Certify = keyword('certify');
 export const Residual = keyword('residual');
 export const By = keyword('by');
 export const On = keyword('on');
@@ -69,7 +72,20 @@ const Space = createToken({
   label: 'space',
 });
 
-export const KEYWORDS: readonly TokenType[] = [Residual, By, On, At, In, To, Budget, Let, LayerWord];
+export const KEYWORDS: readonly TokenType[] = [
+  Network,
+  Train,
+  Certify,
+  Residual,
+  By,
+  On,
+  At,
+  In,
+  To,
+  Budget,
+  Let,
+  LayerWord,
+];
 
 export const ALL_TOKENS: TokenType[] = [
   Space,

@@ -16,6 +16,7 @@ import { elements } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, ClauseWord, Expr, Statement } from '../parser/ast.ts';
+import { shorten, suggest } from '../parser/suggest.ts';
 import { resolveRescaling } from './resolve-rescaling.ts';
 import {
   type Bound,
@@ -28,9 +29,7 @@ import {
   rationalsOf,
   type Scope,
   type Signature,
-  shorten,
   show,
-  suggest,
 } from './resolve-scope.ts';
 
 export const MAX_LAYERS = 10_000;
@@ -48,6 +47,7 @@ export interface Chain {
   shape: Shape | undefined;
   input: Network['input'] | undefined;
   inputSeen: boolean;
+  headSeen: boolean;
   budget: { readonly value: Rational; readonly span: Span } | undefined;
   nextId: ValueId;
   /** Statements visited, repetitions included: bounds the work even when nothing is added. */
@@ -256,16 +256,20 @@ const finishLinear = (
     : undefined;
 };
 
+/** Stands for an unknown shape, so that a layer's options are checked all the same; nothing is made from it. */
+const unknownVector: Shape = [1];
+
 const dense = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const what = st.residual ? '`residual dense`' : '`dense`';
   const out = integerOf(chain.scope, args.get(st.residual ? 'hidden' : 'out')!, `the size of ${what}`);
   const input = vectorShape(chain, st, what);
   const path = nextPath(chain, 'dense');
-  if (!input || out === undefined || !fits(chain, st.span, 'the weight', [out, input[0]])) return undefined;
-  const weight: Param = { path: `${path}.W`, shape: [out, input[0]], init: xavier(input[0], out) };
-  const map: LinearMap = { kind: 'dense', out, in: input[0], weight };
-  const op = finishLinear(chain, st, args, path, map, input, [out]);
-  return op && { op, shape: st.residual ? input : [out], path };
+  const from = input ?? unknownVector;
+  if (out === undefined || !fits(chain, st.span, 'the weight', [out, from[0]])) return undefined;
+  const weight: Param = { path: `${path}.W`, shape: [out, from[0]], init: xavier(from[0], out) };
+  const map: LinearMap = { kind: 'dense', out, in: from[0], weight };
+  const op = finishLinear(chain, st, args, path, map, from, [out]);
+  return op && input && { op, shape: st.residual ? input : [out], path };
 };
 
 const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
@@ -279,9 +283,9 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const given = same ? undefined : pairOf(scope, paddingExpr, '`padding`', 0);
   const input = imageShape(chain, st, what);
   const path = nextPath(chain, 'conv');
-  if (!input || out === undefined || !kernel || (!same && !given)) return undefined;
+  if (out === undefined || !kernel || (!same && !given)) return undefined;
   const padding = given ?? ([Math.floor(kernel[0] / 2), Math.floor(kernel[1] / 2)] as const);
-  const [channels, height, width] = input;
+  const [channels, height, width] = input ?? [1, ...kernel];
   const size = [height + 2 * padding[0] - kernel[0] + 1, width + 2 * padding[1] - kernel[1] + 1];
   if (size[0] < 1 || size[1] < 1)
     return scope.report(
@@ -299,8 +303,8 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
     init: xavier(channels * taps, out * taps),
   };
   const map: LinearMap = { kind: 'conv', out, in: channels, kernel, padding, weight };
-  const op = finishLinear(chain, st, args, path, map, input, [out, ...size]);
-  return op && { op, shape: st.residual ? input : [out, ...size], path };
+  const op = finishLinear(chain, st, args, path, map, [channels, height, width], [out, ...size]);
+  return op && input && { op, shape: st.residual ? input : [out, ...size], path };
 };
 
 /** Layer statements, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolveStatement`. */
@@ -580,9 +584,8 @@ const resolveStatement = (chain: Chain, st: Statement): void => {
       '`input` must come before the first layer',
       'write `input image[channels, height, width]` or `input x[features]` first',
     );
-  const last = chain.layers.at(-1);
-  if (last?.op.kind === 'head')
-    scope.report('L0126', st.span, `\`${name}\` comes after \`head\`, which must be the last layer`);
+  if (chain.headSeen) scope.report('L0126', st.span, `\`${name}\` comes after \`head\`, which must be the last layer`);
+  chain.headSeen ||= name === 'head';
   const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
   const owner = `\`${st.residual ? 'residual ' : ''}${name}\``;
   const args = bindArgs(scope, owner, st.span, st.args, st.residual ? RESIDUAL[name] : rule.signature);

@@ -3,6 +3,7 @@ import type { Span } from '../diagnostics.ts';
 import * as q from '../ir/rational.ts';
 import type { Augmentation, CertifyRecipe, DataSource, Loss, Optimizer, Schedule, TrainRecipe } from '../ir/recipe.ts';
 import type { Arg, Clause, ClauseWord, Expr, Item, Statement } from '../parser/ast.ts';
+import { shorten, suggest } from '../parser/suggest.ts';
 import {
   type Bound,
   bindArgs,
@@ -14,9 +15,7 @@ import {
   realOf,
   type Scope,
   type Signature,
-  shorten,
   show,
-  suggest,
 } from './resolve-scope.ts';
 
 const DATA_SOURCES = {
@@ -70,10 +69,9 @@ const clauseOf = (
 ): Expr | undefined => {
   const given = item.clauses.filter(c => c.word === word);
   const stray = item.clauses.filter((c: Clause) => !allowed.includes(c.word));
-  for (const c of stray)
-    scope.report('L0127', c.span, `\`${item.keyword.text}\` takes no \`${c.word}\``, `write ${use}`);
+  for (const c of stray) scope.report('L0127', c.span, `\`${item.keyword}\` takes no \`${c.word}\``, `write ${use}`);
   if (given.length === 0)
-    return scope.report('L0110', item.name.span, `\`${item.keyword.text}\` needs \`${word}\``, `write ${use}`);
+    return scope.report('L0110', item.name.span, `\`${item.keyword}\` needs \`${word}\``, `write ${use}`);
   if (given.length > 1) return scope.report('L0106', given[1].span, `\`${word}\` is given twice`);
   return given[0].value;
 };

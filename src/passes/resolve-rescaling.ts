@@ -5,7 +5,8 @@ import { elements } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, Expr } from '../parser/ast.ts';
-import { bindArgs, choiceOf, integerOf, rationalOf, type Scope, shorten, show, suggest } from './resolve-scope.ts';
+import { shorten, suggest } from '../parser/suggest.ts';
+import { bindArgs, choiceOf, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
 
 /** The layer whose Gram matrix T is to dominate. */
 export interface RescalingTarget {

@@ -6,9 +6,10 @@ import * as q from '../ir/rational.ts';
 import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
 import type { Expr, FileNode, Item } from '../parser/ast.ts';
 import { parseExpression } from '../parser/parse.ts';
+import { shorten, suggest } from '../parser/suggest.ts';
 import { type Chain, resolveBlock, resolveBudget } from './resolve-layers.ts';
 import { resolveCertify, resolveTrain } from './resolve-recipes.ts';
-import { createReporter, rationalOf, type Scope, shorten, suggest } from './resolve-scope.ts';
+import { createReporter, rationalOf, type Scope } from './resolve-scope.ts';
 
 export interface ResolveOptions {
   /** Values for parameters of the networks, as text: `{ width: '60' }`. */
@@ -23,8 +24,6 @@ export interface Program {
   readonly certifies: CertifyRecipe[];
   readonly diagnostics: Diagnostic[];
 }
-
-const ITEMS = ['network', 'train', 'certify'] as const;
 
 const START: Span = { start: 0, end: 0 };
 
@@ -118,6 +117,7 @@ const resolveNetwork = (
     broken: file.broken.filter(b => b.start >= item.span.start),
     input: undefined,
     inputSeen: false,
+    headSeen: false,
     budget: undefined,
     nextId: 0,
     visited: 0,
@@ -167,7 +167,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
 
   const networks = new Map<string, Item>();
   for (const item of file.items) {
-    if (item.keyword.text !== 'network') continue;
+    if (item.keyword !== 'network') continue;
     if (networks.has(item.name.text))
       report('L0106', item.name.span, `the network \`${shorten(item.name.text)}\` is defined twice`);
     else networks.set(item.name.text, item);
@@ -182,8 +182,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
   const names = [...networks.keys()];
   const hasHead = new Map<string, boolean>();
   for (const item of file.items) {
-    const keyword = ITEMS.find(i => i === item.keyword.text);
-    switch (keyword) {
+    switch (item.keyword) {
       case 'network': {
         const before = diagnostics.length;
         const network = resolveNetwork(report, file, item, options);
@@ -202,16 +201,8 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
         if (recipe) program.certifies.push(recipe);
         break;
       }
-      case undefined:
-        report(
-          'L0108',
-          item.keyword.span,
-          `expected \`network\`, \`train\` or \`certify\`, found \`${shorten(item.keyword.text)}\``,
-          suggest(item.keyword.text, ITEMS),
-        );
-        break;
       default:
-        keyword satisfies never;
+        item.keyword satisfies never;
     }
   }
   if (networks.size === 0 && file.broken.length === 0 && diagnostics.length === 0)

@@ -1,7 +1,7 @@
 /** `lip explain CODE`: what a diagnostic means, with an example that gives it and one that does not. */
 import type { Command } from 'commander';
 import { DIAGNOSTIC_CODES, type DiagnosticPage, isDiagnosticCode } from '../../diagnostic-codes.ts';
-import { nearest } from '../../passes/resolve-scope.ts';
+import { nearest } from '../../parser/suggest.ts';
 import { CliError, EXIT } from '../errors.ts';
 
 const indent = (text: string): string =>
