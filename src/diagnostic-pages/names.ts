@@ -85,7 +85,7 @@ export const NAME_PAGES = {
     'division by zero',
     'A constant expression, or `scale`, divides by zero.',
     net('x[8]', 'scale 0'),
-    net('x[8]', 'scale 1/2'),
+    net('x[8]', 'scale 2'),
   ),
   L0114: page(
     'an exact constant is needed',

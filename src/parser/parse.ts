@@ -127,29 +127,36 @@ const findExcess = (tokens: readonly IToken[]): Diagnostic | undefined => {
   return undefined;
 };
 
-const tokenize = (source: string): { tokens: IToken[]; comments: Comment[]; diagnostics: Diagnostic[] } => {
+const tokenize = (source: string): { tokens: IToken[]; comments: Comment[] } => {
   const lexed = t.lexer.tokenize(source);
-  const diagnostics: Diagnostic[] = [];
-  const tokens: IToken[] = [];
-  let strayEnd = -1;
-  for (const token of lexed.tokens) {
-    const span = spanOf(token);
-    if (tokenMatcher(token, t.Stray)) {
-      // A run of such characters is one mistake.
-      if (span.start !== strayEnd)
-        diagnostics.push(
-          failure('L0002', span, `${quote(token.image)} is not part of the language`, strayHelp(token.image)),
-        );
-      strayEnd = span.end;
-    } else if (tokenMatcher(token, t.OpenString))
-      diagnostics.push(failure('L0006', span, 'this string has no closing `"` on its line', 'write `"…"`'));
-    else tokens.push(token);
-  }
   const comments = (lexed.groups.comments ?? []).map((c): Comment => {
     const lineStart = source.lastIndexOf('\n', c.startOffset - 1) + 1;
     return { text: c.image, span: spanOf(c), ownLine: source.slice(lineStart, c.startOffset).trim() === '' };
   });
-  return { tokens, comments, diagnostics };
+  return { tokens: lexed.tokens, comments };
+};
+
+/** Reports and drops what is no token of the language. */
+const dropStrays = (tokens: readonly IToken[]): { tokens: IToken[]; diagnostics: Diagnostic[] } => {
+  const diagnostics: Diagnostic[] = [];
+  const kept: IToken[] = [];
+  let strayEnd = -1;
+  for (const token of tokens) {
+    const span = spanOf(token);
+    if (tokenMatcher(token, t.Stray)) {
+      // A run of such characters is one mistake.
+      if (span.start !== strayEnd) {
+        const message = `${quote(token.image)} is not part of the language`;
+        diagnostics.push(failure('L0002', span, message, strayHelp(token.image)));
+      }
+      strayEnd = span.end;
+      continue;
+    }
+    if (tokenMatcher(token, t.OpenString))
+      diagnostics.push(failure('L0006', span, 'this string has no closing `"` on its line', 'write `"…"`'));
+    kept.push(token);
+  }
+  return { tokens: kept, diagnostics };
 };
 
 const strayHelp = (image: string): string | undefined =>
@@ -199,13 +206,14 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
       ],
     };
   }
-  const { tokens, comments, diagnostics } = tokenize(source);
+  const { tokens, comments } = tokenize(source);
   const lines = removeUnsupported(t.insertNewlines(tokens));
-  diagnostics.push(...lines.diagnostics);
-  const excess = findExcess(lines.tokens);
-  if (excess) return { file: emptyFile(source), diagnostics: [...diagnostics, excess] };
+  const clean = dropStrays(lines.tokens);
+  const diagnostics = [...lines.diagnostics, ...clean.diagnostics];
+  const excess = findExcess(clean.tokens);
+  if (excess) return { file: emptyFile(source), diagnostics: tidy([...diagnostics, excess], source) };
 
-  parser.input = lines.tokens;
+  parser.input = clean.tokens;
   const cst = parser.file();
   diagnostics.push(...parser.errors.map(e => describe(e, source)));
   const items = (cst?.children?.item ?? []).flatMap((c): Item[] => {
@@ -227,7 +235,7 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
 
 /** Parses one expression, as given on the command line to `--by` and `--set`. */
 export const parseExpression = (source: string): { expression?: Expr; diagnostics: Diagnostic[] } => {
-  const { tokens, diagnostics } = tokenize(source.slice(0, MAX_SOURCE));
+  const { tokens, diagnostics } = dropStrays(tokenize(source.slice(0, MAX_SOURCE)).tokens);
   const excess = findExcess(tokens);
   if (excess) return { diagnostics: [excess] };
   parser.input = tokens;

@@ -40,7 +40,13 @@ export const LayerWord = keyword('layer');
 
 export const NumberLiteral = token('Number', /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/, 'a number');
 export const StringLiteral = token('String', /"[^"\r\n]*"/, 'a string');
-export const OpenString = token('OpenString', /"[^"\r\n]*/, 'an unfinished string');
+/** Stands for a string after its error is reported; it ends before a bracket, so that what follows can be read. */
+export const OpenString = createToken({
+  name: 'OpenString',
+  pattern: /"[^"\r\n)\]},]*/,
+  label: 'an unfinished string',
+  categories: [StringLiteral],
+});
 
 export const LBrace = token('LBrace', '{', '`{`');
 export const RBrace = token('RBrace', '}', '`}`');

@@ -21,9 +21,12 @@ const statementEnd = (tokens: readonly IToken[], from: number): number => {
 
 /** Index after the block of the definition at `from`. */
 const definitionEnd = (tokens: readonly IToken[], from: number): number => {
-  let i = from;
-  while (i < tokens.length && tokens[i].tokenType !== t.LBrace) i++;
-  return i < tokens.length ? Math.min(statementEnd(tokens, i + 1) + 1, tokens.length) : i;
+  let depth = 0;
+  for (let i = from; i < tokens.length; i++) {
+    if (tokens[i].tokenType === t.LBrace) depth++;
+    if (tokens[i].tokenType === t.RBrace && --depth <= 0) return i + 1;
+  }
+  return tokens.length;
 };
 
 const startsStatement = (previous: IToken | undefined): boolean =>
