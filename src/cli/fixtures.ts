@@ -1,29 +1,49 @@
 /** `npm run fixtures -- FOLDER [--oracle]`: runs reference cases in the oracle and on the GPU; exit 3 when one fails. */
 import { statSync } from 'node:fs';
-import { oracleEngine } from '../fixtures/engine.ts';
+import { type Engine, oracleEngine } from '../fixtures/engine.ts';
+import { gpuEngine } from '../fixtures/gpu-engine.ts';
 import { formatReport, runFolder } from '../fixtures/run-folder.ts';
+import { NoAdapterError } from '../runtime/errors.ts';
+import { openDevice } from '../runtime/node-device.ts';
+import { EXIT, type ExitCode } from './errors.ts';
 
-const main = async (args: readonly string[]): Promise<number> => {
-  const options = args.filter(a => a.startsWith('-'));
-  const folders = args.filter(a => !a.startsWith('-'));
-  const unknown = options.find(o => o !== '--oracle');
-  if (unknown !== undefined || folders.length !== 1) {
-    console.error(
-      `${unknown === undefined ? 'one folder of cases is needed' : `unknown option ${unknown}`}\nusage: npm run fixtures -- FOLDER [--oracle]`,
-    );
-    return 2;
-  }
-  if (!statSync(folders[0], { throwIfNoEntry: false })) {
-    console.error(`there is no ${folders[0]}; give a folder of .safetensors cases, e.g. test/fixtures`);
-    return 2;
-  }
+const USAGE = 'usage: npm run fixtures -- FOLDER [--oracle]';
+
+const runAll = async (folder: string, engines: readonly Engine[]): Promise<ExitCode> => {
   const counts = { pass: 0, fail: 0, unsupported: 0 };
-  for await (const report of runFolder(folders[0], [oracleEngine])) {
+  for await (const report of runFolder(folder, engines)) {
     counts[report.status] += 1;
     console.log(formatReport(report));
   }
   console.log(`${counts.pass} pass, ${counts.fail} fail, ${counts.unsupported} unsupported`);
-  return counts.fail > 0 ? 3 : 0;
+  return counts.fail > 0 ? EXIT.negative : EXIT.done;
+};
+
+const main = async (args: readonly string[]): Promise<ExitCode> => {
+  const unknown = args.find(a => a.startsWith('-') && a !== '--oracle');
+  const folders = args.filter(a => !a.startsWith('-'));
+  if (unknown !== undefined || folders.length !== 1) {
+    console.error(`${unknown === undefined ? 'one folder of cases is needed' : `unknown option ${unknown}`}\n${USAGE}`);
+    return EXIT.usage;
+  }
+  const [folder] = folders;
+  if (!statSync(folder, { throwIfNoEntry: false })) {
+    console.error(`there is no ${folder}; give a folder of .safetensors cases, e.g. test/fixtures`);
+    return EXIT.usage;
+  }
+  if (args.includes('--oracle')) return runAll(folder, [oracleEngine]);
+  try {
+    const gpu = await openDevice();
+    try {
+      return await runAll(folder, [oracleEngine, gpuEngine(gpu)]);
+    } finally {
+      gpu.destroy();
+    }
+  } catch (e) {
+    if (!(e instanceof NoAdapterError)) throw e;
+    console.error(`${e.message}\n${e.help}\nwith --oracle, cases run without a GPU`);
+    return EXIT.device;
+  }
 };
 
 process.exitCode = await main(process.argv.slice(2));

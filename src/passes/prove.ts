@@ -58,7 +58,7 @@ const proveSpectral = (
   const weight = map.weight.path;
   if (!Number.isSafeInteger(method.steps) || method.steps < 1)
     return refuse(
-      'L0204',
+      'L0112',
       `Gram iteration needs at least one step, found steps = ${method.steps}`,
       'write `steps = 12`',
     );
@@ -70,7 +70,7 @@ const proveSpectral = (
       const least = Math.max(...map.kernel);
       if (!Number.isSafeInteger(method.grid) || method.grid < least)
         return refuse(
-          'L0204',
+          'L0112',
           `a ${map.kernel.join('×')} kernel sampled on a ${method.grid}×${method.grid} grid gives no upper bound of its norm`,
           `use at least ${least} points an axis; the overestimate falls as the grid grows, e.g. \`grid = ${Math.max(32, 8 * least)}\``,
         );
@@ -86,7 +86,7 @@ const proveSpectral = (
     case 'reshaped': {
       if (map.kind === 'dense')
         return refuse(
-          'L0204',
+          'L0112',
           `\`method = ${method.kind}\` is for convolutions; ${weight} is a matrix`,
           'leave out `method`: Gram iteration on the matrix itself is exact in the limit',
         );
@@ -108,7 +108,7 @@ const proveSpectral = (
 const shift = (d: Derivation | undefined, eps: Rational, weight: string, refuse: Refuse): Derivation | undefined => {
   if (compare(eps, ZERO) < 0)
     return refuse(
-      'L0203',
+      'L0112',
       `T = … + eps with eps = ${format(eps)} < 0 need not dominate the Gram matrix of ${weight}`,
       'eps must be at least 0',
     );
@@ -146,7 +146,7 @@ const proveDominance = (
       return gershgorin(`exp(${rescaling.q.path})`);
     case 'max': {
       if (rescaling.of.length === 0)
-        return refuse('L0203', 'a maximum of no rescalings dominates nothing', 'give `max` at least one part');
+        return refuse('L0112', 'a maximum of no rescalings dominates nothing', 'give `max` at least one part');
       const parts = rescaling.of.map(r => proveDominance(map, r, side, refuse));
       return parts.every(p => p !== undefined) ? apply('dominance-max', weight, parts) : undefined;
     }
@@ -155,13 +155,13 @@ const proveDominance = (
       const least = rescaling.of.find(p => compare(p.weight, ZERO) < 0);
       if (least)
         return refuse(
-          'L0203',
+          'L0112',
           `a mix with the negative weight ${format(least.weight)} need not dominate the Gram matrix of ${weight}`,
           'weights must be at least 0 and add up to 1',
         );
       if (!equal(sum, ONE))
         return refuse(
-          'L0203',
+          'L0112',
           `the weights of a mix add up to ${format(sum)}, not 1`,
           'weights must be at least 0 and add up to 1; to enlarge T, write a factor of at least 1 in front',
         );
@@ -177,7 +177,7 @@ const proveDominance = (
     case 'scaled': {
       if (compare(rescaling.factor, ONE) < 0)
         return refuse(
-          'L0203',
+          'L0112',
           `${format(rescaling.factor)}·T need not dominate the Gram matrix of ${weight}`,
           'the factor must be at least 1: scaling T down loses the bound',
         );
@@ -254,7 +254,7 @@ const proveLayer = (op: BodyOp, path: string, refuse: Refuse): Derivation | unde
     case 'scale': {
       const sizes = op.divisor.map(absolute);
       if (sizes.length === 0 || sizes.some(d => equal(d, ZERO)))
-        return refuse('L0206', '`scale` divides by 0', 'every divisor must be nonzero');
+        return refuse('L0113', '`scale` divides by 0', 'every divisor must be nonzero');
       return apply('divide', path, [], { least: sizes.reduce((a, b) => (compare(a, b) <= 0 ? a : b)) });
     }
     case 'pad':
@@ -314,7 +314,7 @@ export const prove = (
 
   if (compare(net.budget, ZERO) <= 0)
     report({
-      code: 'L0207',
+      code: 'L0112',
       message: `the budget is ${format(net.budget)}; a Lipschitz bound is positive`,
       span: net.span,
       help: 'write `budget 1`',
@@ -332,7 +332,7 @@ export const prove = (
     if (!from) throw new Error(`${layer.path} reads value ${layer.inputs[0]}, which is not computed before it`);
     if (from.head) {
       report({
-        code: 'L0205',
+        code: 'L0126',
         message: `${layer.path} follows the head`,
         span: layer.span,
         help: 'the head is certified pairwise and is not 1-Lipschitz as a vector map: let it be the last layer',
@@ -346,7 +346,7 @@ export const prove = (
     if (layer.op.kind === 'head') {
       if (compare(layer.op.eps, ZERO) < 0)
         refuse(
-          'L0203',
+          'L0112',
           `rows divided by their norm plus ${format(layer.op.eps)} may be longer than 1`,
           'eps must be at least 0',
         );

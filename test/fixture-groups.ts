@@ -1,0 +1,79 @@
+/** The reference cases of test/fixtures as tests, for any engine. */
+import { readdirSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import type { Engine } from '../src/fixtures/engine.ts';
+import { type CaseReport, formatReport, runFolder } from '../src/fixtures/run-folder.ts';
+
+const FOLDER = new URL('fixtures/', import.meta.url).pathname;
+
+/** What the language has no words for yet; every other case must be run. */
+const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  aol: [
+    'aol_conv_3to5_k3_7x7_circular',
+    'aol_conv_4to4_k5_6x9_circular',
+    'aol_conv_8to6_k3_8x8_circular',
+    'aol_multistep_4to6_niter4',
+  ],
+  activations: [
+    'halfabs',
+    'householder',
+    'householder2',
+    'householder2_orthogonium',
+    'householder_orthogonium',
+    'householder_torchlip',
+    'lprelu',
+    'maxmin_concat',
+    'rabs',
+  ],
+  heads: [
+    'adaptive_l2pool',
+    'first_channels',
+    'invertible_downsampling',
+    'lipschitz_rescaling',
+    'padding_channels_clone',
+    'pooling_linear_max',
+    'pooling_linear_mean',
+    'pooling_linear_trunc',
+    'scaled_l2pool2d_2',
+    'scaled_l2pool2d_global',
+  ],
+};
+
+const GROUPS = [
+  'sll',
+  'aol',
+  'cpl',
+  'spectral',
+  'certify',
+  'loss',
+  'optim',
+  'network',
+  'activations',
+  'heads',
+] as const;
+
+const run = async (folder: string, engine: Engine): Promise<readonly CaseReport[]> => {
+  const reports: CaseReport[] = [];
+  for await (const r of runFolder(folder, [engine])) reports.push(r);
+  return reports;
+};
+
+const failures = (reports: readonly CaseReport[]): readonly string[] =>
+  reports.filter(r => r.status === 'fail').map(formatReport);
+
+/** One test a group: no case fails, and the unsupported ones are exactly those that are known. */
+export const testReferenceCases = (engine: () => Engine): void => {
+  it.each(GROUPS)('%s', async group => {
+    const reports = await run(`${FOLDER}${group}`, engine());
+    expect(failures(reports)).toEqual([]);
+    expect(reports).toHaveLength(readdirSync(`${FOLDER}${group}`).length);
+    expect(reports.filter(r => r.status === 'unsupported').map(r => r.name)).toEqual(UNSUPPORTED[group] ?? []);
+  });
+
+  it('orthogonal: the dense Cayley layers', async () => {
+    const reports = await run(`${FOLDER}orthogonal`, engine());
+    expect(failures(reports)).toEqual([]);
+    const passed = reports.filter(r => r.status === 'pass').map(r => r.name);
+    expect(passed).toEqual(['cayley_dense_10to16', 'cayley_dense_12to12', 'cayley_dense_16to10']);
+  });
+};
