@@ -168,8 +168,8 @@ const scoped = async <T>(device: GPUDevice, what: string, make: () => T): Promis
     errors = [device.popErrorScope(), device.popErrorScope()];
   }
   const [memory, validation] = await Promise.all(errors);
-  const error = memory ?? validation;
-  if (error) throw new GpuError(`${what}: ${error.message.trim()}`);
+  if (memory) throw new PlanError(`${what}: the device is out of memory: use a smaller batch or another adapter`);
+  if (validation) throw new GpuError(`${what}: ${validation.message.trim()}`);
   return value;
 };
 
@@ -184,6 +184,11 @@ export const createExecutor = async (device: GPUDevice, plan: Plan, store: Param
     const have = store.shape(path).reduce((a, b) => a * b, 1);
     if (have !== length(t))
       throw new PlanError(`parameter "${path}" is [${store.shape(path)}], the plan wants [${t.shape}]`);
+    // Kernels trust the size they were compiled for.
+    if (store.buffer(path).size < plan.buffers[t.buffer].size)
+      throw new PlanError(
+        `parameter "${path}" is stored in ${store.buffer(path).size} bytes, the plan wants ${plan.buffers[t.buffer].size}`,
+      );
   }
 
   const firstUse = new Map(plan.steps.map(s => [s.kernel, s.label]).reverse() as [number, string][]);

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { create } from 'webgpu';
 import { NoAdapterError } from './errors.ts';
 import { healthOf } from './health.ts';
@@ -124,7 +125,10 @@ const softwareAdapter = async (robust: boolean): Promise<Found> => {
   try {
     return await withSoftwareDriver(async ({ icd }) => {
       const adapter = await requestAdapter(robust);
-      return adapter ? { adapter, driver: icd } : { reason: `WebGPU refuses the packaged driver ${icd}` };
+      if (adapter) return { adapter, driver: icd };
+      // A worker's process.env is a copy, which the driver's loader does not see.
+      const inWorker = isMainThread ? '' : ' in a worker thread: start it with the option env: SHARE_ENV';
+      return { reason: `WebGPU refuses the packaged driver ${icd}${inWorker}` };
     });
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) };
@@ -180,6 +184,16 @@ const openOn = async (adapter: GPUAdapter, why: readonly string[], driver?: stri
   };
 };
 
+const openFound = async (found: Found, why: readonly string[]): Promise<Gpu | { readonly reason: string }> => {
+  if ('reason' in found) return found;
+  try {
+    return await openOn(found.adapter, why, found.driver);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { reason: `${describe(found.adapter.info)} gives no device: ${message}` };
+  }
+};
+
 /** Opens a device; throws NoAdapterError with everything that was tried. The caller destroys it, or the process stays alive. */
 export const openDevice = async (options: OpenOptions = {}): Promise<Gpu> => {
   const { choice, because } = choose(options.prefer);
@@ -188,13 +202,15 @@ export const openDevice = async (options: OpenOptions = {}): Promise<Gpu> => {
   if (choice === 'none') throw new NoAdapterError(tried, 'unset LIP_ADAPTER');
   if (choice !== 'software') {
     const found = await hardwareAdapter(robust);
-    if ('adapter' in found) return openOn(found.adapter, tried);
-    tried.push(`hardware: ${found.reason}`);
+    const opened = await openFound(found, tried);
+    if ('device' in opened) return opened;
+    tried.push(`hardware: ${opened.reason}`);
   }
   if (choice !== 'hardware') {
     const found = await softwareAdapter(robust);
-    if ('adapter' in found) return openOn(found.adapter, tried, found.driver);
-    tried.push(`software: ${found.reason}`);
+    const opened = await openFound(found, tried);
+    if ('device' in opened) return opened;
+    tried.push(`software: ${opened.reason}`);
   }
   throw new NoAdapterError(tried, HELP);
 };

@@ -38,7 +38,8 @@ export const createParamStore = (device: GPUDevice): ParamStore => {
         throw new PlanError(`parameter "${path}" is [${known.shape}] and cannot become [${shape}]`);
       return known;
     }
-    const size = 4 * Math.max(1, length);
+    // Kernels may read four entries at a time.
+    const size = 16 * Math.max(1, Math.ceil(length / 4));
     if (size > device.limits.maxStorageBufferBindingSize)
       throw new PlanError(
         `parameter "${path}" needs ${size} bytes, the device binds at most ${device.limits.maxStorageBufferBindingSize}`,

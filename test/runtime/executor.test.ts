@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { DeviceLostError, GpuError, PlanError } from '../../src/runtime/errors.ts';
 import { checkPlan, createExecutor, createParamStore } from '../../src/runtime/executor.ts';
 import { openDevice } from '../../src/runtime/node-device.ts';
@@ -89,6 +89,25 @@ describe('executor', () => {
     const { executor } = await open();
     executor.write('x', ramp);
     expect((await executor.runAndRead(['y']))[0][1]).toBe(2.5);
+  });
+
+  test('equal kernels are compiled once per device', async () => {
+    const compile = vi.spyOn(gpu().device, 'createComputePipelineAsync');
+    await open();
+    const before = compile.mock.calls.length;
+    const plan = scalePlan(n);
+    await open();
+    await open({ ...plan, kernels: [plan.kernels[0], { ...plan.kernels[1], wgsl: `${plan.kernels[1].wgsl}\n` }] });
+    expect(compile.mock.calls.length - before).toBe(1);
+    compile.mockRestore();
+  });
+
+  test('a parameter in a smaller buffer than the plan counts on is refused', async () => {
+    const plan = scalePlan(n);
+    const larger = plan.buffers.map(b => (b.role === 'param' ? { ...b, size: 8 * n } : b));
+    await expect(open({ ...plan, buffers: larger })).rejects.toThrow(
+      /parameter "w" is stored in 400 bytes, the plan wants 800/,
+    );
   });
 
   test('profile gives a time per step', async () => {

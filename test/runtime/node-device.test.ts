@@ -1,3 +1,6 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
+import { build } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
 import { NoAdapterError } from '../../src/runtime/errors.ts';
 import { openDevice } from '../../src/runtime/node-device.ts';
@@ -39,3 +42,32 @@ test('hardware that is asked for and missing is an error that names the reason',
   expect((failure as NoAdapterError).tried.join('\n')).toMatch(/hardware: no Vulkan driver is installed/);
   expect((failure as NoAdapterError).help).toMatch(/lip doctor/);
 });
+
+test.runIf(process.platform === 'linux')(
+  'a worker thread without the real environment is told how to get it',
+  async () => {
+    const bundle = await build({
+      entryPoints: [new URL('../../src/runtime/node-device.ts', import.meta.url).pathname],
+      bundle: true,
+      write: false,
+      platform: 'node',
+      format: 'esm',
+      packages: 'external',
+    });
+    const file = new URL('../../node_modules/.cache/lip-test/worker-device.mjs', import.meta.url);
+    mkdirSync(new URL('.', file), { recursive: true });
+    writeFileSync(file, bundle.outputFiles[0].contents);
+    const program = `
+    const { parentPort } = require('node:worker_threads');
+    import(${JSON.stringify(file.href)}).then(m => m.openDevice({ prefer: 'software' })).then(
+      gpu => { parentPort.postMessage(gpu.software); gpu.destroy(); },
+      error => parentPort.postMessage(error.message),
+    );`;
+    const answer = (env: typeof SHARE_ENV | NodeJS.ProcessEnv) =>
+      new Promise(resolve => new Worker(program, { eval: true, env, stderr: true }).once('message', resolve));
+    expect(await answer({ ...process.env, LIP_ADAPTER: 'software' })).toMatch(
+      /in a worker thread: start it with the option env: SHARE_ENV/,
+    );
+    expect(await answer(SHARE_ENV)).toBe(true);
+  },
+);
