@@ -106,23 +106,29 @@ const matmul = (
   const [aRow, aCol] = op.transposeA ? [1, m] : [k, 1];
   const [aSize, bSize] = [size(aShape.slice(-2)), size(bShape.slice(-2))];
   const out = new Float64Array(batch * m * n);
+  const right = new Float64Array(k * n);
   for (let t = 0; t < batch; t++) {
+    for (let l = 0; l < k; l++) {
+      for (let j = 0; j < n; j++) right[l * n + j] = b[t * bSize + (op.transposeB ? j * k + l : l * n + j)];
+    }
     for (let i = 0; i < m; i++) {
-      const y = (t * m + i) * n;
+      const y = out.subarray((t * m + i) * n, (t * m + i + 1) * n);
       const x = t * aSize + i * aRow;
-      if (op.transposeB) {
+      // Rows of the right factor, four at a time: no chain of dependent additions, a quarter of the stores.
+      let l = 0;
+      for (; l + 4 <= k; l += 4) {
+        const w = l * n;
+        const v0 = a[x + l * aCol];
+        const v1 = a[x + (l + 1) * aCol];
+        const v2 = a[x + (l + 2) * aCol];
+        const v3 = a[x + (l + 3) * aCol];
         for (let j = 0; j < n; j++) {
-          const w = t * bSize + j * k;
-          let sum = 0;
-          for (let l = 0; l < k; l++) sum += a[x + l * aCol] * b[w + l];
-          out[y + j] = sum;
+          y[j] += v0 * right[w + j] + v1 * right[w + n + j] + v2 * right[w + 2 * n + j] + v3 * right[w + 3 * n + j];
         }
-      } else {
-        for (let l = 0; l < k; l++) {
-          const v = a[x + l * aCol];
-          const w = t * bSize + l * n;
-          for (let j = 0; j < n; j++) out[y + j] += v * b[w + j];
-        }
+      }
+      for (; l < k; l++) {
+        const v = a[x + l * aCol];
+        for (let j = 0; j < n; j++) y[j] += v * right[l * n + j];
       }
     }
   }
