@@ -100,13 +100,14 @@ const loopModule = (k: MapKernel | ReduceKernel, limits: TargetLimits): Module =
         return { name: v.name, values: range(unroll).map(j => ix.add(at, ix.constant(j))) };
       }),
     );
-    for (const step of steps) {
-      points.forEach((point, p) => {
+    // One sum after the other: each stays in a register while it grows.
+    points.forEach((point, p) => {
+      for (const step of steps) {
         const values = new Map([...point, ...step]);
         const text = accumulate(k, emit, values, p);
         emit.statement(text, loops.length);
-      });
-    }
+      }
+    });
     emit.leaveLoops(after);
   }
   // All values before the first store: an update may overwrite what it reads.

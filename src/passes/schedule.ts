@@ -5,6 +5,7 @@ import type { Expr, Kernel, LoopVar, MapKernel, ReduceKernel, Storage, StorageId
 import { NO_TILING, rewrite, walk } from '../ir/kernel.ts';
 import { loadEntry } from './expression.ts';
 import type { FusedGraph } from './fuse.ts';
+import { tileForSoftware } from './tile-software.ts';
 
 type LoopKernel = MapKernel | ReduceKernel;
 
@@ -82,8 +83,8 @@ const divisorUpTo = (n: number, limit: number): number => {
   return 1;
 };
 
-/** Threads below which a device idles. */
-const WANTED_THREADS: { readonly [K in Target['profile']]: number } = { software: 256, gpu: 16384 };
+/** Threads below which a device idles; the software adapter's get fewer once they compute tiles. */
+const WANTED_THREADS: { readonly [K in Target['profile']]: number } = { software: 8192, gpu: 16384 };
 
 /**
  * Few results of long sums: the sum is cut into pieces summed by different threads, and a second kernel adds the pieces, in a fixed
@@ -125,9 +126,9 @@ const splitReduction = (
 };
 
 /** Chooses the tiling of a kernel. */
-const tileKernel = (k: LoopKernel, _target: Target): LoopKernel => ({
+const tileKernel = (k: LoopKernel, target: Target): LoopKernel => ({
   ...k,
-  tiling: { ...NO_TILING, order: k.out.map(v => v.name) },
+  tiling: target.profile === 'software' ? tileForSoftware(k) : { ...NO_TILING, order: k.out.map(v => v.name) },
 });
 
 /** Lays every kernel over threads; adds the storages of partial sums. */
