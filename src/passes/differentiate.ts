@@ -62,6 +62,7 @@ const binaryRule: Rule<'binary'> = (b, op, node, g) => {
     case 'sub':
       return [g, b.unary('neg', g)];
     case 'mul':
+      if (x === y) return [b.scale(b.mul(g, x), 2), undefined];
       return [b.mul(g, y), b.mul(g, x)];
     case 'div': {
       const gx = b.div(g, y);

@@ -10,7 +10,7 @@ import { along, inverseOrZero, inverseRootOrZero, lowerRescaling } from './lower
 import type { ProvenNetwork } from './prove.ts';
 
 /**
- * 'train': a residual layer scales the small weight (y = x − (2W/T) σ(Wᵀx + b)), so T costs one product with the weight and ∂/∂T
+ * 'train': a residual layer scales the small weight (y = x + (−2W/T) σ(Wᵀx + b)), so T costs one product with the weight and ∂/∂T
  * nothing per example. 'inference': it scales the activations (y = x − W (t ⊙ σ(Wᵀx + b))), so both uses of W are one tensor,
  * as the proof for rounded numbers requires. Equal over ℝ.
  */
@@ -96,13 +96,15 @@ const lowerLayer = (b: GraphBuilder, op: Affine, x: TensorId, image: Shape, mode
     }
     case 'residual': {
       const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, 'out');
-      const t = b.scale(inverseOrZero(b, T), 2);
+      const inverse = inverseOrZero(b, T);
       const u = lowerActivation(b, op.act, addBias(b, apply(b, op.map, weight, x), op.bias));
-      const step =
-        mode === 'train'
-          ? applyTranspose(b, op.map, b.mul(weight, along(b, t, weight, 0)), u, image)
-          : applyTranspose(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image);
-      return b.sub(x, step);
+      if (mode === 'train') {
+        // The sign goes into the small weight too, so that no pass over activations, forward or backward, exists for it.
+        const scaled = b.mul(weight, along(b, b.scale(inverse, -2), weight, 0));
+        return b.add(x, applyTranspose(b, op.map, scaled, u, image));
+      }
+      const t = along(b, b.scale(inverse, 2), u, 1);
+      return b.sub(x, applyTranspose(b, op.map, weight, b.mul(u, t), image));
     }
     case 'activation':
       return lowerActivation(b, op.act, x);
