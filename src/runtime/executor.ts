@@ -208,7 +208,7 @@ export const createExecutor = async (device: GPUDevice, plan: Plan, store: Param
     }),
   );
   for (const l of plan.literals) device.queue.writeBuffer(buffers[l.buffer], 0, Float32Array.from(l.data));
-  const compiled = await Promise.all(compiling);
+  const compiled = await health.wait(Promise.all(compiling));
   const steps = await scoped(device, 'binding the buffers of the plan', () =>
     plan.steps.map(s => {
       const { pipeline, layout } = compiled[s.kernel];

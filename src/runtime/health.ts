@@ -9,7 +9,19 @@ export interface Health {
   check(): void;
   /** `promise`, or the device's failure when that is the reason why it rejects. */
   guard<T>(promise: Promise<T>): Promise<T>;
+  /** `promise`, awaited in the way set for the device. */
+  wait<T>(promise: Promise<T>): Promise<T>;
 }
+
+/** A way to await what a device does. */
+export type Waiter = <T>(promise: Promise<T>) => Promise<T>;
+
+const waiters = new WeakMap<GPUDevice, Waiter>();
+
+/** From now on the runtime awaits the work of `device` through `waiter`. */
+export const setWaiter = (device: GPUDevice, waiter: Waiter): void => {
+  waiters.set(device, waiter);
+};
 
 const watched = new WeakMap<GPUDevice, Health>();
 
@@ -31,11 +43,13 @@ export const healthOf = (device: GPUDevice): Health => {
   const check = () => {
     if (failure) throw failure;
   };
+  const wait: Waiter = promise => (waiters.get(device) ?? (p => p))(promise);
   const health: Health = {
     check,
+    wait,
     guard: async promise => {
       try {
-        const value = await promise;
+        const value = await wait(promise);
         check();
         return value;
       } catch (error) {
