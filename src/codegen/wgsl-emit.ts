@@ -93,12 +93,12 @@ export const createEmitter = (buffer: (s: StorageId) => string): Emitter => {
     return name(`${inner.text} ${a.kind === 'div' ? '/' : '%'} ${a.by}u`, inner.level);
   };
 
-  /** Sums the terms from the outermost loop inwards, so that each partial sum is computed where it is known. */
-  const indexPiece = (i: Index): Piece => {
-    const pieces = i.terms.map(t => ({ coeff: t.coeff, ...atom(t.atom) }));
+  /** `sum` plus `terms`, from the outermost loop inwards, so that each partial sum is computed where it is known. */
+  const addTerms = (start: Piece | undefined, terms: readonly ix.Term[]): Piece | undefined => {
+    const pieces = terms.map(t => ({ coeff: t.coeff, ...atom(t.atom) }));
     // Positive terms first at each level: in unsigned arithmetic the order does not matter, but it reads better.
     pieces.sort((p, q) => p.level - q.level || q.coeff - p.coeff);
-    let sum: Piece | undefined;
+    let sum = start;
     for (const p of pieces) {
       const factor = Math.abs(p.coeff);
       const term = factor === 1 ? p.text : `${p.text} * ${factor}u`;
@@ -107,9 +107,26 @@ export const createEmitter = (buffer: (s: StorageId) => string): Emitter => {
       else if (p.coeff === 1) sum = { text: p.text, level };
       else sum = name(p.coeff < 0 ? `0u - ${term}` : term, level);
     }
-    if (!sum) return { text: `${i.offset >>> 0}u`, level: 0 };
-    if (i.offset === 0) return sum;
-    return { text: `(${sum.text} ${i.offset < 0 ? '-' : '+'} ${Math.abs(i.offset)}u)`, level: sum.level };
+    return sum;
+  };
+
+  const addOffset = (sum: Piece | undefined, offset: number): Piece => {
+    if (!sum) return { text: `${offset >>> 0}u`, level: 0 };
+    if (offset === 0) return sum;
+    return { text: `(${sum.text} ${offset < 0 ? '-' : '+'} ${Math.abs(offset)}u)`, level: sum.level };
+  };
+
+  const indexPiece = (i: Index): Piece => addOffset(addTerms(undefined, i.terms), i.offset);
+
+  /**
+   * An index that is in bounds even where `condition` fails. Only the part known where the condition is known is replaced by 0: the
+   * rest, being independent of it, is in bounds by itself, and so the choice is made outside the loops it does not depend on.
+   */
+  const safeIndex = (i: Index, condition: Piece): Piece => {
+    const inner = i.terms.filter(t => t.coeff > 0 && t.atom.kind === 'var' && atom(t.atom).level > condition.level);
+    const outer = addOffset(addTerms(undefined, i.terms.filter(t => !inner.includes(t))), i.offset);
+    const chosen = name(`select(0u, ${outer.text}, ${condition.text})`, Math.max(outer.level, condition.level));
+    return addTerms(chosen, inner)!;
   };
 
   const conditionPiece = (cs: readonly Condition[]): Piece | boolean => {
@@ -162,11 +179,9 @@ export const createEmitter = (buffer: (s: StorageId) => string): Emitter => {
           return name(`f32(${i.text})`, i.level);
         }
         case 'load': {
-          const at = indexPiece(ix.substitute(e.index, values));
-          if (!condition) return name(`${buffer(e.storage)}[${at.text}]`, at.level);
-          const level = Math.max(at.level, condition.level);
-          const safe = name(`select(0u, ${at.text}, ${condition.text})`, level);
-          return name(`${buffer(e.storage)}[${safe.text}]`, level);
+          const index = ix.substitute(e.index, values);
+          const at = condition ? safeIndex(index, condition) : indexPiece(index);
+          return name(`${buffer(e.storage)}[${at.text}]`, at.level);
         }
         case 'acc':
           if (acc === undefined) throw new Error('codegen: no accumulated value here');
