@@ -2,7 +2,7 @@
 import { headGeometry } from '../certify/radii.ts';
 import { DEFAULT_LIMITS, type Target } from '../ir/kernel.ts';
 import { compileGraph } from '../passes/compile-graph.ts';
-import { freeze } from '../passes/freeze.ts';
+import type { FrozenNetwork } from '../passes/freeze.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { formatBound } from '../proof/derivation.ts';
 import type { ModuleSource } from './module.ts';
@@ -10,13 +10,9 @@ import type { ModuleSource } from './module.ts';
 /** Emitted modules run on devices opened by others, so they ask for no more than every implementation of WebGPU grants. */
 export const portableTarget = (profile: Target['profile']): Target => ({ profile, limits: DEFAULT_LIMITS });
 
-/** Folds, compiles for both profiles, and computes the pairwise slopes that certified radii need. */
-export const frozenModule = (
-  proven: ProvenNetwork,
-  weights: ReadonlyMap<string, ArrayLike<number>>,
-  batch: number,
-): ModuleSource => {
-  const { graph, output, head } = freeze(proven, weights, batch);
+/** Compiles `frozen`, made of `proven`, for both profiles, and computes the pairwise slopes that certified radii need. */
+export const frozenModule = (proven: ProvenNetwork, frozen: FrozenNetwork): ModuleSource => {
+  const { graph, batch, output, head } = frozen;
   const compile = (profile: Target['profile']) => compileGraph(graph, portableTarget(profile)).plan;
   return {
     name: proven.network.name,

@@ -1,16 +1,19 @@
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { hashFolded, hashWeights } from '../../src/certify/certificate.ts';
 import { register } from '../../src/cli/commands/build.ts';
 import { loadProgram } from '../../src/cli/load-program.ts';
 import { run } from '../../src/cli/run.ts';
 import type { LoadedNetwork } from '../../src/codegen/module-runtime.ts';
 import { interpret } from '../../src/ir/interpret.ts';
 import { networkParams } from '../../src/ir/network.ts';
+import { freeze } from '../../src/passes/freeze.ts';
 import { buildInference } from '../../src/passes/train-step.ts';
 import { initializeParams } from '../../src/train/initialize.ts';
 import { writeSafetensors } from '../../src/train/safetensors.ts';
@@ -105,6 +108,15 @@ describe('lip build', () => {
     expect(readdirSync(out).sort()).toEqual(['Small.bin', 'Small.d.ts', 'Small.js', 'Small.proof.json']);
     const report = JSON.parse(result.out);
     expect(report.files).toHaveLength(4);
+    const proof = JSON.parse(readFileSync(join(out, 'Small.proof.json'), 'utf8'));
+    const bytes = readFileSync(join(out, 'Small.bin'));
+    expect(proof).toMatchObject({
+      bound: { text: '1', squared: '1' },
+      weights: { sha256: hashWeights(params), fileSha256: createHash('sha256').update(bytes).digest('hex') },
+      derivation: { rule: 'pairwise-head' },
+    });
+    // The folded tensors are the same whatever the batch.
+    expect(proof.weights.foldedSha256).toBe(hashFolded(freeze(proven, params, 64).graph));
 
     const x = Float32Array.from({ length: 3 * 64 }, (_, i) => 0.5 + 0.5 * Math.sin(i * i));
     const oracle = interpret(buildInference(proven, 3), { inputs: new Map([['x', x]]), params }).outputs.get('logits')!;

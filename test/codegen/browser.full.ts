@@ -13,6 +13,7 @@ import { type EmittedModule, emitModule } from '../../src/codegen/module.ts';
 import { interpret } from '../../src/ir/interpret.ts';
 import { networkParams } from '../../src/ir/network.ts';
 import { parse } from '../../src/parser/parse.ts';
+import { freeze } from '../../src/passes/freeze.ts';
 import { type ProvenNetwork, prove } from '../../src/passes/prove.ts';
 import { resolve } from '../../src/passes/resolve.ts';
 import { buildInference } from '../../src/passes/train-step.ts';
@@ -66,7 +67,7 @@ beforeAll(async () => {
   if ('diagnostics' in result) throw new Error(JSON.stringify(result.diagnostics));
   proven = result.proven;
   params = initializeParams(networkParams(proven.network), 1);
-  emitted = await emitModule(frozenModule(proven, params, 2));
+  emitted = await emitModule(frozenModule(proven, freeze(proven, params, 2)));
 });
 afterAll(() => {
   // The whole group: the browser's helpers write to its profile too.

@@ -1,7 +1,7 @@
 /** `lip build`: emits a network as an ES module, or prints one of its intermediate representations. */
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { frozenModule, portableTarget } from '../../codegen/frozen-module.ts';
+import { portableTarget } from '../../codegen/frozen-module.ts';
 import { printPlan, printWgsl } from '../../codegen/print-plan.ts';
 import { printKernels, type Target } from '../../ir/kernel.ts';
 import { networkParams } from '../../ir/network.ts';
@@ -15,9 +15,9 @@ import { buildTrainStep } from '../../passes/train-step.ts';
 import { derivationToJson, printDerivation } from '../../proof/derivation.ts';
 import { loadWeights } from '../../train/checkpoint.ts';
 import { initializeParams } from '../../train/initialize.ts';
-import { writeAtomically } from '../../train/write-atomically.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { addProgramOptions, loadProgram, type ProvenProgram } from '../load-program.ts';
+import { saveModule } from '../save-module.ts';
 
 const REPRESENTATIONS = ['network', 'tensor', 'kernels', 'wgsl', 'plan', 'proof'] as const;
 type Representation = (typeof REPRESENTATIONS)[number];
@@ -114,52 +114,18 @@ const print = (program: ProvenProgram, proven: ProvenNetwork, what: Representati
   }
 };
 
-/** Words that cannot name an interface, and names the module itself declares. */
-const TAKEN = new Set(
-  (
-    'any as async await bigint boolean break case catch class const continue debugger default delete do else enum export extends ' +
-    'false finally for function if implements import in instanceof interface let never new null number object package private ' +
-    'protected public return static string super switch symbol this throw true try type typeof undefined unknown var void while ' +
-    'with yield Certificate LoadOptions Promise Float32Array ArrayBuffer URL GPUDevice'
-  ).split(' '),
-);
-
 const writeModule = async (program: ProvenProgram, proven: ProvenNetwork, options: BuildOptions): Promise<void> => {
-  const { name } = proven.network;
-  if (TAKEN.has(name))
-    throw new CliError(`a module cannot declare a type named ${name}`, EXIT.usage, 'give the network another name');
+  const network = proven.network.name;
   const weights = weightsOf(program, proven, options.weights);
-  // Imported here, because ts-morph and esbuild take longer to load than most commands to run.
-  const { emitModule } = await import('../../codegen/module.ts');
-  const emitted = await emitModule(frozenModule(proven, weights, options.batch));
-  const folder = options.out ?? join('out', name);
-  const files: readonly (readonly [string, Uint8Array | string])[] = [
-    [`${name}.js`, emitted.code],
-    [`${name}.d.ts`, emitted.types],
-    [`${name}.bin`, emitted.weights],
-    [`${name}.proof.json`, `${JSON.stringify(derivationToJson(proven.derivation), null, 2)}\n`],
-  ];
-  const written = files.map(([file, content]) => {
-    const path = join(folder, file);
-    try {
-      writeAtomically(path, content);
-    } catch (e) {
-      throw new CliError(
-        `cannot write ${path}: ${e instanceof Error ? e.message : String(e)}`,
-        EXIT.usage,
-        'choose another folder with -o',
-      );
-    }
-    return { path, bytes: Buffer.byteLength(content) };
-  });
+  const folder = options.out ?? join('out', network);
+  const { files, sha256 } = await saveModule({ proven, weights, batch: options.batch, folder });
   if (options.json) {
-    process.stdout.write(
-      `${JSON.stringify({ network: name, batch: options.batch, files: written, weightsSha256: emitted.sha256 }, null, 2)}\n`,
-    );
+    const report = { network, batch: options.batch, files, weightsSha256: sha256 };
+    process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     return;
   }
-  const width = Math.max(...written.map(f => f.path.length));
-  for (const f of written) process.stdout.write(`${f.path.padEnd(width)}  ${f.bytes} bytes\n`);
+  const width = Math.max(...files.map(f => f.path.length));
+  for (const f of files) process.stdout.write(`${f.path.padEnd(width)}  ${f.bytes} bytes\n`);
 };
 
 export const register = (program: Command): void => {
