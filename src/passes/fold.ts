@@ -1,13 +1,21 @@
 /** Constant folding for frozen weights. */
 import { evaluate } from '../ir/interpret.ts';
-import { GraphBuilder, prune, type TensorGraph, type TensorId } from '../ir/tensor.ts';
+import { GraphBuilder, prune, type TensorGraph, type TensorId, type TensorNode } from '../ir/tensor.ts';
 
 /**
  * `graph` with everything that depends on parameters alone computed in float64 and rounded once to f32. The result has no
  * parameters and no updates. Constants, index tensors and repetitions stay symbolic, so that a bias repeated over a batch remains a small
- * literal; a tensor with equal entries becomes a constant. Throws when a parameter is missing or a folded value is not finite.
+ * literal; a tensor with equal entries becomes a constant.
+ *
+ * Outputs named in `downward` hold numbers ≥ 0 that may only shrink (a residual layer's multipliers t): they are made smaller by
+ * 2⁻⁴⁰, more than float64 can have erred, and rounded towards zero, so that t_i T_i ≤ 2 holds for the stored t exactly. Throws when a parameter is missing or a folded value is not finite.
  */
-export const fold = (graph: TensorGraph, params: ReadonlyMap<string, ArrayLike<number>>): TensorGraph => {
+export const fold = (
+  graph: TensorGraph,
+  params: ReadonlyMap<string, ArrayLike<number>>,
+  downward: Iterable<string> = [],
+): TensorGraph => {
+  const shrink = new Set([...downward].map(name => graph.outputs.get(name)));
   const fixed = new Set<TensorId>();
   for (const n of graph.nodes) {
     if (n.op.kind !== 'input' && n.inputs.every(i => fixed.has(i))) fixed.add(n.id);
@@ -30,7 +38,7 @@ export const fold = (graph: TensorGraph, params: ReadonlyMap<string, ArrayLike<n
     b.origin = n.origin;
     const value = values.get(n.id);
     if (value !== undefined) {
-      moved.set(n.id, leaf(b, value, n.shape, n.origin));
+      moved.set(n.id, leaf(b, value, n, shrink.has(n.id) ? roundDown : Math.fround));
     } else if (!fixed.has(n.id) || (symbolic(n.id) && n.inputs.every(i => moved.has(i)))) {
       moved.set(
         n.id,
@@ -46,8 +54,19 @@ export const fold = (graph: TensorGraph, params: ReadonlyMap<string, ArrayLike<n
   return prune(b.finish());
 };
 
-const leaf = (b: GraphBuilder, value: Float64Array, shape: readonly number[], origin: string): TensorId => {
-  const data = Array.from(value, Math.fround);
-  if (!data.every(Number.isFinite)) throw new Error(`fold: ${origin || 'a parameter'} has entries that are not finite`);
-  return data.every(v => v === data[0]) ? b.constant(data[0], shape) : b.literal(data, shape);
+/** The largest f32 at most x·(1 − 2⁻⁴⁰), for x ≥ 0. */
+const roundDown = (x: number): number => {
+  const target = x * (1 - 2 ** -40);
+  const nearest = Math.fround(target);
+  if (nearest <= target) return nearest;
+  const bits = new Uint32Array(Float32Array.of(nearest).buffer);
+  bits[0] -= 1;
+  return new Float32Array(bits.buffer)[0];
+};
+
+const leaf = (b: GraphBuilder, value: Float64Array, node: TensorNode, round: (x: number) => number): TensorId => {
+  const data = Array.from(value, round);
+  if (!data.every(Number.isFinite))
+    throw new Error(`fold: ${node.origin || 'a parameter'} has entries that are not finite`);
+  return data.every(v => v === data[0]) ? b.constant(data[0], node.shape) : b.literal(data, node.shape);
 };

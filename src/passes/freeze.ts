@@ -3,7 +3,7 @@ import { evaluate } from '../ir/interpret.ts';
 import { prune, type TensorGraph } from '../ir/tensor.ts';
 import { fold } from './fold.ts';
 import type { ProvenNetwork } from './prove.ts';
-import { buildInference } from './train-step.ts';
+import { buildInference, multiplierOutput } from './train-step.ts';
 
 export interface FrozenNetwork {
   /** Input "x" [batch, …input shape], one output, no parameters. */
@@ -21,7 +21,9 @@ export const freeze = (
   weights: ReadonlyMap<string, ArrayLike<number>>,
   batch: number,
 ): FrozenNetwork => {
-  const folded = fold(buildInference(proven, batch), weights);
+  const inference = buildInference(proven, batch);
+  const multipliers = proven.network.layers.filter(l => l.op.kind === 'residual').map(l => multiplierOutput(l.path));
+  const folded = fold(inference, weights, multipliers);
   const name = folded.outputs.has('logits') ? 'logits' : 'features';
   const id = folded.outputs.get(name)!;
   const graph = prune({ ...folded, outputs: new Map([[name, id]]) });

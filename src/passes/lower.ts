@@ -23,6 +23,11 @@ export interface LoweredNetwork {
   readonly logits?: TensorId;
   /** The head's normalised rows: [classes, features]. */
   readonly headWeight?: TensorId;
+  /**
+   * 'inference' only: the vector t [hidden] of each residual layer, by its path. Any 0 ≤ t with t_i T_i ≤ 2 proves the layer, so t is a
+   * witness that may be rounded down, never up.
+   */
+  readonly multipliers: ReadonlyMap<string, TensorId>;
 }
 
 /** W·x for a batch. */
@@ -68,7 +73,14 @@ const normaliseRows = (b: GraphBuilder, weight: TensorId, eps: number): TensorId
 type Affine = Exclude<LayerOp, { kind: 'head' }>;
 
 /** One layer but the head; x [N, …image] → [N, …]. */
-const lowerLayer = (b: GraphBuilder, op: Affine, x: TensorId, image: Shape, mode: LoweringMode): TensorId => {
+const lowerLayer = (
+  b: GraphBuilder,
+  op: Affine,
+  x: TensorId,
+  image: Shape,
+  mode: LoweringMode,
+  multiplier: (t: TensorId) => void,
+): TensorId => {
   switch (op.kind) {
     case 'center':
       return b.sub(
@@ -103,8 +115,9 @@ const lowerLayer = (b: GraphBuilder, op: Affine, x: TensorId, image: Shape, mode
         const scaled = b.mul(weight, along(b, b.scale(inverse, -2), weight, 0));
         return b.add(x, applyTranspose(b, op.map, scaled, u, image));
       }
-      const t = along(b, b.scale(inverse, 2), u, 1);
-      return b.sub(x, applyTranspose(b, op.map, weight, b.mul(u, t), image));
+      const t = b.scale(inverse, 2);
+      multiplier(t);
+      return b.sub(x, applyTranspose(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image));
     }
     case 'activation':
       return lowerActivation(b, op.act, x);
@@ -134,6 +147,7 @@ export const lowerNetwork = (
     const id = layer.inputs[0];
     return { value: values.get(id)!, shape: shapes.get(id)! };
   };
+  const multipliers = new Map<string, TensorId>();
   let features = x;
   for (const layer of network.layers) {
     b.origin = layer.path;
@@ -142,12 +156,12 @@ export const lowerNetwork = (
       const weight = normaliseRows(b, b.param(layer.op.weight.path, layer.op.weight.shape), toNumber(layer.op.eps));
       const logits = addBias(b, b.matmul(value, weight, { b: true }), layer.op.bias);
       b.origin = origin;
-      return { features: value, logits, headWeight: weight };
+      return { features: value, logits, headWeight: weight, multipliers };
     }
-    features = lowerLayer(b, layer.op, value, shape, mode);
+    features = lowerLayer(b, layer.op, value, shape, mode, t => multipliers.set(layer.path, t));
     values.set(layer.id, features);
     shapes.set(layer.id, layer.shape);
   }
   b.origin = origin;
-  return { features };
+  return { features, multipliers };
 };

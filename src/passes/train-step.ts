@@ -49,16 +49,21 @@ export const buildTrainStep = (
   return simplify(prune(b.finish())).graph;
 };
 
+/** The output that holds the multipliers t of the residual layer at `path`. */
+export const multiplierOutput = (path: string): string => `t ${path}`;
+
 /**
  * The forward graph of a batch: input "x" [batch, …input shape]; outputs "features" and, where there is a head, "logits"
- * [batch, classes] and "head" [classes, features], the normalised rows that certified radii need.
+ * [batch, classes] and "head" [classes, features], the normalised rows that certified radii need; and for every residual layer
+ * `multiplierOutput(path)` [hidden], the witness t of its proof.
  */
 export const buildInference = (proven: ProvenNetwork, batch: number): TensorGraph => {
   const b = new GraphBuilder();
   const x = b.input('x', [batch, ...proven.network.input.shape]);
-  const { features, logits, headWeight } = lowerNetwork(b, proven, x, 'inference');
+  const { features, logits, headWeight, multipliers } = lowerNetwork(b, proven, x, 'inference');
   b.output('features', features);
   if (logits !== undefined) b.output('logits', logits);
   if (headWeight !== undefined) b.output('head', headWeight);
+  for (const [path, t] of multipliers) b.output(multiplierOutput(path), t);
   return simplify(b.finish()).graph;
 };

@@ -1,7 +1,36 @@
 import { describe, expect, it } from 'vitest';
-import { interpret } from '../../src/ir/interpret.ts';
+import { evaluate, interpret } from '../../src/ir/interpret.ts';
 import { GraphBuilder, printTensorGraph } from '../../src/ir/tensor.ts';
 import { fold } from '../../src/passes/fold.ts';
+import { buildInference, multiplierOutput } from '../../src/passes/train-step.ts';
+import { noise } from '../gradient.ts';
+import { chain, dense, residual, sll } from '../networks.ts';
+
+it('rounds multipliers down, never up, so that t·T ≤ 2 exactly', () => {
+  const m = 24;
+  const proven = chain([16], [residual('l', dense('l', m, 16), sll('l', m))]);
+  const t = multiplierOutput('l');
+  for (let seed = 0; seed < 20; seed++) {
+    const W = noise(m * 16, seed).map(Math.fround);
+    const q = noise(m, seed + 100).map(Math.fround);
+    const graph = buildInference(proven, 1);
+    const params = new Map([
+      ['l.W', W],
+      ['l.b', new Float64Array(m)],
+      ['l.q', q],
+    ]);
+    const exact = evaluate(graph, { inputs: new Map(), params }, [graph.outputs.get(t)!]).get(graph.outputs.get(t)!)!;
+    const folded = fold(graph, params, [t]);
+    const stored = interpret(folded, { inputs: new Map([['x', new Float64Array(16)]]), params: new Map() }).outputs.get(
+      t,
+    )!;
+    stored.forEach((v, i) => {
+      expect(Math.fround(v)).toBe(v);
+      expect(v).toBeLessThan(exact[i]);
+      expect(v).toBeGreaterThan(exact[i] * (1 - 2 ** -22));
+    });
+  }
+});
 
 describe('fold', () => {
   it('evaluates what depends on parameters alone and rounds it once', () => {
