@@ -51,7 +51,7 @@ export const printRescaling = (r: Rescaling, map?: LinearMap): string => {
     case 'max':
       return `max(${r.of.map(p => printRescaling(p, map)).join(', ')})`;
     case 'convex':
-      return `mix(${r.of.map(p => `${format(p.weight)} ${printRescaling(p.part, map)}`).join(', ')})`;
+      return `mix(${r.of.map(p => `${format(p.weight)}: ${printRescaling(p.part, map)}`).join(', ')})`;
     case 'scaled':
       return `${format(r.factor)} * ${printRescaling(r.of, map)}`;
     default:

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { ONE, type Rational, rational, ZERO } from '../../src/ir/rational.ts';
+import { formatBound, formatJudgement, printDerivation } from '../../src/proof/derivation.ts';
+import { apply, type Derivation, RuleError, type RuleName, ruleNames, ruleOf } from '../../src/proof/rules.ts';
+
+const rows = apply('gershgorin', 'W', [], {}, { weight: 'W', side: 'rows', q: '1' });
+const columns = apply('gershgorin', 'W', [], {}, { weight: 'W', side: 'columns', q: '1' });
+const otherRows = apply('gershgorin', 'V', [], {}, { weight: 'V', side: 'rows', q: '1' });
+const slope = (name: string, a?: Rational) => apply('slope', name, [], a ? { a } : {}, { function: name });
+const relu = slope('relu');
+const lipschitz = (divisor: Rational) => apply('divide', 'scale', [], { least: divisor });
+
+type Use = readonly [
+  string,
+  RuleName,
+  readonly Derivation[],
+  Readonly<Record<string, Rational>>?,
+  Readonly<Record<string, string>>?,
+];
+
+describe('rules refuse what they do not cover', () => {
+  const uses: readonly Use[] = [
+    ['residual on the inputs’ Gram matrix', 'residual', [columns, relu]],
+    ['residual with abs', 'residual', [rows, slope('abs')]],
+    ['residual with a slope of 2', 'residual', [rows, slope('leaky_relu', rational(2))]],
+    ['residual with a slope of −1/10', 'residual', [rows, slope('leaky_relu', rational(-1, 10))]],
+    ['residual without dominance', 'residual', [relu, relu]],
+    ['residual without a slope', 'residual', [rows]],
+    ['linear on the wrong side', 'linear', [rows], {}, { side: 'in' }],
+    ['linear on outputs with the inputs’ Gram matrix', 'linear', [columns], {}, { side: 'out' }],
+    ['linear without dominance', 'linear', [lipschitz(ONE)], {}, { side: 'in' }],
+    ['max over different weights', 'dominance-max', [rows, otherRows]],
+    ['max over different sides', 'dominance-max', [rows, columns]],
+    ['max of nothing', 'dominance-max', []],
+    ['mix with weights below 1 in sum', 'dominance-convex', [rows, rows], { a1: rational(1, 2), a2: rational(1, 3) }],
+    ['mix with a negative weight', 'dominance-convex', [rows, rows], { a1: rational(2), a2: rational(-1) }],
+    ['mix with a missing weight', 'dominance-convex', [rows, rows], { a1: ONE }],
+    ['shift down', 'dominance-shift', [rows], { eps: rational(-1, 10n ** 30n) }],
+    ['scale down', 'dominance-scale', [rows], { factor: rational(10n ** 30n - 1n, 10n ** 30n) }],
+    ['an unknown activation', 'slope', [], {}, { function: 'gelu' }],
+    ['division by zero', 'divide', [], { least: ZERO }],
+    [
+      'a grid coarser than the kernel',
+      'gram-iteration-symbol',
+      [],
+      { steps: ONE, grid: rational(4), kh: rational(5), kw: ONE },
+      { weight: 'W', side: 'rows' },
+    ],
+    [
+      'the reshaped kernel without its factor',
+      'gram-iteration-reshaped',
+      [],
+      { steps: ONE, factor: ONE, kh: rational(3), kw: rational(3) },
+      { weight: 'W', side: 'rows' },
+    ],
+    [
+      'the orthogonal kernel without its factor',
+      'orthogonal-reshaped',
+      [],
+      { factor: rational(8), kh: rational(3), kw: rational(3) },
+      { weight: 'W', side: 'rows' },
+    ],
+    ['no step', 'gram-iteration', [], { steps: ZERO }, { weight: 'W', side: 'rows' }],
+    ['dominance of no weight', 'gershgorin', [], {}, { side: 'rows' }],
+    ['composition with a slope', 'compose', [lipschitz(ONE), relu]],
+    ['weakening to less', 'weaken', [lipschitz(rational(1, 2))], { to: rational(2n * 10n ** 30n - 1n, 10n ** 30n) }],
+    ['a head behind a slope', 'pairwise-head', [relu]],
+    ['a translation of something', 'translate', [lipschitz(ONE)]],
+  ];
+  it.each(uses)('%s', (_, rule, premises, constants, about) => {
+    expect(() => apply(rule, 'here', premises, constants, about)).toThrow(RuleError);
+  });
+});
+
+describe('rules conclude', () => {
+  it('exact products of irrational bounds', () => {
+    // 1/√2 cannot be written as a divisor, but its square can be a bound: √(1/2)·√(1/2)… stays exact.
+    const half = lipschitz(rational(2));
+    expect(apply('compose', 'two', [half, half]).conclusion).toEqual({ kind: 'lipschitz', squared: rational(1, 16) });
+    expect(formatBound(rational(1, 2))).toBe('√(1/2)');
+    expect(formatBound(rational(9, 4))).toBe('3/2');
+    expect(formatJudgement({ kind: 'lipschitz', squared: rational(2) })).toBe('√(2)-Lipschitz');
+  });
+
+  it('slope intervals, exactly', () => {
+    const interval = (d: Derivation) => formatJudgement(d.conclusion);
+    expect(interval(relu)).toBe('slope[0, 1]');
+    expect(interval(slope('sigmoid'))).toBe('slope[0, 1/4]');
+    expect(interval(slope('abs'))).toBe('slope[-1, 1]');
+    expect(interval(slope('leaky_relu', rational(3)))).toBe('slope[1, 3]');
+    expect(interval(slope('leaky_relu', rational(-3)))).toBe('slope[-3, 1]');
+  });
+
+  it('composition of nothing is the identity’s bound', () => {
+    expect(apply('compose', 'none', []).conclusion).toEqual(apply('identity', 'none').conclusion);
+  });
+});
+
+it('every rule states its theorem and its source', () => {
+  for (const name of ruleNames) {
+    expect(ruleOf(name).statement, name).not.toBe('');
+    expect(ruleOf(name).source, name).not.toBe('');
+  }
+});
+
+it('a printed derivation explains each rule it uses once', () => {
+  const d = apply('compose', 'net', [apply('residual', 'a', [rows, relu]), apply('residual', 'b', [rows, relu])]);
+  const [tree, rules] = printDerivation(d).split('\n\nRules\n');
+  expect(tree.split('\n')).toHaveLength(7);
+  expect(rules.match(/^ {2}\S+:/gm)).toEqual(['  compose:', '  residual:', '  gershgorin:', '  slope:']);
+});

@@ -1,0 +1,173 @@
+/** Random programs and weights for soundness tests: everything the language has, at sizes small enough for many oracle runs. */
+import type { Network, Param } from '../src/ir/network.ts';
+import { networkParams } from '../src/ir/network.ts';
+import { stream } from '../src/train/random.ts';
+
+/** A named stream with what generators of programs need. */
+export interface Random {
+  /** Uniform in [0, 1). */
+  readonly uniform: () => number;
+  readonly normal: () => number;
+  /** An integer from `low` to `high`, both included. */
+  readonly integer: (low: number, high: number) => number;
+  readonly pick: <T>(from: readonly T[]) => T;
+}
+
+export const randomFrom = (seed: number): Random => {
+  const { uniform, normal, below } = stream(seed, 'random network');
+  return {
+    uniform,
+    normal,
+    integer: (low, high) => low + below(high - low + 1),
+    pick: from => from[below(from.length)],
+  };
+};
+
+const ACTIVATIONS_INSIDE = ['relu', 'tanh', 'sigmoid', 'leaky_relu(1/10)', 'leaky_relu(1)', 'leaky_relu(0)'];
+
+/** A way to get T for a dense layer or a k×k convolution; part of `own(…)` when `inside`. */
+const method = (r: Random, kernel: number | undefined, inside = false): string => {
+  const spectral = (): string => {
+    const steps = r.integer(1, 10);
+    if (kernel === undefined) return `spectral(steps = ${steps})`;
+    const kind = r.pick(['gram', 'operator', 'reshaped']);
+    return kind === 'gram'
+      ? `spectral(steps = ${steps}, grid = ${r.integer(kernel, 12)})`
+      : `spectral(method = ${kind}, steps = ${steps})`;
+  };
+  const simple = [() => 'sll', () => 'aol', () => 'aol(eps = 1/10)', spectral];
+  if (inside) return r.pick(simple)();
+  return r.pick([
+    ...simple,
+    () => 'orthogonal(cayley)',
+    () => `own(max(${method(r, kernel, true)}, ${method(r, kernel, true)}))`,
+    () => `own(mix(${method(r, kernel, true)}, ${method(r, kernel, true)}, ${r.pick(['1/3', '0', '1', '1/2'])}))`,
+    () => `own(3/2 * ${method(r, kernel, true)})`,
+  ])();
+};
+
+/** Source of one network of 1 to 4 layers behind `input`; its budget admits any product of its factors. */
+export const randomSource = (r: Random): string => {
+  const image = r.uniform() < 0.5;
+  let shape = image ? [r.integer(1, 3), r.integer(3, 5), r.integer(3, 5)] : [r.integer(1, 8)];
+  const lines = [image ? `input image[${shape.join(', ')}]` : `input x[${shape[0]}]`, 'budget 1000'];
+  const layers = r.integer(1, 4);
+  for (let i = 0; i < layers; i++) {
+    const conv = shape.length === 3;
+    const [channels] = shape;
+    const bias = r.uniform() < 0.3 ? ', bias = false' : '';
+    const act = `, act = ${r.pick(ACTIVATIONS_INSIDE)}`;
+    switch (r.integer(0, 7)) {
+      case 0:
+      case 1:
+      case 2: {
+        if (!conv) {
+          lines.push(`residual dense hidden = ${r.integer(1, 8)}${act}${bias} by ${method(r, undefined)}`);
+          break;
+        }
+        const k = r.pick([1, 2, 3, 3]);
+        const padding = r.integer(Math.max(0, Math.ceil((k - Math.min(shape[1], shape[2])) / 2)), k);
+        lines.push(
+          `residual conv hidden = ${r.integer(1, 4)}, kernel = ${k}, padding = ${padding}${act}${bias} by ${method(r, k)}`,
+        );
+        break;
+      }
+      case 3:
+      case 4: {
+        const out = r.integer(1, conv ? 4 : 8);
+        const side = r.uniform() < 0.4 ? ', side = out' : '';
+        if (!conv) {
+          lines.push(`dense ${out}${bias}${side} by ${method(r, undefined)}`);
+          shape = [out];
+          break;
+        }
+        const k = r.pick([1, 2, 3]);
+        const padding = r.integer(0, k);
+        const size = (n: number) => n + 2 * padding - k + 1;
+        if (size(shape[1]) < 1 || size(shape[2]) < 1 || size(shape[1]) > 7 || size(shape[2]) > 7) break;
+        lines.push(`conv ${out}, kernel = ${k}, padding = ${padding}${bias}${side} by ${method(r, k)}`);
+        shape = [out, size(shape[1]), size(shape[2])];
+        break;
+      }
+      case 5: {
+        const group = r.integer(1, channels);
+        lines.push(
+          r.pick([
+            'relu',
+            'abs',
+            'tanh',
+            'sigmoid',
+            'maxmin',
+            'leaky_relu 3/2',
+            'leaky_relu 1/5',
+            channels % 2 === 0 ? 'maxmin pairs = halves' : 'maxmin',
+            `groupsort ${channels % group === 0 ? group : channels}`,
+          ]),
+        );
+        break;
+      }
+      case 6:
+        lines.push(
+          r.pick([
+            'center 1/3',
+            'scale 2',
+            'scale 1/2',
+            `scale [${Array.from({ length: channels }, (_, j) => j + 1).join(', ')}]`,
+          ]),
+        );
+        break;
+      case 7: {
+        if (!conv) {
+          lines.push(`pad features to ${channels + 1}`);
+          shape = [channels + 1];
+          break;
+        }
+        const divides = [2, 3].filter(d => shape[1] % d === 0 && shape[2] % d === 0);
+        if (divides.length > 0) {
+          const d = r.pick(divides);
+          lines.push(`avgpool ${d}`);
+          shape = [channels, shape[1] / d, shape[2] / d];
+        } else {
+          lines.push('flatten');
+          shape = [channels * shape[1] * shape[2]];
+        }
+        break;
+      }
+    }
+  }
+  if (shape.length === 3) lines.push('flatten');
+  if (r.uniform() < 0.5) lines.push(`head ${r.integer(2, 4)}`);
+  return `network Net {\n  ${lines.join('\n  ')}\n}\n`;
+};
+
+/** Weights that are hard on a bound: any scale, equal and zero rows, low rank, signs only, single spikes. */
+const weights = (r: Random, shape: readonly number[]): Float64Array => {
+  const n = shape.reduce((a, b) => a * b, 1);
+  const rows = shape[0] ?? 1;
+  const columns = n / rows;
+  const scale = 10 ** (6 * r.uniform() - 3);
+  const column = Array.from({ length: columns }, () => r.normal());
+  const entry: (i: number, j: number) => number = r.pick([
+    () => r.normal(),
+    () => r.normal(),
+    () => (r.uniform() < 0.5 ? -1 : 1),
+    (_: number, j: number) => column[j],
+    (i: number, j: number) => (i + 1) * column[j],
+    (i: number) => (i === 0 ? 0 : r.normal()),
+    () => (r.uniform() < 0.2 ? r.normal() : 0),
+    () => 1,
+  ]);
+  return Float64Array.from({ length: n }, (_, k) => scale * entry(Math.floor(k / columns), k % columns));
+};
+
+const values = (r: Random, p: Param): Float64Array => {
+  const normal = (scale: number) =>
+    Float64Array.from({ length: p.shape.reduce((a, b) => a * b, 1) }, () => scale * r.normal());
+  if (p.path.endsWith('.q')) return normal(r.pick([0, 1, 6]));
+  if (p.path.endsWith('.b')) return normal(r.pick([0, 1, 10]));
+  if (p.path.endsWith('.alpha')) return normal(r.pick([0.1, 1, 10]));
+  return weights(r, p.shape);
+};
+
+export const randomParams = (r: Random, net: Network): ReadonlyMap<string, Float64Array> =>
+  new Map(networkParams(net).map(p => [p.path, values(r, p)]));
