@@ -18,12 +18,16 @@ import {
   show,
 } from './resolve-scope.ts';
 
+/** How many strings each data set takes. A folder may be left out and given on the command line. */
 const DATA_SOURCES = {
-  mnist: { arity: 0, use: '`mnist`' },
-  idx: { arity: 1, use: '`idx("folder")`' },
-  cifar10: { arity: 1, use: '`cifar10("folder")`' },
-  cifar100: { arity: 1, use: '`cifar100("folder")`' },
-  npy: { arity: 2, use: '`npy("x.npy", "y.npy")`' },
+  mnist: { counts: [0], use: '`mnist`' },
+  idx: { counts: [0, 1], use: '`idx("folder")`' },
+  cifar10: { counts: [0, 1], use: '`cifar10("folder")`' },
+  cifar100: { counts: [0, 1], use: '`cifar100("folder")`' },
+  npy: {
+    counts: [2, 4],
+    use: '`npy("x.npy", "y.npy")`, or `npy("train-x.npy", "train-y.npy", "test-x.npy", "test-y.npy")`',
+  },
 } as const;
 
 /** `name` or `name(args)`, which is how choices with settings are written. */
@@ -45,17 +49,11 @@ const dataSource = (scope: Scope, e: Expr): DataSource | undefined => {
       n ? `there is no data set \`${shorten(n.name)}\`` : 'this is not a data set',
       suggest(n?.name ?? '', names),
     );
-  const { arity, use } = DATA_SOURCES[key];
+  const { use } = DATA_SOURCES[key];
+  const counts: readonly number[] = DATA_SOURCES[key].counts;
   const args = n.args.flatMap(a => (a.value.kind === 'string' && !a.name ? [a.value.value] : []));
-  // Without a folder the data set is looked for where `--data` says.
-  const optional = arity === 1 && n.args.length === 0;
-  if (args.length !== n.args.length || (args.length !== arity && !optional))
-    return scope.report(
-      'L0110',
-      e.span,
-      `\`${key}\` takes ${arity === 0 ? 'no arguments' : `${arity} string${arity === 1 ? '' : 's'}`}`,
-      `write ${use}`,
-    );
+  if (args.length !== n.args.length || !counts.includes(args.length))
+    return scope.report('L0110', e.span, `\`${key}\` takes ${counts.join(' or ')} strings`, `write ${use}`);
   return { name: key, args, span: e.span };
 };
 

@@ -282,7 +282,7 @@ export const bindArgs = (
       refuse(
         'L0110',
         arg.span,
-        `${owner} takes ${plural(positional.length, 'argument')} without a name, this is one more`,
+        `${owner} takes ${plural(positional.length, 'unnamed argument')}${positional.length > 0 ? '; this is one too many' : ''}`,
         help,
       );
     } else if (!names.includes(name))
@@ -290,7 +290,8 @@ export const bindArgs = (
     else if (bound.has(name)) refuse('L0106', arg.span, `\`${name}\` of ${owner} is given twice`);
     else bound.set(name, arg.value);
   }
-  for (const name of required)
+  // After another mistake the missing argument may well be the one that was meant.
+  for (const name of ok ? required : [])
     if (!bound.has(name)) {
       const form = positional.includes(name) ? `a value for \`${name}\`` : `\`${name} = …\``;
       refuse('L0110', span, `${owner} needs ${form}`);
