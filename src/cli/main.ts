@@ -1,8 +1,11 @@
 /** The command `lip`. Each command lives in its own file and is registered here. */
 import { register as build } from './commands/build.ts';
+import { register as certify } from './commands/certify.ts';
 import { register as check } from './commands/check.ts';
 import { register as doctor } from './commands/doctor.ts';
 import { register as explain } from './commands/explain.ts';
+import { register as start } from './commands/start.ts';
+import { register as train } from './commands/train.ts';
 import { run } from './run.ts';
 
 // A reader that stops early (`lip … | head`) is no failure.
@@ -11,4 +14,4 @@ process.stdout.on('error', (e: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-process.exitCode = await run(process.argv.slice(2), [build, check, doctor, explain]);
+process.exitCode = await run(process.argv.slice(2), [start, check, explain, train, certify, build, doctor]);

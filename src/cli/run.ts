@@ -5,6 +5,7 @@ import { version } from '../../package.json';
 import { InputFileError } from '../data/input-file-error.ts';
 import { DeviceLostError, NoAdapterError, PlanError } from '../runtime/errors.ts';
 import { CliError, EXIT, type ExitCode } from './errors.ts';
+import { asCliError } from './failures.ts';
 import { wantsColor } from './render-diagnostic.ts';
 
 export type Register = (program: Command) => void;
@@ -70,7 +71,8 @@ export const run = async (args: readonly string[], commands: readonly Register[]
     await program.parseAsync([...args], { from: 'user' });
     // A command may have set another code for a negative answer.
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.done;
-  } catch (e) {
+  } catch (thrown) {
+    const e = asCliError(thrown);
     if (e instanceof CommanderError) return e.exitCode === 0 ? EXIT.done : EXIT.usage;
     const failure = userFailure(e);
     if (failure) {

@@ -1,0 +1,67 @@
+/** `lip start` (`npm start`): from a `.lip` file to a certified network in one command. */
+import { existsSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { accuracyTable } from '../../certify/report.ts';
+import { elements, networkParams } from '../../ir/network.ts';
+import { formatBound } from '../../proof/derivation.ts';
+import { openDevice } from '../../runtime/node-device.ts';
+import { certifyProgram } from '../certify-program.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { loadProgram } from '../load-program.ts';
+import { checkpointPath, dataFor, outputFolder, pickRecipe, provenOf, trainProgram } from '../train-program.ts';
+import { INTERRUPTED } from './train.ts';
+
+interface StartOptions {
+  readonly out?: string;
+  readonly data?: string;
+}
+
+/** The example that comes with the package, looked for from this module upwards. */
+const example = (): string => {
+  for (let dir = dirname(fileURLToPath(import.meta.url)); ; dir = dirname(dir)) {
+    const path = join(dir, 'examples', 'mnist.lip');
+    if (existsSync(path)) return relative(process.cwd(), path);
+    if (dir === dirname(dir)) {
+      throw new CliError('the example examples/mnist.lip is not installed', EXIT.usage, 'name a file: lip start FILE');
+    }
+  }
+};
+
+const start = async (file: string, options: StartOptions): Promise<void> => {
+  const program = loadProgram(file);
+  const recipe = pickRecipe('train', program.trains, file, undefined);
+  const proven = provenOf(program, recipe.network);
+  const certify = pickRecipe('certify', program.certifies, file, recipe.network);
+  const { network } = proven;
+  const count = networkParams(network).reduce((n, p) => n + elements(p.shape), 0);
+  process.stderr.write(
+    `${file}: ${network.name}, ${network.layers.length} layers, ${count.toLocaleString('en')} parameters, proven ${formatBound(proven.squared)}-Lipschitz for every value of its weights\n`,
+  );
+  const train = dataFor(program, recipe.data, 'train', proven, options.data);
+  const test = dataFor(program, certify.data, 'test', proven, options.data);
+  const folder = outputFolder(network.name, options.out);
+  const gpu = await openDevice();
+  try {
+    const trained = await trainProgram({ program, recipe, data: train, gpu, path: checkpointPath(folder) });
+    if (trained.status === 'interrupted') {
+      process.exitCode = INTERRUPTED;
+      return;
+    }
+    const params = new Map(networkParams(network).map(p => [p.path, trained.checkpoint.values.get(p.path)!.data]));
+    const { result } = await certifyProgram({ proven, recipe: certify, params, data: test, gpu, folder });
+    process.stdout.write(accuracyTable(result));
+  } finally {
+    gpu.destroy();
+  }
+};
+
+export const register = (program: Command): void => {
+  program
+    .command('start [file]')
+    .description('check, prove, train and certify a file in one go (default: examples/mnist.lip)')
+    .option('-o, --out <folder>', 'where the results go (default: out/NETWORK)')
+    .option('--data <folder>', 'folder of the data, in place of the one in the file')
+    .action((file: string | undefined, options: StartOptions) => start(file ?? example(), options));
+};

@@ -1,0 +1,21 @@
+import { InputFileError } from '../data/input-file-error.ts';
+import { DeviceLostError, NoAdapterError } from '../runtime/errors.ts';
+import { DivergedError } from '../train/loop.ts';
+import { CliError, EXIT } from './errors.ts';
+
+/** The failures of the libraries that a user can do something about, as CliError; anything else, unchanged, is a bug. */
+export const asCliError = (e: unknown): unknown => {
+  if (e instanceof InputFileError) return new CliError(e.message, EXIT.usage, e.help);
+  if (e instanceof NoAdapterError) return new CliError(e.message, EXIT.device, e.help);
+  if (e instanceof DeviceLostError) {
+    return new CliError(e.message, EXIT.device, '`lip doctor` checks the device; LIP_ADAPTER=software does without it');
+  }
+  if (e instanceof DivergedError) {
+    return new CliError(
+      `training diverged: ${e.message}`,
+      EXIT.negative,
+      'lower the rate of the optimizer; the last checkpoint written is still good',
+    );
+  }
+  return e;
+};
