@@ -5,36 +5,65 @@
 import type { LinearMap, SpectralMethod } from '../ir/network.ts';
 import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
 
+/** Hermitian matrices re + i·im [B…, m, m] (re symmetric, im antisymmetric); real ones have no `im`. */
+interface Hermitian {
+  readonly re: TensorId;
+  readonly im?: TensorId;
+}
+
+const parts = (h: Hermitian): readonly TensorId[] => (h.im === undefined ? [h.re] : [h.re, h.im]);
+
+const minusTranspose = (b: GraphBuilder, a: TensorId): TensorId => {
+  const axes = b.shape(a).map((_, i) => i);
+  return b.sub(a, b.transpose(a, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]));
+};
+
 /**
- * ‖G^p‖_F^(1/p), p = 2^(steps − 1), for G [B…, m, m] symmetric positive semidefinite: [B…].
+ * A A* (`rows`) or A* A of A = re + i·im [B…, r, c], by three real products. Also the square of a Hermitian matrix, being H H*.
+ * Written as Gram matrices, whose gradients take one product each instead of two.
+ */
+const gramMatrix = (b: GraphBuilder, a: Hermitian, rows: boolean): Hermitian => {
+  const side = rows ? { b: true } : { a: true };
+  const re = b.matmul(a.re, a.re, side);
+  if (a.im === undefined) return { re };
+  const cross = rows ? b.matmul(a.im, a.re, side) : b.matmul(a.re, a.im, side);
+  return { re: b.add(re, b.matmul(a.im, a.im, side)), im: minusTranspose(b, cross) };
+};
+
+/**
+ * ‖G^p‖_F^(1/p), p = 2^(steps − 1), for G [B…, m, m] positive semidefinite: [B…].
  *
  * The iterate is divided by its largest entry before each squaring, and the logarithms are collected: with H₀ = G and
  * H_{i+1} = (H_i/s_i)², log λ = Σ_i 2^(−i) log s_i + 2^(−(steps−1)) log ‖H_last/s_last‖_F. This is the same number whatever the s_i
  * are, so they pass no gradient, and the gradient is still exact.
  */
-const gramIteration = (b: GraphBuilder, gram: TensorId, steps: number): TensorId => {
+const gramIteration = (b: GraphBuilder, gram: Hermitian, steps: number): TensorId => {
   if (!(steps >= 1)) throw new Error(`lower: Gram iteration of ${steps} steps`);
-  const shape = b.shape(gram);
+  const shape = b.shape(gram.re);
   const rank = shape.length;
   const batch = shape.slice(0, -2);
   const batchAxes = batch.map((_, i) => i);
   const matrixAxes = [rank - 2, rank - 1];
-  const normalise = (h: TensorId): { unit: TensorId; scale: TensorId; present: TensorId } => {
-    const largest = b.detach(b.maximum(b.unary('abs', h), matrixAxes));
+  const normalise = (h: Hermitian): { unit: Hermitian; scale: TensorId; present: TensorId } => {
+    const each = parts(h).map(p => b.maximum(b.unary('abs', p), matrixAxes));
+    const largest = b.detach(each.reduce((p, q) => b.binary('max', p, q)));
     const present = b.binary('greater', largest, b.constant(0, batch));
     const scale = b.select(present, largest, b.constant(1, batch));
-    return { unit: b.mul(h, b.broadcast(b.unary('reciprocal', scale), shape, batchAxes)), scale, present };
+    const inverse = b.broadcast(b.unary('reciprocal', scale), shape, batchAxes);
+    const re = b.mul(h.re, inverse);
+    return { unit: h.im === undefined ? { re } : { re, im: b.mul(h.im, inverse) }, scale, present };
   };
   const first = normalise(gram);
   let unit = first.unit;
   let log = b.constant(0, batch);
   for (let i = 1; i < steps; i++) {
-    // H·Hᵀ rather than H·H: the same for symmetric H, and its gradient takes one product instead of two.
-    const next = normalise(b.matmul(unit, unit, { b: true }));
+    const next = normalise(gramMatrix(b, unit, true));
     log = b.add(log, b.scale(b.unary('log', next.scale), 2 ** -i));
     unit = next.unit;
   }
-  const squares = b.sum(b.mul(unit, unit), matrixAxes);
+  const squares = parts(unit)
+    .map(p => b.sum(b.mul(p, p), matrixAxes))
+    .reduce(b.add);
   // ½ log Σ = log ‖·‖_F; at G = 0 the logarithm is of 1 and the result is replaced below.
   const safe = b.select(first.present, squares, b.constant(1, batch));
   log = b.add(log, b.scale(b.unary('log', safe), 0.5 * 2 ** -(steps - 1)));
@@ -45,7 +74,7 @@ const gramIteration = (b: GraphBuilder, gram: TensorId, steps: number): TensorId
 /** λ ≥ ‖A‖² for a matrix A [r, c], through its smaller Gram matrix: []. */
 const matrixBound = (b: GraphBuilder, a: TensorId, steps: number): TensorId => {
   const [r, c] = b.shape(a);
-  return gramIteration(b, r <= c ? b.matmul(a, a, { b: true }) : b.matmul(a, a, { a: true }), steps);
+  return gramIteration(b, gramMatrix(b, { re: a }, r <= c), steps);
 };
 
 /**
@@ -78,12 +107,8 @@ const symbolBound = (
   // [P, out, in]: one matrix per grid point.
   const component = (f: (angle: number) => number): TensorId =>
     b.transpose(b.reshape(b.matmul(flat, table(f)), [out, columns, points.length]), [2, 0, 1]);
-  const re = component(Math.cos);
-  const im = component(Math.sin);
-  // A complex matrix R + iI acts as the real [[R, −I], [I, R]], of the same norm.
-  const real = b.concat([b.concat([re, b.unary('neg', im)], 2), b.concat([im, re], 2)], 1);
-  const gram = out <= columns ? b.matmul(real, real, { b: true }) : b.matmul(real, real, { a: true });
-  const largest = b.maximum(gramIteration(b, gram, steps), [0]);
+  const symbol = { re: component(Math.cos), im: component(Math.sin) };
+  const largest = b.maximum(gramIteration(b, gramMatrix(b, symbol, out <= columns), steps), [0]);
   const cosine = (k: number) => Math.cos((Math.PI * (k - 1)) / 2 / grid);
   return b.scale(largest, 1 / (cosine(kh) * cosine(kw)) ** 2);
 };
