@@ -23,7 +23,12 @@ export const base = (graph: TensorGraph, id: TensorId): TensorId => {
 const VIEWS = new Set(['broadcast', 'reshape', 'detach', 'transpose', 'slice', 'pad', 'reverse']);
 /** Nodes whose entry at a position needs only the operands' entries at the same row-major position. */
 const ALIGNED = new Set(['unary', 'binary', 'select', 'detach', 'reshape']);
-const HEAVY = new Set(['exp', 'log', 'sqrt', 'tanh', 'sigmoid', 'cos', 'sin', 'reciprocal', 'div']);
+const HEAVY = new Map([
+  ...['exp', 'log', 'tanh', 'sigmoid', 'cos', 'sin'].map(op => [op, 16] as const),
+  ...['sqrt', 'reciprocal', 'div'].map(op => [op, 6] as const),
+]);
+/** Prices in simple operations on one entry: measured on the software adapter, and of the right order on a GPU. */
+const PRICE = { load: 8, store: 17, dispatch: 20_000 };
 
 const liveNodes = (graph: TensorGraph): Set<TensorId> => {
   const live = new Set<TensorId>([...graph.outputs.values(), ...graph.updates.values()]);
@@ -33,33 +38,27 @@ const liveNodes = (graph: TensorGraph): Set<TensorId> => {
   return live;
 };
 
-interface Cost {
-  readonly operations: number;
-  readonly loads: number;
-}
-
-/** Work per entry if everything down to leaves and reductions were recomputed. */
-const costs = (graph: TensorGraph): Cost[] => {
-  const out: Cost[] = [];
+/**
+ * The price of an entry, per node, if it is computed from tensors in memory. A node that several others use and that is dear is
+ * taken to be in memory.
+ */
+const prices = (graph: TensorGraph, consumers: ReadonlyMap<TensorId, ReadonlySet<TensorId>>): number[] => {
+  const out: number[] = [];
+  /** What the node costs its users. */
+  const asOperand: number[] = [];
   for (const n of graph.nodes) {
-    if (isLeaf(n) || isAnchor(n.op.kind)) {
-      out.push({ operations: 0, loads: 1 });
-      continue;
+    let price = 0;
+    if (isLeaf(n) || isAnchor(n.op.kind)) price = PRICE.load;
+    else {
+      price = 'op' in n.op ? (HEAVY.get(n.op.op) ?? 1) : VIEWS.has(n.op.kind) ? 0 : 1;
+      for (const i of n.inputs) price += asOperand[i];
     }
-    let operations =
-      'op' in n.op ? (HEAVY.has(n.op.op) ? 8 : 1) : n.op.kind === 'select' || n.op.kind === 'concat' ? 1 : 0;
-    let loads = 0;
-    for (const i of n.inputs) {
-      operations = Math.min(operations + out[i].operations, 1e6);
-      loads = Math.min(loads + out[i].loads, 1e6);
-    }
-    out.push({ operations, loads });
+    out.push(price);
+    const shared = (consumers.get(n.id)?.size ?? 0) > 1 && !VIEWS.has(n.op.kind);
+    asOperand.push(shared && price > PRICE.store + PRICE.load ? PRICE.load : price);
   }
   return out;
 };
-
-/** Cheap enough to compute in every kernel that needs it. */
-const cheap = (c: Cost): boolean => c.operations <= 3 && c.loads <= 2;
 
 /** Tensors that must be in memory: results, and the operands of products, convolutions, sorts and inverses (up to views). */
 const requiredNodes = (graph: TensorGraph, live: ReadonlySet<TensorId>): Set<TensorId> => {
@@ -71,7 +70,17 @@ const requiredNodes = (graph: TensorGraph, live: ReadonlySet<TensorId>): Set<Ten
     for (const operand of n.inputs) {
       let v = operand;
       if (n.op.kind === 'sortPermute' || n.op.kind === 'inverse') v = base(graph, v);
-      else while (VIEWS.has(graph.nodes[v].op.kind)) v = graph.nodes[v].inputs[0];
+      else {
+        while (VIEWS.has(graph.nodes[v].op.kind)) {
+          const root = base(graph, v);
+          // Reshaping what is not in row-major order costs divisions at every load of a loop that loads each entry many times.
+          if (root !== v && VIEWS.has(graph.nodes[root].op.kind)) {
+            v = root;
+            break;
+          }
+          v = graph.nodes[v].inputs[0];
+        }
+      }
       required.add(v);
     }
   }
@@ -89,36 +98,39 @@ export const decide = (
 ): Decisions => {
   const live = liveNodes(graph);
   const required = requiredNodes(graph, live);
-  const cost = costs(graph);
   const consumers = new Map<TensorId, Set<TensorId>>();
   for (const id of live) {
     for (const i of graph.nodes[id].inputs) consumers.set(i, (consumers.get(i) ?? new Set()).add(id));
   }
+  const price = prices(graph, consumers);
   const stored = new Set<TensorId>();
   const epilogueOf = new Map<TensorId, TensorId>();
   const kernelOf = new Map<TensorId, TensorId>();
   /** Kernels into which a node is inlined, and whether always at the position of their result. */
-  const homes = new Map<TensorId, { kernels: Set<TensorId>; aligned: boolean }>();
+  const homes = new Map<TensorId, { kernels: Set<TensorId>; aligned: boolean; evaluations: number }>();
 
   for (let id = graph.nodes.length - 1; id >= 0; id--) {
     const n = graph.nodes[id];
     if (!live.has(id) || isLeaf(n)) continue;
     const kernels = new Set<TensorId>();
     let aligned = true;
-    let expanded = false;
+    /** Entries that would be computed if the node were not stored. */
+    let evaluations = 0;
     for (const c of consumers.get(id) ?? []) {
       const user = graph.nodes[c];
       const anchor = isAnchor(user.op.kind);
       aligned &&= ALIGNED.has(user.op.kind);
-      expanded ||= user.op.kind === 'broadcast' && size(user.shape) >= 4 * size(n.shape);
-      if (anchor || stored.has(c)) kernels.add(kernelOf.get(c) ?? c);
-      else {
+      if (anchor || stored.has(c)) {
+        kernels.add(kernelOf.get(c) ?? c);
+        evaluations += anchor ? size(n.shape) : size(user.shape);
+      } else {
         const home = homes.get(c)!;
         for (const k of home.kernels) kernels.add(k);
         aligned &&= home.aligned;
+        evaluations += home.evaluations;
       }
     }
-    homes.set(id, { kernels, aligned });
+    homes.set(id, { kernels, aligned, evaluations });
     const [only] = kernels;
     const mustStore = required.has(id) || alsoStored.has(id);
     if (isAnchor(n.op.kind)) {
@@ -129,8 +141,11 @@ export const decide = (
         kernelOf.set(id, only);
       } else stored.add(id);
     } else if (mustStore) stored.add(id);
-    else if (cost[id].loads === 0 && cost[id].operations <= 8) continue;
-    else if ((expanded || kernels.size > 1) && !cheap(cost[id])) stored.add(id);
+    else if (!VIEWS.has(n.op.kind)) {
+      const again = price[id] * (evaluations - size(n.shape));
+      const storing = PRICE.dispatch + PRICE.store * size(n.shape) + PRICE.load * evaluations;
+      if (again > storing) stored.add(id);
+    }
   }
   return { live, stored, epilogueOf };
 };

@@ -1,8 +1,18 @@
 /** Fused kernels → kernels laid over threads for a target: loops merged, long reductions split, tiles chosen. */
 import type { Index } from '../ir/index-expr.ts';
 import * as ix from '../ir/index-expr.ts';
-import type { Expr, Kernel, LoopVar, MapKernel, ReduceKernel, Storage, StorageId, Target } from '../ir/kernel.ts';
-import { NO_TILING, rewrite, walk } from '../ir/kernel.ts';
+import type {
+  Expr,
+  Kernel,
+  LoopVar,
+  MapKernel,
+  ReduceKernel,
+  Storage,
+  StorageId,
+  Target,
+  Tiling,
+} from '../ir/kernel.ts';
+import { NO_TILING, printKernel, rewrite, walk } from '../ir/kernel.ts';
 import { loadEntry } from './expression.ts';
 import type { FusedGraph } from './fuse.ts';
 import { tileForSoftware } from './tile-software.ts';
@@ -85,6 +95,9 @@ const divisorUpTo = (n: number, limit: number): number => {
 
 /** Threads below which a device idles; the software adapter's get fewer once they compute tiles. */
 const WANTED_THREADS: { readonly [K in Target['profile']]: number } = { software: 8192, gpu: 16384 };
+/** Sums that are computed at the same time. */
+const WIDTH: { readonly [K in Target['profile']]: number } = { software: 8, gpu: 16384 };
+const WORTH_SPLITTING: { readonly [K in Target['profile']]: number } = { software: 8192, gpu: 256 };
 
 /**
  * Few results of long sums: the sum is cut into pieces summed by different threads, and a second kernel adds the pieces, in a fixed
@@ -97,6 +110,8 @@ const splitReduction = (
 ): ReduceKernel[] => {
   const results = k.out.reduce((n, v) => n * v.extent, 1);
   const terms = k.over.reduce((n, v) => n * v.extent, 1);
+  // A second dispatch costs as much as some thousand terms summed one after the other.
+  if (terms * Math.ceil(results / WIDTH[target.profile]) <= WORTH_SPLITTING[target.profile]) return [k];
   const wanted = Math.min(Math.ceil(WANTED_THREADS[target.profile] / results), Math.floor(terms / 64));
   if (wanted < 2) return [k];
   // The outermost loop with enough divisors; what is left of it stays a loop.
@@ -125,11 +140,17 @@ const splitReduction = (
   return [first, second].map(s => mergeLoops(s) as ReduceKernel);
 };
 
-/** Chooses the tiling of a kernel. */
-const tileKernel = (k: LoopKernel, target: Target): LoopKernel => ({
-  ...k,
-  tiling: target.profile === 'software' ? tileForSoftware(k) : { ...NO_TILING, order: k.out.map(v => v.name) },
-});
+const chooseTiling = (k: LoopKernel, target: Target): Tiling =>
+  target.profile === 'software' ? tileForSoftware(k) : { ...NO_TILING, order: k.out.map(v => v.name) };
+
+/** The text of a kernel with its storages numbered in order of appearance: equal for kernels that do the same to other tensors. */
+const shapeOfWork = (k: LoopKernel): string => {
+  const numbers = new Map<string, number>();
+  return printKernel({ ...k, label: '' }).replace(/%\d+/g, name => {
+    if (!numbers.has(name)) numbers.set(name, numbers.size);
+    return `%${numbers.get(name)}`;
+  });
+};
 
 /** Lays every kernel over threads; adds the storages of partial sums. */
 export const schedule = (graph: FusedGraph, target: Target): FusedGraph => {
@@ -140,11 +161,18 @@ export const schedule = (graph: FusedGraph, target: Target): FusedGraph => {
     storages.set(id, { id, role: 'temp', shape } satisfies Storage);
     return id;
   };
+  const tilings = new Map<string, Tiling>();
+  const tiled = (k: LoopKernel): LoopKernel => {
+    const work = shapeOfWork(k);
+    const tiling = tilings.get(work) ?? chooseTiling(k, target);
+    tilings.set(work, tiling);
+    return { ...k, tiling };
+  };
   const kernels = graph.kernels.flatMap((k): Kernel[] => {
     if (k.kind === 'sortPermute' || k.kind === 'inverse') return [k];
     const merged = mergeLoops(k);
     const parts = merged.kind === 'reduce' ? splitReduction(merged, target, fresh) : [merged];
-    return parts.map(p => tileKernel(p, target));
+    return parts.map(tiled);
   });
   return { ...graph, storages, kernels };
 };
