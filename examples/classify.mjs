@@ -1,6 +1,7 @@
-// Labels an image and says how far that label is certified, with the module that `lip build examples/mnist.lip -o out/mnist` writes.
+// Labels an image and says how far that label is certified, with the module that this wrote:
+//   lip build examples/mnist.lip --weights out/Mnist/checkpoint.safetensors
 import { openDevice } from 'lip/device';
-import { load } from '../out/mnist/Mnist.js';
+import { load } from '../out/Mnist/Mnist.js';
 
 const gpu = await openDevice();
 const net = await load(gpu.device);

@@ -35,19 +35,30 @@ interface NodeFiles {
   readFile(url: URL): Promise<Uint8Array>;
 }
 
-const readWeights = async (source: ArrayBuffer | URL | string, base: string): Promise<ArrayBuffer> => {
-  if (source instanceof ArrayBuffer) return source;
-  const url = new URL(source, base);
+const fetchBytes = async (url: URL): Promise<ArrayBuffer> => {
   if (url.protocol === 'file:') {
     const host = globalThis as { process?: { getBuiltinModule?: (name: string) => NodeFiles | undefined } };
     const files = host.process?.getBuiltinModule?.('node:fs/promises');
-    if (!files) throw new PlanError(`cannot read ${url}: pass the bytes as options.weights`);
+    if (!files) throw new Error('this host cannot read files');
     // Copied: the bytes of a Node buffer may lie in a shared pool.
     return new Uint8Array(await files.readFile(url)).buffer;
   }
   const response = await fetch(url);
-  if (!response.ok) throw new PlanError(`cannot fetch ${url}: HTTP status ${response.status}`);
+  if (!response.ok) throw new Error(`HTTP status ${response.status}`);
   return response.arrayBuffer();
+};
+
+const readWeights = async (artifact: Artifact, source: ArrayBuffer | URL | string, base: URL): Promise<ArrayBuffer> => {
+  if (source instanceof ArrayBuffer) return source;
+  const url = new URL(source, base);
+  try {
+    return await fetchBytes(url);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new PlanError(
+      `the weights of ${artifact.name} cannot be read (${why}): put them at ${url}, or pass options.weights`,
+    );
+  }
 };
 
 const hex = (bytes: ArrayBuffer): string =>
@@ -70,15 +81,14 @@ const profileOf = (device: GPUDevice): Profile => {
   return software ? 'software' : 'gpu';
 };
 
-/** Compiles the network's kernels on `device` and uploads its weights. `base` and `file` say where those lie. */
+/** Compiles the network's kernels on `device` and uploads its weights, which lie at `file`. */
 export const loadNetwork = async (
   artifact: Artifact,
   device: GPUDevice,
-  base: string,
-  file: string,
+  file: URL,
   options: LoadOptions = {},
 ): Promise<LoadedNetwork> => {
-  const bytes = await readWeights(options.weights ?? file, base);
+  const bytes = await readWeights(artifact, options.weights ?? file, file);
   await checkWeights(artifact, bytes);
   const stored = artifact.plans[options.profile ?? profileOf(device)];
   const literals = stored.literals.map(l => ({

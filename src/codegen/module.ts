@@ -234,13 +234,15 @@ export const emitModule = async (source: ModuleSource): Promise<EmittedModule> =
     ...(slopes ? { squaredSlopes: slopes } : {}),
   };
   const runtime = findRuntime();
+  // Bundlers know `new URL(…, import.meta.url)` as an asset and carry the weights along.
   const entry = `
 import { loadNetwork } from ${JSON.stringify(runtime)};
 const artifact = ${JSON.stringify(artifact)};
 export const inputShape = ${JSON.stringify(source.inputShape)};
 export const ${slopes ? 'classes' : 'features'} = ${output.size};
 export const bound = ${JSON.stringify(source.bound)};
-export const load = (device, options) => loadNetwork(artifact, device, import.meta.url, ${JSON.stringify(`./${name}.bin`)}, options);
+export const load = (device, options) =>
+  loadNetwork(artifact, device, new URL(${JSON.stringify(`./${name}.bin`)}, import.meta.url), options);
 `;
   const bundled = await build({
     stdin: { contents: entry, resolveDir: dirname(runtime), sourcefile: `${name}.js`, loader: 'js' },

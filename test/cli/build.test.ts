@@ -167,7 +167,7 @@ describe('lip build', () => {
         "'lip/device'",
         JSON.stringify(new URL('../../node_modules/.cache/lip-test/device.mjs', import.meta.url).href),
       )
-      .replace('../out/mnist/', './mnist/');
+      .replace('../out/Mnist/', './mnist/');
     writeFileSync(join(folder, 'classify.mjs'), script);
     const child = spawnSync(process.execPath, [join(folder, 'classify.mjs')], { encoding: 'utf8', timeout: 60_000 });
     expect(child.stderr).toBe('');

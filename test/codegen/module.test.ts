@@ -127,6 +127,10 @@ describe('an emitted module', () => {
     const net = await tiny.load(gpu().device, { weights: bytesOf(weights) });
     expect((await net.run(Float32Array.of(0, 0, 1)))[1]).toBe(1);
     net.destroy();
+    const missing = tiny.load(gpu().device, { weights: 'elsewhere.bin' });
+    await expect(missing).rejects.toThrow(
+      /weights of Tiny cannot be read \(.*ENOENT.*\): put them at file:.*elsewhere\.bin/,
+    );
     const changed = Uint8Array.from(weights);
     changed[changed.length - 1] ^= 1;
     await expect(tiny.load(gpu().device, { weights: bytesOf(changed) })).rejects.toThrow(
