@@ -15,6 +15,10 @@ const runAll = async (folder: string, engines: readonly Engine[]): Promise<ExitC
     counts[report.status] += 1;
     console.log(formatReport(report));
   }
+  if (counts.pass + counts.fail + counts.unsupported === 0) {
+    console.error(`${folder} holds no .safetensors cases`);
+    return EXIT.usage;
+  }
   console.log(`${counts.pass} pass, ${counts.fail} fail, ${counts.unsupported} unsupported`);
   return counts.fail > 0 ? EXIT.negative : EXIT.done;
 };
@@ -45,5 +49,11 @@ const main = async (args: readonly string[]): Promise<ExitCode> => {
     return EXIT.device;
   }
 };
+
+// A reader that stops early (`… | head`) is no failure.
+process.stdout.on('error', (e: NodeJS.ErrnoException) => {
+  if (e.code !== 'EPIPE') throw e;
+  process.exit(EXIT.done);
+});
 
 process.exitCode = await main(process.argv.slice(2));
