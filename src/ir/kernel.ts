@@ -256,4 +256,18 @@ export const printKernel = (k: Kernel): string => {
   }
 };
 
+/**
+ * The text of a kernel with its storages numbered in order of appearance: equal for kernels that do the same to other tensors.
+ * `storages` are those numbered 0, 1, …
+ */
+export const workOf = (k: Kernel): { readonly text: string; readonly storages: readonly StorageId[] } => {
+  const storages: StorageId[] = [];
+  const text = printKernel({ ...k, label: '' }).replace(/%(\d+)/g, (_, digits) => {
+    const id = Number(digits);
+    if (!storages.includes(id)) storages.push(id);
+    return `%${storages.indexOf(id)}`;
+  });
+  return { text: 'tiling' in k ? `${text} ${JSON.stringify(k.tiling)}` : text, storages };
+};
+
 export const printKernels = (kernels: readonly Kernel[]): string => `${kernels.map(printKernel).join('\n')}\n`;

@@ -1,6 +1,6 @@
 /** Tensor IR → kernels → plan. */
 import { kernelModule } from '../codegen/wgsl.ts';
-import type { Kernel, StorageId, Target } from '../ir/kernel.ts';
+import { type Kernel, type StorageId, type Target, workOf } from '../ir/kernel.ts';
 import type { TensorGraph } from '../ir/tensor.ts';
 import type { Plan, PlanKernel, PlanStep, PlanTensor } from '../runtime/plan.ts';
 import { fuse } from './fuse.ts';
@@ -15,16 +15,21 @@ export const compileGraph = (graph: TensorGraph, target: Target): { plan: Plan; 
   const fused = schedule(fuse(graph, target.limits), target);
   const { buffers, bufferOf } = planMemory(fused.kernels, fused.storages);
   const kernels: PlanKernel[] = [];
-  const known = new Map<string, number>();
+  /** By what a kernel does: the index of its module, and for each binding the position of its storage in the kernel's text. */
+  const known = new Map<string, { kernel: number; slots: readonly number[]; workgroups: PlanStep['workgroups'] }>();
+  const byText = new Map<string, number>();
   const steps = fused.kernels.map((k): PlanStep => {
-    const { wgsl, access, bindings, workgroups } = kernelModule(k, target.limits);
-    let kernel = known.get(wgsl);
-    if (kernel === undefined) {
-      kernel = kernels.length;
-      known.set(wgsl, kernel);
-      kernels.push({ wgsl, access });
+    const work = workOf(k);
+    let made = known.get(work.text);
+    if (!made) {
+      const { wgsl, access, bindings, workgroups } = kernelModule(k, target.limits);
+      const kernel = byText.get(wgsl) ?? kernels.push({ wgsl, access }) - 1;
+      byText.set(wgsl, kernel);
+      made = { kernel, slots: bindings.map(s => work.storages.indexOf(s)), workgroups };
+      known.set(work.text, made);
     }
-    return { kernel, bindings: bindings.map(s => bufferOf.get(s)!), workgroups, label: k.label };
+    const bindings = made.slots.map(slot => bufferOf.get(work.storages[slot])!);
+    return { kernel: made.kernel, bindings, workgroups: made.workgroups, label: k.label };
   });
   const tensor = (storage: StorageId, shape = fused.storages.get(storage)!.shape): PlanTensor => ({
     buffer: bufferOf.get(storage)!,

@@ -12,7 +12,7 @@ import type {
   Target,
   Tiling,
 } from '../ir/kernel.ts';
-import { NO_TILING, printKernel, rewrite, walk } from '../ir/kernel.ts';
+import { NO_TILING, rewrite, walk, workOf } from '../ir/kernel.ts';
 import { loadEntry } from './expression.ts';
 import type { FusedGraph } from './fuse.ts';
 import { tileForSoftware } from './tile-software.ts';
@@ -143,15 +143,6 @@ const splitReduction = (
 const chooseTiling = (k: LoopKernel, target: Target): Tiling =>
   target.profile === 'software' ? tileForSoftware(k) : { ...NO_TILING, order: k.out.map(v => v.name) };
 
-/** The text of a kernel with its storages numbered in order of appearance: equal for kernels that do the same to other tensors. */
-const shapeOfWork = (k: LoopKernel): string => {
-  const numbers = new Map<string, number>();
-  return printKernel({ ...k, label: '' }).replace(/%\d+/g, name => {
-    if (!numbers.has(name)) numbers.set(name, numbers.size);
-    return `%${numbers.get(name)}`;
-  });
-};
-
 /** Lays every kernel over threads; adds the storages of partial sums. */
 export const schedule = (graph: FusedGraph, target: Target): FusedGraph => {
   const storages = new Map(graph.storages);
@@ -163,7 +154,7 @@ export const schedule = (graph: FusedGraph, target: Target): FusedGraph => {
   };
   const tilings = new Map<string, Tiling>();
   const tiled = (k: LoopKernel): LoopKernel => {
-    const work = shapeOfWork(k);
+    const work = workOf(k).text;
     const tiling = tilings.get(work) ?? chooseTiling(k, target);
     tilings.set(work, tiling);
     return { ...k, tiling };

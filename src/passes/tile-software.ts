@@ -9,8 +9,8 @@ import { walk } from '../ir/kernel.ts';
 
 /** Nanoseconds of one core for four lanes. */
 const COST = { load: 5, guard: 1.5, operation: 0.65, carry: 1.2, store: 11, thread: 60 };
-/** Bytes of machine code, and how many of them a loop body may have. */
-const CODE = { load: 230, guard: 60, operation: 20, carry: 40, limit: 36_000 };
+/** Bytes of machine code, how many of them a loop body may have, and the nanoseconds to compile one, spread over some 500 runs. */
+const CODE = { load: 230, guard: 60, operation: 20, carry: 40, limit: 36_000, compile: 10 };
 /** Bounds on the search: values carried from turn to turn, multiply-adds in one body, values of one variable in a tile. */
 const MAX_CARRIED = 128;
 const MAX_BODY = 640;
@@ -174,7 +174,7 @@ const tileReduce = (k: ReduceKernel): Tiling => {
       if (times === turns) code += n * (CODE.load + (a.guarded ? CODE.guard : 0));
     }
     if (code > CODE.limit && body > 1) return;
-    const total = cost * Math.max(Math.ceil(threads / LANES), WANTED_GROUPS);
+    const total = cost * Math.max(Math.ceil(threads / LANES), WANTED_GROUPS) + code * CODE.compile;
     if (total < best.cost) best = { cost: total, pick: [...pick] };
   };
   const choose = (i: number, carried: number, body: number): void => {
