@@ -51,6 +51,9 @@ Section Base.
 Variable R : realFieldType.
 Implicit Types I J K : finType.
 
+Lemma sum_pair I J (F : I * J -> R) : \sum_p F p = \sum_i \sum_j F (i, j).
+Proof. by rewrite pair_bigA; apply: eq_bigr => -[i j] _. Qed.
+
 Lemma dotC I (u v : {ffun I -> R}) : dot u v = dot v u.
 Proof. by apply: eq_bigr => i _; rewrite mulrC. Qed.
 Lemma dotDl I (u v w : {ffun I -> R}) : dot (u + v) w = dot u w + dot v w.
