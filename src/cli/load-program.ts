@@ -8,7 +8,13 @@ import { MAX_SOURCE, parse } from '../parser/parse.ts';
 import { type ProvenNetwork, prove } from '../passes/prove.ts';
 import { type ResolveOptions, resolve } from '../passes/resolve.ts';
 import { CliError, EXIT } from './errors.ts';
-import { createSourceFile, diagnosticToJson, renderDiagnostics, wantsColor } from './render-diagnostic.ts';
+import {
+  countDiagnostics,
+  createSourceFile,
+  diagnosticToJson,
+  renderDiagnostics,
+  wantsColor,
+} from './render-diagnostic.ts';
 
 /** Bytes of a file: UTF-8 takes at most 3 for each UTF-16 unit. */
 const MAX_BYTES = 3 * MAX_SOURCE;
@@ -98,13 +104,17 @@ export interface LoadOptions extends ResolveOptions {
 
 const refuse = (path: string, source: string, diagnostics: readonly Diagnostic[], json: boolean): never => {
   const file = createSourceFile(path, source);
-  const errors = diagnostics.filter(d => d.severity === 'error').length;
   if (json)
     process.stdout.write(
       `${JSON.stringify({ diagnostics: diagnostics.map(d => diagnosticToJson(d, file)) }, null, 2)}\n`,
     );
-  else process.stderr.write(`${renderDiagnostics(diagnostics, file, wantsColor(process.stderr))}\n`);
-  throw new CliError(`${errors} ${errors === 1 ? 'error' : 'errors'} in ${path}`, EXIT.program);
+  else process.stderr.write(renderDiagnostics(diagnostics, file, wantsColor(process.stderr)));
+  const codes = new Set(diagnostics.map(d => d.code));
+  throw new CliError(
+    `${countDiagnostics(diagnostics)} in ${path}`,
+    EXIT.program,
+    `\`lip explain ${diagnostics[0].code}\` says more${codes.size > 1 ? ' about the first' : ''}`,
+  );
 };
 
 /**

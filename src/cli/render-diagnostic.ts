@@ -163,18 +163,16 @@ const window = (text: string, start: number): string => {
   return `${start > 0 ? `…${[...out].slice(1).join('')}` : out}${cutAtEnd ? '…' : ''}`;
 };
 
-/** All diagnostics of a file, and a line that counts them. */
-export const renderDiagnostics = (diagnostics: readonly Diagnostic[], file: SourceFile, color: boolean): string => {
+/** All diagnostics of a file, with an empty line after each. */
+export const renderDiagnostics = (diagnostics: readonly Diagnostic[], file: SourceFile, color: boolean): string =>
+  diagnostics.map(d => `${renderDiagnostic(d, file, color)}\n\n`).join('');
+
+/** "2 errors, 1 warning". */
+export const countDiagnostics = (diagnostics: readonly Diagnostic[]): string => {
   const errors = diagnostics.filter(d => d.severity === 'error').length;
   const warnings = diagnostics.length - errors;
   const count = (n: number, word: string) => (n === 0 ? [] : [`${n} ${word}${n === 1 ? '' : 's'}`]);
-  const summary = [...count(errors, 'error'), ...count(warnings, 'warning')].join(', ');
-  const codes = [...new Set(diagnostics.map(d => d.code))];
-  const explain = `lip explain ${codes[0]}`;
-  return [
-    ...diagnostics.map(d => `${renderDiagnostic(d, file, color)}\n`),
-    `${file.path}: ${summary}; \`${explain}\` says more${codes.length > 1 ? ' about the first' : ''}`,
-  ].join('\n');
+  return [...count(errors, 'error'), ...count(warnings, 'warning')].join(', ');
 };
 
 /** For `--json`: the diagnostic with line and column besides its offsets. */

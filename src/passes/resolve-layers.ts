@@ -32,9 +32,8 @@ import {
   show,
 } from './resolve-scope.ts';
 
-export const MAX_LAYERS = 10_000;
 /** Entries of one tensor: 1 GiB in f32. */
-export const MAX_ELEMENTS = 2 ** 28;
+const MAX_ELEMENTS = 2 ** 28;
 
 /** A network under construction. `shape` is undefined once a shape could not be told; later shape errors would only echo that one. */
 export interface Chain {
@@ -56,7 +55,7 @@ export interface Chain {
   stopped: boolean;
 }
 
-interface Rule {
+export interface Rule {
   readonly signature: Signature;
   readonly clauses?: readonly ClauseWord[];
   /** Adds to the chain. Undefined: an error was reported, or the shape before it is not known. */
@@ -102,7 +101,7 @@ const vectorShape = (chain: Chain, st: Statement, what: string): readonly [numbe
 };
 
 /** False after reporting that a tensor would be too large. */
-const fits = (chain: Chain, span: Span, what: string, shape: readonly number[]): boolean => {
+export const fits = (chain: Chain, span: Span, what: string, shape: readonly number[]): boolean => {
   if (elements(shape) <= MAX_ELEMENTS) return true;
   chain.scope.report(
     'L0115',
@@ -256,7 +255,7 @@ const finishLinear = (
     : undefined;
 };
 
-/** Stands for an unknown shape, so that a layer's options are checked all the same; nothing is made from it. */
+/** Stands for an unknown shape (and 1 for an unknown size), so that a layer's options are checked all the same; nothing is made from it. */
 const unknownVector: Shape = [1];
 
 const dense = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
@@ -265,26 +264,28 @@ const dense = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const input = vectorShape(chain, st, what);
   const path = nextPath(chain, 'dense');
   const from = input ?? unknownVector;
-  if (out === undefined || !fits(chain, st.span, 'the weight', [out, from[0]])) return undefined;
-  const weight: Param = { path: `${path}.W`, shape: [out, from[0]], init: xavier(from[0], out) };
-  const map: LinearMap = { kind: 'dense', out, in: from[0], weight };
-  const op = finishLinear(chain, st, args, path, map, from, [out]);
-  return op && input && { op, shape: st.residual ? input : [out], path };
+  const to = out ?? 1;
+  if (!fits(chain, st.span, 'the weight', [to, from[0]])) return undefined;
+  const weight: Param = { path: `${path}.W`, shape: [to, from[0]], init: xavier(from[0], to) };
+  const map: LinearMap = { kind: 'dense', out: to, in: from[0], weight };
+  const op = finishLinear(chain, st, args, path, map, from, [to]);
+  return op && input && out !== undefined ? { op, shape: st.residual ? input : [out], path } : undefined;
 };
 
 const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const { scope } = chain;
   const what = st.residual ? '`residual conv`' : '`conv`';
-  const out = integerOf(scope, args.get(st.residual ? 'hidden' : 'out')!, `the number of channels of ${what}`);
+  const given = integerOf(scope, args.get(st.residual ? 'hidden' : 'out')!, `the number of channels of ${what}`);
   const kernelExpr = args.get('kernel');
   const kernel = kernelExpr ? pairOf(scope, kernelExpr, '`kernel`') : ([3, 3] as const);
   const paddingExpr = args.get('padding');
   const same = paddingExpr === undefined || (paddingExpr.kind === 'name' && paddingExpr.name === 'same');
-  const given = same ? undefined : pairOf(scope, paddingExpr, '`padding`', 0);
+  const explicit = same ? undefined : pairOf(scope, paddingExpr, '`padding`', 0);
+  const out = given ?? 1;
   const input = imageShape(chain, st, what);
   const path = nextPath(chain, 'conv');
-  if (out === undefined || !kernel || (!same && !given)) return undefined;
-  const padding = given ?? ([Math.floor(kernel[0] / 2), Math.floor(kernel[1] / 2)] as const);
+  if (!kernel || (!same && !explicit)) return undefined;
+  const padding = explicit ?? ([Math.floor(kernel[0] / 2), Math.floor(kernel[1] / 2)] as const);
   const [channels, height, width] = input ?? [1, ...kernel];
   const size = [height + 2 * padding[0] - kernel[0] + 1, width + 2 * padding[1] - kernel[1] + 1];
   if (size[0] < 1 || size[1] < 1)
@@ -304,11 +305,11 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   };
   const map: LinearMap = { kind: 'conv', out, in: channels, kernel, padding, weight };
   const op = finishLinear(chain, st, args, path, map, [channels, height, width], [out, ...size]);
-  return op && input && { op, shape: st.residual ? input : [out, ...size], path };
+  return op && input && given !== undefined ? { op, shape: st.residual ? input : [out, ...size], path } : undefined;
 };
 
-/** Layer statements, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolveStatement`. */
-const RULES: Readonly<Record<string, Rule>> = {
+/** Layer statements, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolve-block.ts`. */
+export const RULES: Readonly<Record<string, Rule>> = {
   center: {
     signature: { positional: ['offset'], required: ['offset'] },
     apply: (chain, st, args) => {
@@ -413,7 +414,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   ...Object.fromEntries(ACTIVATION_NAMES.map(k => [k, activationRule(k)])),
 };
 
-const RESIDUAL: Readonly<Record<string, Signature>> = {
+/** The arguments of the layers that have a residual form; their rules are those of the linear form. */
+export const RESIDUAL: Readonly<Record<string, Signature>> = {
   dense: { options: ['hidden', 'act', 'bias'], required: ['hidden'] },
   conv: { options: ['hidden', 'kernel', 'padding', 'act', 'bias'], required: ['hidden'] },
 };
@@ -422,183 +424,4 @@ const divisors = (n: number): number[] => {
   const all: number[] = [];
   for (let d = 1; d <= n && all.length < 12; d++) if (n % d === 0) all.push(d);
   return all;
-};
-
-const LAYER_NAMES = [...Object.keys(RULES), 'input', 'budget', 'repeat'];
-
-const refuseClauses = (scope: Scope, st: Statement, allowed: readonly ClauseWord[]): boolean => {
-  let ok = true;
-  const seen = new Set<ClauseWord>();
-  for (const c of st.clauses) {
-    if (!allowed.includes(c.word)) {
-      ok = false;
-      scope.report(
-        'L0127',
-        c.span,
-        `\`${st.name.text}\` takes no \`${c.word}\``,
-        allowed.length > 0 ? `it takes ${allowed.map(a => `\`${a}\``).join(', ')}` : undefined,
-      );
-    } else if (seen.has(c.word)) {
-      ok = false;
-      scope.report('L0106', c.span, `\`${c.word}\` is given twice`);
-    }
-    seen.add(c.word);
-  }
-  return ok;
-};
-
-const resolveInput = (chain: Chain, st: Statement): void => {
-  const { scope } = chain;
-  const late = chain.layers.length > 0;
-  if (chain.inputSeen || late) {
-    scope.report('L0126', st.span, chain.inputSeen ? 'a network has one `input`' : '`input` comes before all layers');
-    return;
-  }
-  chain.inputSeen = true;
-  if (!refuseClauses(scope, st, ['in'])) return;
-  const args = bindArgs(scope, '`input`', st.span, st.args, { positional: ['shape'], required: ['shape'] });
-  const e = args?.get('shape');
-  if (!e) return;
-  const wanted = 'write `input image[channels, height, width]` or `input x[features]`';
-  if (e.kind !== 'typed') {
-    scope.report('L0111', e.span, '`input` needs a shape', wanted);
-    return;
-  }
-  const isImage = e.type.text === 'image';
-  if (e.dims.length !== (isImage ? 3 : 1)) {
-    scope.report(
-      'L0111',
-      e.span,
-      isImage ? `an image has 3 sizes, found ${e.dims.length}` : `a vector has 1 size, found ${e.dims.length}`,
-      wanted,
-    );
-    return;
-  }
-  const dims = e.dims.map((d, i) =>
-    integerOf(scope, d, isImage ? ['the number of channels', 'the height', 'the width'][i] : 'the number of features'),
-  );
-  const shape = dims.filter(d => d !== undefined);
-  if (shape.length < dims.length || !fits(chain, e.span, 'the input', shape)) return;
-  const clause = st.clauses.find(c => c.word === 'in');
-  const range = clause && rangeOf(scope, clause.value);
-  if (clause && !range) return;
-  chain.shape = shape;
-  chain.input = { id: chain.nextId++, shape, ...(range ? { range } : {}), span: st.span };
-};
-
-const rangeOf = (scope: Scope, e: Expr): readonly [Rational, Rational] | undefined => {
-  if (e.kind !== 'list' || e.items.length !== 2)
-    return scope.report('L0111', e.span, 'the range of the input is a list of two numbers', 'write `in [0, 1]`');
-  const [low, high] = e.items.map(i => rationalOf(scope, i, 'the range of the input'));
-  if (!low || !high) return undefined;
-  return q.compare(low, high) < 0
-    ? [low, high]
-    : scope.report('L0112', e.span, `the range of the input is empty: ${show(low)} is not below ${show(high)}`);
-};
-
-/** `budget 1`, as a statement or in the header of a network. */
-export const resolveBudget = (chain: Chain, e: Expr, span: Span): void => {
-  if (chain.budget) {
-    chain.scope.report('L0106', span, 'the budget is given twice');
-    return;
-  }
-  const value = rationalOf(chain.scope, e, 'the budget');
-  if (!value) return;
-  if (value.num <= 0n) chain.scope.report('L0112', e.span, `the budget must be positive, found ${show(value)}`);
-  else chain.budget = { value, span };
-};
-
-const resolveRepeat = (chain: Chain, st: Statement): void => {
-  const { scope } = chain;
-  refuseClauses(scope, st, []);
-  const args = bindArgs(scope, '`repeat`', st.span, st.args, { positional: ['count'], required: ['count'] });
-  const count = args && integerOf(scope, args.get('count')!, 'the count of `repeat`', 0, MAX_LAYERS);
-  if (!st.body) scope.report('L0110', st.span, '`repeat` needs a block', 'write `repeat N { … }`');
-  const body = st.body ?? [];
-  // With an unknown count the block is still read once, for its own errors.
-  for (let i = 0; i < (count ?? 1) && body.length > 0 && !chain.stopped; i++) resolveBlock(chain, body);
-  if (count === undefined) chain.shape = undefined;
-};
-
-export const resolveBlock = (chain: Chain, statements: readonly Statement[]): void => {
-  for (const st of statements) {
-    if (chain.stopped) return;
-    resolveStatement(chain, st);
-  }
-};
-
-const resolveStatement = (chain: Chain, st: Statement): void => {
-  const { scope } = chain;
-  const name = st.name.text;
-  chain.visited++;
-  if (name !== 'repeat' && chain.broken.some(b => b.start >= st.span.start && b.start <= st.span.end + 1)) {
-    // Its syntax error is reported; what is left of it would only mislead.
-    chain.shape = undefined;
-    chain.inputSeen ||= name === 'input';
-    return;
-  }
-  if (chain.layers.length >= MAX_LAYERS || chain.visited > 4 * MAX_LAYERS) {
-    scope.report(
-      'L0115',
-      st.span,
-      `the network has more than ${MAX_LAYERS} layers here`,
-      'lower the counts of `repeat`',
-    );
-    chain.stopped = true;
-    return;
-  }
-  if (st.residual && !Object.hasOwn(RESIDUAL, name) && LAYER_NAMES.includes(name)) {
-    scope.report(
-      'L0128',
-      st.residual,
-      `there is no residual form of \`${name}\``,
-      'residual layers are `residual dense` and `residual conv`',
-    );
-    chain.shape = undefined;
-    return;
-  }
-  if (name === 'repeat') {
-    resolveRepeat(chain, st);
-    return;
-  }
-  if (st.body) scope.report('L0127', st.span, `\`${shorten(name)}\` takes no block`, 'only `repeat N { … }` does');
-  if (name === 'input') {
-    resolveInput(chain, st);
-    return;
-  }
-  if (name === 'budget') {
-    const args = bindArgs(scope, '`budget`', st.span, st.args, { positional: ['bound'], required: ['bound'] });
-    if (refuseClauses(scope, st, []) && args) resolveBudget(chain, args.get('bound')!, st.span);
-    return;
-  }
-  const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined;
-  if (!rule) {
-    scope.report('L0101', st.name.span, `there is no layer \`${shorten(name)}\``, suggest(name, LAYER_NAMES));
-    chain.shape = undefined;
-    return;
-  }
-  if (!chain.inputSeen && chain.broken.length === 0)
-    chain.scope.report(
-      'L0126',
-      st.span,
-      '`input` must come before the first layer',
-      'write `input image[channels, height, width]` or `input x[features]` first',
-    );
-  if (chain.headSeen) scope.report('L0126', st.span, `\`${name}\` comes after \`head\`, which must be the last layer`);
-  chain.headSeen ||= name === 'head';
-  const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
-  const owner = `\`${st.residual ? 'residual ' : ''}${name}\``;
-  const args = bindArgs(scope, owner, st.span, st.args, st.residual ? RESIDUAL[name] : rule.signature);
-  const made = clausesFit && args ? rule.apply(chain, st, args) : undefined;
-  chain.shape = made?.shape;
-  if (!made) return;
-  const previous = chain.nextId - 1;
-  chain.layers.push({
-    id: chain.nextId++,
-    inputs: [previous],
-    op: made.op,
-    shape: made.shape,
-    path: made.path,
-    span: st.span,
-  });
 };

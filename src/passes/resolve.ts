@@ -7,7 +7,8 @@ import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
 import type { Expr, FileNode, Item } from '../parser/ast.ts';
 import { parseExpression } from '../parser/parse.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
-import { type Chain, resolveBlock, resolveBudget } from './resolve-layers.ts';
+import { resolveBlock, resolveBudget } from './resolve-block.ts';
+import type { Chain } from './resolve-layers.ts';
 import { resolveCertify, resolveTrain } from './resolve-recipes.ts';
 import { createReporter, rationalOf, type Scope } from './resolve-scope.ts';
 

@@ -1,0 +1,189 @@
+/** The block of a `network`: walks its statements, repetitions included, and builds the chain of layers. */
+import type { Span } from '../diagnostics.ts';
+import type { Rational } from '../ir/rational.ts';
+import * as q from '../ir/rational.ts';
+import type { ClauseWord, Expr, Statement } from '../parser/ast.ts';
+import { shorten, suggest } from '../parser/suggest.ts';
+import { type Chain, fits, RESIDUAL, RULES } from './resolve-layers.ts';
+import { bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
+
+const MAX_LAYERS = 10_000;
+
+const LAYER_NAMES = [...Object.keys(RULES), 'input', 'budget', 'repeat'];
+
+const refuseClauses = (scope: Scope, st: Statement, allowed: readonly ClauseWord[]): boolean => {
+  let ok = true;
+  const seen = new Set<ClauseWord>();
+  for (const c of st.clauses) {
+    if (!allowed.includes(c.word)) {
+      ok = false;
+      scope.report(
+        'L0127',
+        c.span,
+        `\`${st.name.text}\` takes no \`${c.word}\``,
+        allowed.length > 0 ? `it takes ${allowed.map(a => `\`${a}\``).join(', ')}` : undefined,
+      );
+    } else if (seen.has(c.word)) {
+      ok = false;
+      scope.report('L0106', c.span, `\`${c.word}\` is given twice`);
+    }
+    seen.add(c.word);
+  }
+  return ok;
+};
+
+const resolveInput = (chain: Chain, st: Statement): void => {
+  const { scope } = chain;
+  const late = chain.layers.length > 0;
+  if (chain.inputSeen || late) {
+    scope.report('L0126', st.span, chain.inputSeen ? 'a network has one `input`' : '`input` comes before all layers');
+    return;
+  }
+  chain.inputSeen = true;
+  if (!refuseClauses(scope, st, ['in'])) return;
+  const args = bindArgs(scope, '`input`', st.span, st.args, { positional: ['shape'], required: ['shape'] });
+  const e = args?.get('shape');
+  if (!e) return;
+  const wanted = 'write `input image[channels, height, width]` or `input x[features]`';
+  if (e.kind !== 'typed') {
+    scope.report('L0111', e.span, '`input` needs a shape', wanted);
+    return;
+  }
+  const isImage = e.type.text === 'image';
+  if (e.dims.length !== (isImage ? 3 : 1)) {
+    scope.report(
+      'L0111',
+      e.span,
+      isImage ? `an image has 3 sizes, found ${e.dims.length}` : `a vector has 1 size, found ${e.dims.length}`,
+      wanted,
+    );
+    return;
+  }
+  const dims = e.dims.map((d, i) =>
+    integerOf(scope, d, isImage ? ['the number of channels', 'the height', 'the width'][i] : 'the number of features'),
+  );
+  const shape = dims.filter(d => d !== undefined);
+  if (shape.length < dims.length || !fits(chain, e.span, 'the input', shape)) return;
+  const clause = st.clauses.find(c => c.word === 'in');
+  const range = clause && rangeOf(scope, clause.value);
+  if (clause && !range) return;
+  chain.shape = shape;
+  chain.input = { id: chain.nextId++, shape, ...(range ? { range } : {}), span: st.span };
+};
+
+const rangeOf = (scope: Scope, e: Expr): readonly [Rational, Rational] | undefined => {
+  if (e.kind !== 'list' || e.items.length !== 2)
+    return scope.report('L0111', e.span, 'the range of the input is a list of two numbers', 'write `in [0, 1]`');
+  const [low, high] = e.items.map(i => rationalOf(scope, i, 'the range of the input'));
+  if (!low || !high) return undefined;
+  return q.compare(low, high) < 0
+    ? [low, high]
+    : scope.report('L0112', e.span, `the range of the input is empty: ${show(low)} is not below ${show(high)}`);
+};
+
+/** `budget 1`, as a statement or in the header of a network. */
+export const resolveBudget = (chain: Chain, e: Expr, span: Span): void => {
+  if (chain.budget) {
+    chain.scope.report('L0106', span, 'the budget is given twice');
+    return;
+  }
+  const value = rationalOf(chain.scope, e, 'the budget');
+  if (!value) return;
+  if (value.num <= 0n) chain.scope.report('L0112', e.span, `the budget must be positive, found ${show(value)}`);
+  else chain.budget = { value, span };
+};
+
+const resolveRepeat = (chain: Chain, st: Statement): void => {
+  const { scope } = chain;
+  refuseClauses(scope, st, []);
+  const args = bindArgs(scope, '`repeat`', st.span, st.args, { positional: ['count'], required: ['count'] });
+  const count = args && integerOf(scope, args.get('count')!, 'the count of `repeat`', 0, MAX_LAYERS);
+  if (!st.body) scope.report('L0110', st.span, '`repeat` needs a block', 'write `repeat N { … }`');
+  const body = st.body ?? [];
+  // With an unknown count the block is still read once, for its own errors.
+  for (let i = 0; i < (count ?? 1) && body.length > 0 && !chain.stopped; i++) resolveBlock(chain, body);
+  if (count === undefined) chain.shape = undefined;
+};
+
+export const resolveBlock = (chain: Chain, statements: readonly Statement[]): void => {
+  for (const st of statements) {
+    if (chain.stopped) return;
+    resolveStatement(chain, st);
+  }
+};
+
+const resolveStatement = (chain: Chain, st: Statement): void => {
+  const { scope } = chain;
+  const name = st.name.text;
+  chain.visited++;
+  if (name !== 'repeat' && chain.broken.some(b => b.start >= st.span.start && b.start <= st.span.end + 1)) {
+    // Its syntax error is reported; what is left of it would only mislead.
+    chain.shape = undefined;
+    chain.inputSeen ||= name === 'input';
+    return;
+  }
+  if (chain.layers.length >= MAX_LAYERS || chain.visited > 4 * MAX_LAYERS) {
+    scope.report(
+      'L0115',
+      st.span,
+      `the network has more than ${MAX_LAYERS} layers here`,
+      'lower the counts of `repeat`',
+    );
+    chain.stopped = true;
+    return;
+  }
+  if (st.residual && !Object.hasOwn(RESIDUAL, name) && LAYER_NAMES.includes(name)) {
+    scope.report(
+      'L0128',
+      st.residual,
+      `there is no residual form of \`${name}\``,
+      'residual layers are `residual dense` and `residual conv`',
+    );
+    chain.shape = undefined;
+    return;
+  }
+  if (name === 'repeat') {
+    resolveRepeat(chain, st);
+    return;
+  }
+  if (st.body) scope.report('L0127', st.span, `\`${shorten(name)}\` takes no block`, 'only `repeat N { … }` does');
+  if (name === 'input') {
+    resolveInput(chain, st);
+    return;
+  }
+  if (name === 'budget') {
+    const args = bindArgs(scope, '`budget`', st.span, st.args, { positional: ['bound'], required: ['bound'] });
+    if (refuseClauses(scope, st, []) && args) resolveBudget(chain, args.get('bound')!, st.span);
+    return;
+  }
+  const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined;
+  if (!rule) {
+    scope.report('L0101', st.name.span, `there is no layer \`${shorten(name)}\``, suggest(name, LAYER_NAMES));
+    chain.shape = undefined;
+    return;
+  }
+  if (!chain.inputSeen && chain.broken.length === 0)
+    chain.scope.report(
+      'L0126',
+      st.span,
+      '`input` must come before the first layer',
+      'write `input image[channels, height, width]` or `input x[features]` first',
+    );
+  if (chain.headSeen) scope.report('L0126', st.span, `\`${name}\` comes after \`head\`, which must be the last layer`);
+  chain.headSeen ||= name === 'head';
+  const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
+  const owner = `\`${st.residual ? 'residual ' : ''}${name}\``;
+  const args = bindArgs(scope, owner, st.span, st.args, st.residual ? RESIDUAL[name] : rule.signature);
+  const made = clausesFit && args ? rule.apply(chain, st, args) : undefined;
+  chain.shape = made?.shape;
+  if (!made) return;
+  const previous = chain.nextId - 1;
+  chain.layers.push({
+    id: chain.nextId++,
+    inputs: [previous],
+    op: made.op,
+    shape: made.shape,
+    path: made.path,
+    span: st.span,
+  });
+};
