@@ -164,7 +164,10 @@ const REWRITES: readonly (readonly [name: string, rewrite: Rewrite])[] = [
 
 const rewriteOnce = (b: GraphBuilder, node: TensorNode, applied: Map<string, number>): TensorId | undefined => {
   for (const [name, rewrite] of REWRITES) {
+    // New nodes carry the name of the rewrite into dumps and into the plan.
+    b.origin = `${node.origin} (${name})`.trimStart();
     const result = rewrite(b, node);
+    b.origin = node.origin;
     if (result === undefined) continue;
     applied.set(name, (applied.get(name) ?? 0) + 1);
     return result;

@@ -33,8 +33,8 @@ describe('product-of-pad', () => {
     expect(text).toMatchInlineSnapshot(`
       "%0 = input "x" [2,2,4,4]
       %1 = input "k" [3,5,3,3]
-      %2 = slice [3,2,3,3] %1 start=[0,1,0,0] limit=[3,3,3,3] stride=[1,1,1,1]
-      %3 = conv [2,3,4,4] %0 %2 stride=[1,1] padding=[1,1] dilation=[1,1] groups=1 mode=zeros
+      %2 = slice [3,2,3,3] %1 start=[0,1,0,0] limit=[3,3,3,3] stride=[1,1,1,1]   # (product-of-pad)
+      %3 = conv [2,3,4,4] %0 %2 stride=[1,1] padding=[1,1] dilation=[1,1] groups=1 mode=zeros   # (product-of-pad)
       output "y" %3
       "
     `);
@@ -66,7 +66,13 @@ describe('constants', () => {
   });
   it('multiplies nested scales', () => {
     const { text } = run([2], [1], (b, x) => b.scale(b.scale(b.unary('neg', b.unary('neg', x)), 3), 0.5));
-    expect(text).toBe('%0 = input "x" [2]\n%1 = constant [2] value=1.5\n%2 = mul [2] %0 %1\noutput "y" %2\n');
+    expect(text).toMatchInlineSnapshot(`
+      "%0 = input "x" [2]
+      %1 = constant [2] value=1.5   # (nested-scale)
+      %2 = mul [2] %0 %1   # (nested-scale)
+      output "y" %2
+      "
+    `);
   });
 });
 
@@ -78,8 +84,8 @@ it('joins nested reshapes, broadcasts and transposes', () => {
   expect(applied['nested-movement']).toBeGreaterThanOrEqual(3);
   expect(text).toMatchInlineSnapshot(`
     "%0 = input "x" [2,3]
-    %1 = reshape [3,2,1] %0
-    %2 = broadcast [5,3,4,2,1] %1 axes=[1,3,4]
+    %1 = reshape [3,2,1] %0   # (nested-movement)
+    %2 = broadcast [5,3,4,2,1] %1 axes=[1,3,4]   # (nested-movement)
     output "y" %2
     "
   `);
