@@ -1,4 +1,4 @@
-/** `lip start` (`npm start`): from a `.lip` file to a certified network in one command. */
+/** `lip start` (`npm start`): from a `.lip` file to a trained, certified and built network in one command. */
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { openDevice } from '../../runtime/node-device.ts';
 import { certifyProgram } from '../certify-program.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { loadProgram } from '../load-program.ts';
+import { saveModule } from '../save-module.ts';
 import { checkpointPath, dataFor, outputFolder, pickRecipe, provenOf, trainProgram } from '../train-program.ts';
 import { INTERRUPTED } from './train.ts';
 
@@ -17,6 +18,9 @@ interface StartOptions {
   readonly out?: string;
   readonly data?: string;
 }
+
+/** Examples per submission of the module that is built. */
+const MODULE_BATCH = 64;
 
 /** The example that comes with the package, looked for from this module upwards. */
 const example = (): string => {
@@ -51,6 +55,8 @@ const start = async (file: string, options: StartOptions): Promise<void> => {
     }
     const params = new Map(networkParams(network).map(p => [p.path, trained.checkpoint.values.get(p.path)!.data]));
     const { result } = await certifyProgram({ proven, recipe: certify, params, data: test, gpu, folder });
+    const { files } = await saveModule({ proven, weights: params, batch: MODULE_BATCH, folder });
+    process.stderr.write(`built ${files[0].path}, a module that runs this network wherever there is WebGPU\n`);
     process.stdout.write(accuracyTable(result));
   } finally {
     gpu.destroy();
@@ -60,7 +66,7 @@ const start = async (file: string, options: StartOptions): Promise<void> => {
 export const register = (program: Command): void => {
   program
     .command('start [file]')
-    .description('check, prove, train and certify a file in one go (default: examples/mnist.lip)')
+    .description('check, prove, train, certify and build a file in one go (default: examples/mnist.lip)')
     .option('-o, --out <folder>', 'where the results go (default: out/NETWORK)')
     .option('--data <folder>', 'folder of the data, in place of the one in the file')
     .action((file: string | undefined, options: StartOptions) => start(file ?? example(), options));
