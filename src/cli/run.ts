@@ -10,8 +10,9 @@ import { wantsColor } from './render-diagnostic.ts';
 
 export type Register = (program: Command) => void;
 
-const INTRO = `A compiler for 1-Lipschitz neural networks. A .lip file says what the network looks like; lip proves that it is
-1-Lipschitz for every value of its weights, and builds the GPU code that trains, runs and certifies it.`;
+const INTRO =
+  'A compiler for 1-Lipschitz neural networks. A .lip file says what the network looks like; lip proves that it is ' +
+  '1-Lipschitz for every value of its weights, and builds the GPU code that trains, runs and certifies it.';
 
 const EXAMPLES = `
 First steps:

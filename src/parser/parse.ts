@@ -41,7 +41,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   file: '`network`, `train` or `certify`',
   item: '`network`, `train` or `certify`',
   statement: 'a layer or a setting',
-  block: 'the end of the line or `}`',
+  block: '`,` or the end of the line',
   line: 'a layer or a setting',
   clause: '`by`, `on`, `at`, `in`, `to` or `budget`',
   args: 'a value',
@@ -83,7 +83,8 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
   const atEnd = tokenMatcher(e.token, EOF);
   const span = atEnd ? { start: source.length, end: source.length } : spanOf(e.token);
   const rule = e.context.ruleStack.at(-1);
-  const message = `expected ${e.message}, found ${found(e.token)}`;
+  const expected = atEnd && rule === 'block' ? '`}`' : e.message;
+  const message = `expected ${expected}, found ${found(e.token)}`;
   if (rule === 'file' && tokenMatcher(e.token, t.Identifier))
     return failure('L0108', span, message, suggest(e.token.image, ['network', 'train', 'certify']));
   const help =

@@ -80,10 +80,10 @@ train B on {
 }
 `),
     ).toEqual([
-      'L0003 "3" expected the end of the line or `}`, found `3`',
+      'L0003 "3" expected `,` or the end of the line, found `3`',
       'L0003 "}" expected `,` or `)`, found `}`',
       'L0003 "{" expected a value, found `{`',
-      'L0003 "=" expected the end of the line or `}`, found `=`',
+      'L0003 "=" expected `,` or the end of the line, found `=`',
     ]);
   });
   test('the statements around an error are kept', () => {
@@ -102,7 +102,7 @@ train B on {
   });
   test('a block that is never closed', () => {
     const d = parse('network A {\n  relu\n').diagnostics;
-    expect(d.map(x => x.message)).toEqual(['expected the end of the line or `}`, found the end of the file']);
+    expect(d.map(x => x.message)).toEqual(['expected `}`, found the end of the file']);
     expect(d[0].help).toMatch(/never closed/);
   });
   test('characters of other languages, each run once, with what to write instead', () => {
