@@ -6,7 +6,7 @@ import { isMainThread } from 'node:worker_threads';
 import { create } from 'webgpu';
 import { NoAdapterError } from './errors.ts';
 import { healthOf, setWaiter } from './health.ts';
-import { holdLibrary, unpackSoftwareDriver, withSoftwareDriver } from './swiftshader.ts';
+import { holdLibrary, unpackSoftwareDriver, withDrivers } from './swiftshader.ts';
 
 export type AdapterPreference = 'hardware' | 'software';
 
@@ -60,12 +60,17 @@ export const findVulkanDrivers = (): string[] => {
   const named = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
   if (named) return named.split(':').filter(f => f !== '' && existsSync(f));
   const data = process.env.XDG_DATA_HOME ?? join(homedir(), '.local/share');
-  return ['/etc', '/usr/local/etc', '/usr/local/share', '/usr/share', data].flatMap(root => {
+  // The last is where containers mount NVIDIA's driver; the loader does not look there by itself.
+  const roots = ['/etc', '/usr/local/etc', '/usr/local/share', '/usr/share', data, '/usr/local/nvidia/share'];
+  return roots.flatMap(root => {
     const folder = join(root, 'vulkan/icd.d');
-    if (!existsSync(folder)) return [];
-    return readdirSync(folder)
-      .filter(f => f.endsWith('.json'))
-      .map(f => join(folder, f));
+    try {
+      const files = readdirSync(folder).filter(f => f.endsWith('.json'));
+      return files.map(f => join(folder, f));
+    } catch {
+      // Absent, or not for us to read.
+      return [];
+    }
   });
 };
 
@@ -110,12 +115,13 @@ type Found = { readonly adapter: GPUAdapter; readonly driver?: string } | { read
 
 /** The adapter of this machine's own driver, or why there is none. */
 const hardwareAdapter = async (robust: boolean): Promise<Found> => {
+  const drivers = process.platform === 'linux' ? findVulkanDrivers() : [];
   if (process.platform === 'linux') {
-    if (findVulkanDrivers().length === 0)
-      return { reason: 'no Vulkan driver is installed (no manifest in vulkan/icd.d)' };
+    if (drivers.length === 0) return { reason: 'no Vulkan driver is installed (no manifest in vulkan/icd.d)' };
     if (!holdVulkanLoader()) return { reason: 'there is a Vulkan driver, but no loader (libvulkan.so.1)' };
   }
-  const adapter = await requestAdapter(robust);
+  const request = () => requestAdapter(robust);
+  const adapter = drivers.length > 0 ? await withDrivers(drivers, request) : await request();
   if (!adapter) return { reason: 'WebGPU finds no adapter among the installed drivers' };
   if (isSoftware(adapter.info)) return { reason: `the installed driver is a software one (${describe(adapter.info)})` };
   return { adapter };
@@ -123,7 +129,8 @@ const hardwareAdapter = async (robust: boolean): Promise<Found> => {
 
 const softwareAdapter = async (robust: boolean): Promise<Found> => {
   try {
-    return await withSoftwareDriver(async ({ icd }) => {
+    const { icd } = unpackSoftwareDriver();
+    return await withDrivers([icd], async () => {
       const adapter = await requestAdapter(robust);
       if (adapter) return { adapter, driver: icd };
       // A worker's process.env is a copy, which the driver's loader does not see.

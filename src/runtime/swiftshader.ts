@@ -130,17 +130,16 @@ export const unpackSoftwareDriver = (): SoftwareDriver => {
   throw new Error(`cannot unpack the software GPU: ${failures.join('; ')}`);
 };
 
-/** The newer two variables take precedence over VK_ICD_FILENAMES. */
 const LOADER_VARIABLES = ['VK_ICD_FILENAMES', 'VK_DRIVER_FILES', 'VK_ADD_DRIVER_FILES'];
 
-/** Runs `use` while the packaged driver is the only one the Vulkan loader sees; adapters made in it live on afterwards. */
-export const withSoftwareDriver = async <T>(use: (driver: SoftwareDriver) => Promise<T>): Promise<T> => {
-  const driver = unpackSoftwareDriver();
+/** Runs `use` while the Vulkan loader sees the drivers of these manifests and no others; adapters made in it live on afterwards. */
+export const withDrivers = async <T>(manifests: readonly string[], use: () => Promise<T>): Promise<T> => {
   const before = LOADER_VARIABLES.map(name => [name, process.env[name]] as const);
   for (const name of LOADER_VARIABLES) delete process.env[name];
-  process.env.VK_ICD_FILENAMES = driver.icd;
+  // The older name, which every loader knows; the newer two would take precedence over it.
+  process.env.VK_ICD_FILENAMES = manifests.join(':');
   try {
-    return await use(driver);
+    return await use();
   } finally {
     for (const [name, value] of before) {
       if (value === undefined) delete process.env[name];

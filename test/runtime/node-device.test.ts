@@ -4,6 +4,7 @@ import { build } from 'esbuild';
 import { afterEach, expect, test, vi } from 'vitest';
 import { NoAdapterError } from '../../src/runtime/errors.ts';
 import { openDevice } from '../../src/runtime/node-device.ts';
+import { unpackSoftwareDriver } from '../../src/runtime/swiftshader.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -69,5 +70,19 @@ test.runIf(process.platform === 'linux')(
       /in a worker thread: start it with the option env: SHARE_ENV/,
     );
     expect(await answer(SHARE_ENV)).toBe(true);
+  },
+);
+
+test.runIf(process.platform === 'linux' && process.arch === 'x64')(
+  'an installed driver is tried through the packaged loader; a software one loses to the packaged one',
+  async () => {
+    const { icd } = unpackSoftwareDriver();
+    vi.stubEnv('VK_DRIVER_FILES', icd);
+    const gpu = await openDevice();
+    expect(gpu.why.join('\n')).toMatch(/hardware: the installed driver is a software one \(.*swiftshader/i);
+    expect(gpu.driver).toBe(icd);
+    // The environment is as it was.
+    expect(process.env.VK_DRIVER_FILES).toBe(icd);
+    gpu.destroy();
   },
 );
