@@ -124,3 +124,91 @@ rewrite /autocorrelation big1 ?normr0 // => o _; rewrite big1 // => s _; rewrite
 by apply/negbTE; apply: contra dD => /eqP e; have := hD s s'; rewrite e addrC addKr.
 Qed.
 End Conv.
+
+(* The adjoint of a convolution is a convolution with the roles of inputs and outputs swapped and the taps mirrored. *)
+Section Adjoint.
+Variables (R : realFieldType) (L : zmodType) (O C Q P S : finType).
+Variables (pin : P -> L) (pout : Q -> L) (off : S -> L) (K : O -> C -> S -> R).
+
+Lemma adj_conv_matrix cp oq : adj (conv_matrix pin pout off K) cp oq
+  = conv_matrix pout pin (fun s => - off s) (fun c o s => K o c s) cp oq.
+Proof. by apply: eq_bigl => s; rewrite [RHS]eq_sym subr_eq. Qed.
+
+(* ---- The same over hidden channels, for the residual form x - conv^T(t . sigma(conv(x) + b)):
+        h(o, o', d) = sum over c, s of K(o, c, s) K(o', c, s + d). *)
+Definition hidden_correlation (o o' : O) (d : L) : R :=
+  \sum_c \sum_s \sum_(s' | off s' == off s + d) K o c s * K o' c s'.
+Theorem conv_adj_gersh (Ds : seq L) (q T : O -> R) : injective pin -> injective pout ->
+  (forall s s', off s' - off s \in Ds) -> (forall o, 0 < q o) ->
+  (forall o, \sum_o' (\sum_(d <- Ds) `|hidden_correlation o o' d|) * q o' <= T o * q o) ->
+  dom (gram (adj (conv_matrix pin pout off K))) (fun oq => T oq.1).
+Proof.
+move=> ii io hD hq hT.
+have h : dom (gram (conv_matrix pout pin (fun s => - off s) (fun c o s => K o c s))) (fun oq => T oq.1).
+  apply: (@conv_gersh _ _ _ _ _ _ _ _ _ _ _ [seq - d | d <- Ds] q) => // [s s'|o].
+    by rewrite -opprD addrC; apply: map_f; rewrite addrC.
+  apply: le_trans (hT o); apply: ler_sum => o' _; rewrite big_map le_eqVlt; apply/orP; left; apply/eqP.
+  congr (_ * _); apply: eq_bigr => d _; congr `|_|.
+  rewrite /autocorrelation /hidden_correlation; apply: eq_bigr => c _; apply: eq_bigr => s _.
+  by apply: eq_bigl => s'; rewrite -opprD eqr_opp.
+by apply: eq_dom h => i j; apply: eq_bigr => k _; rewrite !adj_conv_matrix.
+Qed.
+
+(* ---- A convolutional residual layer, any size. *)
+Corollary residual_conv_lip (Ds : seq L) (q T t : O -> R) (b : {ffun O * Q -> R}) s :
+  injective pin -> injective pout -> (forall s s', off s' - off s \in Ds) -> (forall o, 0 < q o) ->
+  (forall o, \sum_o' (\sum_(d <- Ds) `|hidden_correlation o o' d|) * q o' <= T o * q o) ->
+  slope01 s -> (forall o, 0 <= t o) -> (forall o, t o * T o <= 2%:R) ->
+  lip (fun x => x - adj (conv_matrix pin pout off K) *v
+    ((fun oq => t oq.1) *d act s (conv pin pout off K x + b))).
+Proof.
+move=> ii io hD hq hT hs t0 tT.
+have hW := conv_adj_gersh ii io hD hq hT.
+apply: eq_lips (residual_lip b hs (fun oq => t0 oq.1) (fun oq => tT oq.1) hW) => x.
+by rewrite convE.
+Qed.
+
+(* ---- A linear convolution, rescaled per input channel, any size. *)
+Corollary linear_conv_lip (Ds : seq L) (q T r : C -> R) (b : {ffun O * Q -> R}) :
+  injective pin -> injective pout -> (forall s s', off s' - off s \in Ds) -> (forall c, 0 < q c) ->
+  (forall c, \sum_c' (\sum_(d <- Ds) `|autocorrelation off K c c' d|) * q c' <= T c * q c) ->
+  (forall c, r c ^+ 2 * T c <= 1) ->
+  lip (fun x => conv pin pout off K ((fun cp => r cp.1) *d x) + b).
+Proof.
+move=> ii io hD hq hT hr; have hW := conv_gersh ii io hD hq hT.
+apply: eq_lips (linear_scaled_lip b (fun cp => hr cp.1) hW) => x.
+by rewrite convE.
+Qed.
+
+(* ---- The reshaped kernel: W(o, (c, s)) = K(o, c, s) as a matrix with W^T W <= lam I. Each input is read by at most
+        m pairs of an output and a tap (m = number of taps always works): the operator has C^T C <= m lam I. *)
+Definition reshaped (o : O) (cs : C * S) : R := K o cs.1 cs.2.
+Theorem conv_reshaped (lam : R) (m : nat) : injective pin -> 0 <= lam -> dom (gram reshaped) (fun=> lam) ->
+  (forall p, #|[pred qs : Q * S | (pin p == pout qs.1 + off qs.2)%R]| <= m)%N ->
+  dom (gram (conv_matrix pin pout off K)) (fun=> m%:R * lam).
+Proof.
+move=> ii lam0 /dom_gram hK hm; apply/dom_gram => x; rewrite -convE sum_const sqnE sum_pair exchange_big /=.
+pose z q : {ffun C * S -> R} := [ffun cs => \sum_(p | pin p == pout q + off cs.2) x (cs.1, p)].
+apply: le_trans (_ : \sum_q lam * sqn (z q) <= _).
+  apply: ler_sum => q _; have := hK (z q); rewrite sum_const sqnE; congr (_ <= _); apply: eq_bigr => o _.
+  by rewrite !ffunE /= sum_pair; congr (_ ^+ 2); do 2!apply: eq_bigr => ? _; rewrite ffunE.
+rewrite -mulr_sumr [m%:R * _]mulrC -mulrA; apply: ler_wpmul2l => //.
+have zE q cs : z q cs ^+ 2 = \sum_(p | pin p == pout q + off cs.2) x (cs.1, p) ^+ 2.
+  rewrite ffunE; have [p hp|h] := pickP (fun p => pin p == pout q + off cs.2); last by rewrite !big_pred0 ?expr0n.
+  have e : (fun p' => pin p' == pout q + off cs.2) =1 pred1 p.
+    by move=> p'; rewrite -(eqP hp); apply/eqP/eqP => [/ii|->].
+  by rewrite !(eq_bigl _ _ e) !big_pred1_eq.
+under eq_bigr => q _ do rewrite sqnE; under eq_bigr => q _ do under eq_bigr => cs _ do rewrite zE.
+under eq_bigr => q _ do rewrite sum_pair /=.
+rewrite exchange_big /= sqnE sum_pair mulr_sumr; apply: ler_sum => c _.
+rewrite pair_bigA /= (exchange_big_dep predT) //= mulr_sumr; apply: ler_sum => p _.
+rewrite sumr_const -[X in X <= _]mulr_natl ler_wpmul2r ?sqr_ge0 // ler_nat; exact: hm.
+Qed.
+Corollary conv_reshaped_taps (lam : R) : injective pin -> injective pout -> 0 <= lam ->
+  dom (gram reshaped) (fun=> lam) -> dom (gram (conv_matrix pin pout off K)) (fun=> #|S|%:R * lam).
+Proof.
+move=> ii io lam0 hK; apply: conv_reshaped => // p.
+rewrite -(card_in_image (f := snd)) ?max_card // => -[q s] [q' s']; rewrite !inE /= => /eqP e /eqP e' ss.
+by move: e e'; rewrite ss => -> /addIr /io ->.
+Qed.
+End Adjoint.
