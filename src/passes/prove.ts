@@ -2,7 +2,7 @@
  * The prover: a derivation, by the rules of `proof/rules.ts`, that the network up to its head is budget-Lipschitz for every value of its
  * parameters; or diagnostics that say which factor is to blame. Everything after this pass takes a `ProvenNetwork`, which only `prove` makes.
  */
-import type { Diagnostic } from '../diagnostics.ts';
+import type { Diagnostic, Span } from '../diagnostics.ts';
 import type {
   Activation,
   Layer,
@@ -285,21 +285,150 @@ const squaredOf = (d: Derivation): Rational => {
   return d.conclusion.squared;
 };
 
-/** Runs of neighbouring factors with the same form and bound, so that 70 equal layers take one line. */
-const factorChain = (layers: readonly ProvenLayer[]): readonly string[] => {
+/** A layer and its bound in words, or that it has none. */
+interface Factor {
+  readonly layer: Layer;
+  readonly bound: string;
+}
+
+const pathRange = (first: string, last: string): string => (first === last ? first : `${first} … ${last}`);
+
+/** The factors in order; runs of equal neighbours take one line, so that 70 equal layers do. */
+const printChain = (factors: readonly Factor[]): readonly string[] => {
   const runs: { kind: string; bound: string; first: string; last: string; count: number }[] = [];
-  for (const { layer, squared } of layers) {
-    if (squared === undefined) continue;
-    const bound = formatBound(squared);
+  for (const { layer, bound } of factors) {
     const previous = runs.at(-1);
     if (previous && previous.kind === layer.op.kind && previous.bound === bound) {
       previous.last = layer.path;
       previous.count += 1;
     } else runs.push({ kind: layer.op.kind, bound, first: layer.path, last: layer.path, count: 1 });
   }
-  return runs.map(r =>
-    r.count === 1 ? `${r.first}: ${r.bound}` : `${r.first} … ${r.last}: ${r.count} layers, ${r.bound} each`,
+  return [
+    'chain of factors, from the input on:',
+    ...runs.map(
+      r => `  ${pathRange(r.first, r.last)}: ${r.count === 1 ? r.bound : `${r.count} layers, each ${r.bound}`}`,
+    ),
+  ];
+};
+
+/** Something about a layer that keeps it from being proven; `paths` are the layers one statement stands for. */
+interface Fault {
+  readonly code: string;
+  readonly message: string;
+  readonly span: Span;
+  readonly help: string;
+  readonly notes: readonly string[];
+  readonly paths: string[];
+}
+
+/** What leads to a value: the derivations of the layers before it, last first. */
+interface Reached {
+  readonly before?: Reached;
+  readonly derivation?: Derivation;
+  readonly head: boolean;
+}
+
+const chainOf = (reached: Reached): readonly Derivation[] => {
+  const chain: Derivation[] = [];
+  for (let r: Reached | undefined = reached; r; r = r.before) if (r.derivation) chain.push(r.derivation);
+  return chain.reverse();
+};
+
+const compose = (subject: string, chain: readonly Derivation[]): Derivation =>
+  chain.length === 0 ? apply('identity', subject) : apply('compose', subject, chain);
+
+interface LayerProofs {
+  readonly proven: readonly ProvenLayer[];
+  readonly faults: readonly Fault[];
+  readonly factors: readonly Factor[];
+  /** The output's derivations, and whether a head made it. */
+  readonly output: Reached;
+}
+
+const proveLayers = (net: Network): LayerProofs => {
+  const faults = new Map<string, Fault>();
+  const proven: ProvenLayer[] = [];
+  const factors: Factor[] = [];
+  let output: Reached = { head: false };
+  const reached = new Map<ValueId, Reached>([[net.input.id, output]]);
+  for (const layer of net.layers) {
+    const { op, path, span } = layer;
+    if (layer.inputs.length !== 1) throw new Error(`${path}: ${op.kind} takes one input, got ${layer.inputs.length}`);
+    const from = reached.get(layer.inputs[0]);
+    if (!from) throw new Error(`${path} reads value ${layer.inputs[0]}, which is not computed before it`);
+    const refuse: Refuse = (code, message, help, notes = []) => {
+      const key = `${code} ${span.start} ${span.end} ${message}`;
+      const known = faults.get(key);
+      if (known) known.paths.push(path);
+      else faults.set(key, { code, message, span, help, notes, paths: [path] });
+      return undefined;
+    };
+    if (from.head) {
+      refuse(
+        'L0126',
+        'this follows the head',
+        'the head is certified pairwise and is not 1-Lipschitz as a vector map: let it be the last layer',
+      );
+      output = from;
+    } else if (op.kind === 'head') {
+      if (compare(op.eps, ZERO) < 0)
+        refuse(
+          'L0112',
+          `rows divided by their norm plus ${format(op.eps)} may be longer than 1`,
+          'eps must be at least 0',
+        );
+      proven.push({ layer, derivation: apply('pairwise-head', path, [compose(path, chainOf(from))]) });
+      output = { before: from, head: true };
+    } else {
+      const derivation = proveLayer(op, path, refuse);
+      if (derivation) {
+        const squared = squaredOf(derivation);
+        proven.push({ layer, derivation, squared });
+        factors.push({ layer, bound: formatBound(squared) });
+        output = { before: from, derivation, head: false };
+      } else {
+        // Its effect is unknown. To find further errors, go on as if it were not there: `faults` is not empty now.
+        factors.push({ layer, bound: 'not proven' });
+        output = from;
+      }
+    }
+    reached.set(layer.id, output);
+  }
+  return { proven, faults: [...faults.values()], factors, output };
+};
+
+/** One label a statement, however many layers it stands for. */
+const factorsBySpan = (layers: readonly ProvenLayer[]): readonly { readonly span: Span; readonly text: string }[] => {
+  const statements = new Map<number, { readonly first: ProvenLayer; count: number }>();
+  for (const p of layers) {
+    const known = statements.get(p.layer.span.start);
+    if (known) known.count += 1;
+    else statements.set(p.layer.span.start, { first: p, count: 1 });
+  }
+  return [...statements.values()].map(({ first, count }) => ({
+    span: first.layer.span,
+    text: `factor ${formatBound(first.squared!)}${count > 1 ? `, ${count} times` : ''}`,
+  }));
+};
+
+const overBudget = (net: Network, squared: Rational, { proven, factors }: LayerProofs): Diagnostic => {
+  const growing = proven.filter(p => p.squared && compare(p.squared, ONE) > 0);
+  const worst = growing.reduce<ProvenLayer | undefined>(
+    (a, b) => (!a || compare(b.squared!, a.squared!) > 0 ? b : a),
+    undefined,
   );
+  const raise = `state \`budget ${budgetFor(squared)}\``;
+  return {
+    code: 'L0201',
+    severity: 'error',
+    message: `the composed bound of ${net.name} is ${formatBound(squared)}, more than its budget ${format(net.budget)}`,
+    span: worst?.layer.span ?? net.span,
+    labels: factorsBySpan(growing.filter(p => p.layer.span.start !== worst?.layer.span.start)),
+    notes: [...printChain(factors), `  product: ${formatBound(squared)}`],
+    help: worst
+      ? `${worst.layer.path} alone contributes ${formatBound(worst.squared!)}: ${mend(worst.layer.op)}, or ${raise}`
+      : raise,
+  };
 };
 
 /**
@@ -309,95 +438,28 @@ const factorChain = (layers: readonly ProvenLayer[]): readonly string[] => {
 export const prove = (
   net: Network,
 ): { readonly proven: ProvenNetwork } | { readonly diagnostics: readonly Diagnostic[] } => {
-  const diagnostics: Diagnostic[] = [];
-  const report = (d: Omit<Diagnostic, 'severity'>): void => void diagnostics.push({ severity: 'error', ...d });
-
-  if (compare(net.budget, ZERO) <= 0)
-    report({
-      code: 'L0112',
-      message: `the budget is ${format(net.budget)}; a Lipschitz bound is positive`,
-      span: net.span,
-      help: 'write `budget 1`',
-    });
-
-  // The layers between the input and each value, and the bound of that map.
-  const reached = new Map<ValueId, { readonly chain: readonly Derivation[]; readonly head: boolean }>([
-    [net.input.id, { chain: [], head: false }],
-  ]);
-  const proven: ProvenLayer[] = [];
-  for (const layer of net.layers) {
-    if (layer.inputs.length !== 1)
-      throw new Error(`${layer.path}: ${layer.op.kind} takes one input, got ${layer.inputs.length}`);
-    const from = reached.get(layer.inputs[0]);
-    if (!from) throw new Error(`${layer.path} reads value ${layer.inputs[0]}, which is not computed before it`);
-    if (from.head) {
-      report({
-        code: 'L0126',
-        message: `${layer.path} follows the head`,
-        span: layer.span,
-        help: 'the head is certified pairwise and is not 1-Lipschitz as a vector map: let it be the last layer',
-      });
-      continue;
-    }
-    const refuse: Refuse = (code, message, help, notes) => {
-      report({ code, message: `${layer.path}: ${message}`, span: layer.span, help, ...(notes && { notes }) });
-      return undefined;
-    };
-    if (layer.op.kind === 'head') {
-      if (compare(layer.op.eps, ZERO) < 0)
-        refuse(
-          'L0112',
-          `rows divided by their norm plus ${format(layer.op.eps)} may be longer than 1`,
-          'eps must be at least 0',
-        );
-      const features =
-        from.chain.length === 0 ? apply('identity', layer.path) : apply('compose', layer.path, from.chain);
-      proven.push({ layer, derivation: apply('pairwise-head', layer.path, [features]) });
-      reached.set(layer.id, { chain: from.chain, head: true });
-      continue;
-    }
-    const derivation = proveLayer(layer.op, layer.path, refuse);
-    if (!derivation) {
-      // Its effect on the rest is unknown; go on as if it were the identity only to find further errors: `diagnostics` is not empty now.
-      reached.set(layer.id, from);
-      continue;
-    }
-    proven.push({ layer, derivation, squared: squaredOf(derivation) });
-    reached.set(layer.id, { chain: [...from.chain, derivation], head: false });
+  if (compare(net.budget, ZERO) <= 0) {
+    const message = `the budget is ${format(net.budget)}; a Lipschitz bound is positive`;
+    return { diagnostics: [{ code: 'L0112', severity: 'error', message, span: net.span, help: 'write `budget 1`' }] };
   }
-  if (diagnostics.length > 0) return { diagnostics };
-
-  const output = net.layers.at(-1)?.id ?? net.input.id;
-  const { chain, head } = reached.get(output)!;
-  const body = chain.length === 0 ? apply('identity', net.name) : apply('compose', net.name, chain);
-  const squared = squaredOf(body);
-  if (compare(squared, squareOf(net.budget)) > 0) {
-    const growing = proven.filter(p => p.squared && compare(p.squared, ONE) > 0);
-    const worst = growing.reduce<ProvenLayer | undefined>(
-      (a, b) => (!a || compare(b.squared!, a.squared!) > 0 ? b : a),
-      undefined,
+  const layers = proveLayers(net);
+  if (layers.faults.length > 0) {
+    const diagnostics = layers.faults.map(
+      ({ paths, message, notes, ...fault }, i): Diagnostic => ({
+        ...fault,
+        severity: 'error',
+        message: `${pathRange(paths[0], paths[paths.length - 1])}: ${message}`,
+        notes: i === layers.faults.length - 1 ? [...notes, ...printChain(layers.factors)] : notes,
+      }),
     );
-    report({
-      code: 'L0201',
-      message: `the composed bound of ${net.name} is ${formatBound(squared)}, more than its budget ${format(net.budget)}`,
-      span: worst?.layer.span ?? net.span,
-      labels: growing
-        .filter(p => p !== worst)
-        .map(p => ({ span: p.layer.span, text: `factor ${formatBound(p.squared!)}` })),
-      notes: [
-        'chain of factors, from the input on:',
-        ...factorChain(proven).map(l => `  ${l}`),
-        `  product: ${formatBound(squared)}`,
-      ],
-      help: worst
-        ? `${worst.layer.path} alone contributes ${formatBound(worst.squared!)}: ${mend(worst.layer.op)}, or state \`budget ${budgetFor(squared)}\``
-        : `state \`budget ${budgetFor(squared)}\``,
-    });
     return { diagnostics };
   }
+  const body = compose(net.name, chainOf(layers.output));
+  const squared = squaredOf(body);
+  if (compare(squared, squareOf(net.budget)) > 0) return { diagnostics: [overBudget(net, squared, layers)] };
   const weakened = apply('weaken', net.name, [body], { to: net.budget });
-  const derivation = head ? apply('pairwise-head', net.name, [weakened]) : weakened;
-  return { proven: { network: net, derivation, squared, layers: proven } as unknown as ProvenNetwork };
+  const derivation = layers.output.head ? apply('pairwise-head', net.name, [weakened]) : weakened;
+  return { proven: { network: net, derivation, squared, layers: layers.proven } as unknown as ProvenNetwork };
 };
 
 const squareOf = (a: Rational): Rational => rational(a.num * a.num, a.den * a.den);
