@@ -14,7 +14,7 @@ export interface Storage {
   /** Name of an input, path of a param. */
   readonly name?: string;
   /** Contents of a literal. */
-  readonly data?: readonly number[];
+  readonly data?: ArrayLike<number>;
 }
 
 /** A scalar, f32. Shared subtrees are shared objects. */

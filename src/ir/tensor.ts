@@ -29,7 +29,7 @@ export type Op =
   /** Every entry equal to `value`. */
   | { readonly kind: 'constant'; readonly value: number }
   /** Row-major data, `elements(shape)` long. */
-  | { readonly kind: 'literal'; readonly data: readonly number[] }
+  | { readonly kind: 'literal'; readonly data: readonly number[] | Float32Array }
   /** Entry = its index along `axis`. */
   | { readonly kind: 'iota'; readonly axis: number }
   | { readonly kind: 'unary'; readonly op: UnaryOp }
@@ -245,7 +245,7 @@ export class GraphBuilder {
   input = (name: string, shape: Dims) => this.make({ kind: 'input', name }, [], shape);
   param = (path: string, shape: Dims) => this.make({ kind: 'param', path }, [], shape);
   constant = (value: number, shape: Dims = []) => this.make({ kind: 'constant', value }, [], shape);
-  literal = (data: readonly number[], shape: Dims) => this.make({ kind: 'literal', data }, [], shape);
+  literal = (data: readonly number[] | Float32Array, shape: Dims) => this.make({ kind: 'literal', data }, [], shape);
   iota = (shape: Dims, axis: number) => this.make({ kind: 'iota', axis }, [], shape);
   unary = (op: UnaryOp, a: TensorId) => this.make({ kind: 'unary', op }, [a]);
   binary = (op: BinaryOp, a: TensorId, b: TensorId) => this.make({ kind: 'binary', op }, [a, b]);

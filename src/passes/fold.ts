@@ -65,7 +65,7 @@ const roundDown = (x: number): number => {
 };
 
 const leaf = (b: GraphBuilder, value: Float64Array, node: TensorNode, round: (x: number) => number): TensorId => {
-  const data = Array.from(value, round);
+  const data = Float32Array.from(value, round);
   if (!data.every(Number.isFinite))
     throw new Error(`fold: ${node.origin || 'a parameter'} has entries that are not finite`);
   return data.every(v => v === data[0]) ? b.constant(data[0], node.shape) : b.literal(data, node.shape);
