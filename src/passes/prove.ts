@@ -42,7 +42,7 @@ export interface ProvenNetwork {
 }
 
 /** Reports a side condition that fails; the derivation is then not attempted. */
-type Refuse = (code: string, message: string, help: string, notes?: readonly string[]) => undefined;
+type Refuse = (code: Diagnostic['code'], message: string, help: string, notes?: readonly string[]) => undefined;
 
 const kernelOf = (map: Extract<LinearMap, { kind: 'conv' }>): { kh: Rational; kw: Rational } => ({
   kh: rational(map.kernel[0]),
@@ -313,7 +313,7 @@ const printChain = (factors: readonly Factor[]): readonly string[] => {
 
 /** Something about a layer that keeps it from being proven; `paths` are the layers one statement stands for. */
 interface Fault {
-  readonly code: string;
+  readonly code: Diagnostic['code'];
   readonly message: string;
   readonly span: Span;
   readonly help: string;
