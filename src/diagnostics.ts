@@ -1,3 +1,5 @@
+import type { DiagnosticCode } from './diagnostic-codes.ts';
+
 /** A half-open range of UTF-16 offsets in the source text. */
 export interface Span {
   readonly start: number;
@@ -6,9 +8,9 @@ export interface Span {
 
 export type Severity = 'error' | 'warning';
 
-/** One finding about a program. `code` is a key of the registry in `diagnostic-codes.ts`; `lip explain CODE` prints its page. */
+/** One finding about a program. `lip explain CODE` prints the page of its code. */
 export interface Diagnostic {
-  readonly code: string;
+  readonly code: DiagnosticCode;
   readonly severity: Severity;
   /** What was found and what was expected, in one sentence. */
   readonly message: string;

@@ -26,7 +26,7 @@ const MAX_DIAGNOSTICS = 50;
 
 const spanOf = (token: IToken): Span => ({ start: token.startOffset, end: token.endOffset! + 1 });
 
-const failure = (code: string, span: Span, message: string, help?: string): Diagnostic => ({
+const failure = (code: Diagnostic['code'], span: Span, message: string, help?: string): Diagnostic => ({
   code,
   severity: 'error',
   message,

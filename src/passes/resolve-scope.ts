@@ -6,7 +6,7 @@ import type { Arg, Expr } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 
 export interface Scope {
-  readonly report: (code: string, span: Span, message: string, help?: string) => undefined;
+  readonly report: (code: Diagnostic['code'], span: Span, message: string, help?: string) => undefined;
   /** Compile-time parameters of the network. */
   readonly values: ReadonlyMap<string, Rational>;
 }
@@ -269,7 +269,7 @@ export const bindArgs = (
   const bound = new Map<string, Expr>();
   const names = [...positional, ...options];
   let ok = true;
-  const refuse = (code: string, at: Span, message: string, help?: string): void => {
+  const refuse = (code: Diagnostic['code'], at: Span, message: string, help?: string): void => {
     ok = false;
     scope.report(code, at, message, help);
   };
