@@ -1,5 +1,5 @@
 import { InputFileError } from '../data/input-file-error.ts';
-import { DeviceLostError, NoAdapterError } from '../runtime/errors.ts';
+import { DeviceLimitError, DeviceLostError, NoAdapterError } from '../runtime/errors.ts';
 import { DivergedError } from '../train/loop.ts';
 import { CliError, EXIT } from './errors.ts';
 
@@ -10,6 +10,7 @@ export const asCliError = (e: unknown): unknown => {
   if (e instanceof DeviceLostError) {
     return new CliError(e.message, EXIT.device, '`lip doctor` checks the device; LIP_ADAPTER=software does without it');
   }
+  if (e instanceof DeviceLimitError) return new CliError(e.message, EXIT.device);
   if (e instanceof DivergedError) {
     return new CliError(
       `training diverged: ${e.message}`,

@@ -11,6 +11,7 @@ import type { ProvenNetwork } from '../passes/prove.ts';
 import type { Gpu } from '../runtime/node-device.ts';
 import { loadCheckpoint, saveCheckpoint } from '../train/checkpoint.ts';
 import { runTraining, type TrainResult } from '../train/loop.ts';
+import { prepareFolder } from '../train/write-atomically.ts';
 import { CliError, EXIT } from './errors.ts';
 import type { ProvenProgram } from './load-program.ts';
 import { clock, createProgress, trainingLine } from './progress.ts';
@@ -97,6 +98,7 @@ export const trainProgram = async (run: TrainRun): Promise<TrainResult> => {
   const proven = provenOf(program, recipe.network);
   const problem = augmentationProblem(recipe.augment, proven.network.input.shape);
   if (problem !== undefined) throw new InputFileError(problem, 'change `augment` in the train block');
+  prepareFolder(dirname(path));
   const checkpoint = run.resume === undefined ? undefined : loadCheckpoint(run.resume);
   const progress = createProgress(process.stderr);
   const interrupt = onInterrupt(() =>

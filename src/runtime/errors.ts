@@ -22,7 +22,12 @@ export class GpuError extends Error {
   override readonly name = 'GpuError';
 }
 
-/** A plan or its data do not fit: wrong length, unknown name, or more than the device allows. */
+/** A plan or its data do not fit: wrong length, unknown name. */
 export class PlanError extends Error {
-  override readonly name = 'PlanError';
+  override readonly name: string = 'PlanError';
+}
+
+/** More than this device has: a buffer or a dispatch over its limits, or no memory left. A smaller batch may fit. */
+export class DeviceLimitError extends PlanError {
+  override readonly name = 'DeviceLimitError';
 }

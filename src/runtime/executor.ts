@@ -1,5 +1,5 @@
 /** Runs a plan on a device. Knows WebGPU and the plan format and nothing of the compiler; works in Node and in browsers. */
-import { GpuError, PlanError } from './errors.ts';
+import { DeviceLimitError, GpuError, PlanError } from './errors.ts';
 import { healthOf } from './health.ts';
 import type { ParamStore } from './param-store.ts';
 import type { Plan, PlanKernel, PlanTensor } from './plan.ts';
@@ -37,15 +37,15 @@ export const checkPlan = (plan: Plan, limits: GPUSupportedLimits): void => {
     throw new PlanError(why);
   };
   if (plan.version !== 1) fail(`this runtime reads plans of version 1, not ${plan.version}`);
+  const exceeds = (why: string): never => {
+    throw new DeviceLimitError(`${why}: use a smaller batch or another adapter`);
+  };
   const largest = Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
   const buffer = (b: number, what: string) =>
     plan.buffers[b] ?? fail(`${what} names buffer ${b}, the plan has ${plan.buffers.length}`);
   plan.buffers.forEach((b, i) => {
     if (!Number.isSafeInteger(b.size) || b.size <= 0 || b.size % 4 !== 0) fail(`buffer ${i} has size ${b.size}`);
-    if (b.size > largest)
-      fail(
-        `buffer ${i} (${b.role}) needs ${mib(b.size)}, the device allows ${mib(largest)}: use a smaller batch or another adapter`,
-      );
+    if (b.size > largest) exceeds(`buffer ${i} (${b.role}) needs ${mib(b.size)}, the device allows ${mib(largest)}`);
   });
   for (const group of [plan.inputs, plan.params, plan.outputs])
     for (const [name, t] of Object.entries(group))
@@ -168,7 +168,8 @@ const scoped = async <T>(device: GPUDevice, what: string, make: () => T): Promis
     errors = [device.popErrorScope(), device.popErrorScope()];
   }
   const [memory, validation] = await Promise.all(errors);
-  if (memory) throw new PlanError(`${what}: the device is out of memory: use a smaller batch or another adapter`);
+  if (memory)
+    throw new DeviceLimitError(`${what}: the device is out of memory: use a smaller batch or another adapter`);
   if (validation) throw new GpuError(`${what}: ${validation.message.trim()}`);
   return value;
 };

@@ -11,7 +11,7 @@ import { stepScalars } from '../passes/optimizer.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { buildTrainStep } from '../passes/train-step.ts';
 import type { Executor } from '../runtime/executor.ts';
-import { createExecutor, createParamStore } from '../runtime/executor.ts';
+import { checkPlan, createExecutor, createParamStore } from '../runtime/executor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { checkResumable, recipeFields } from './checkpoint.ts';
 import { initializeParams } from './initialize.ts';
@@ -136,6 +136,9 @@ export const runTraining = async (options: TrainOptions): Promise<TrainResult> =
   const graph = buildTrainStep(proven, recipe, recipe.batch);
   const shapes = keptTensors(proven, graph);
   if (resume) checkResumable(resume.checkpoint, resume.path, recipe, shapes);
+  const { plan } = compileGraph(graph, target);
+  // Before the weights are put on the device: they may be what does not fit.
+  checkPlan(plan, device.limits);
 
   const store = createParamStore(device);
   const initial = initializeParams(networkParams(proven.network), recipe.seed);
@@ -156,7 +159,7 @@ export const runTraining = async (options: TrainOptions): Promise<TrainResult> =
 
   let executor: Executor | undefined;
   try {
-    executor = await createExecutor(device, compileGraph(graph, target).plan, store);
+    executor = await createExecutor(device, plan, store);
     const totalSteps = recipe.epochs * stepsPerEpoch;
     const readEvery = Math.ceil(stepsPerEpoch / READINGS);
     const watch = stopwatch(recipe.batch);

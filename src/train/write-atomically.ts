@@ -1,13 +1,40 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { InputFileError } from '../data/input-file-error.ts';
+
+const unwritable = (path: string, e: unknown): InputFileError =>
+  new InputFileError(
+    `cannot write ${path}: ${e instanceof Error ? e.message : String(e)}`,
+    'name a folder with -o that exists or can be made, with room on its disk',
+  );
+
+/** Makes `folder` when it is missing. Throws InputFileError when files cannot be written there: better now than after the work. */
+export const prepareFolder = (folder: string): void => {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (e) {
+    throw unwritable(folder, e);
+  }
+};
 
 /**
  * Writes `bytes` to `path` so that a crash at any moment leaves the old file or the new one, never a part: a temporary file in the
- * same folder (created when missing), flushed to disk, renamed over the old one, and the folder flushed so that the rename lasts.
+ * same folder (created when missing), flushed to disk, renamed over the old one, and the folder flushed so that the rename lasts. Throws InputFileError.
  */
 export const writeAtomically = (path: string, bytes: Uint8Array | string): void => {
   const folder = dirname(path);
-  mkdirSync(folder, { recursive: true });
+  prepareFolder(folder);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`);
   const data = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes;
   try {
@@ -21,7 +48,7 @@ export const writeAtomically = (path: string, bytes: Uint8Array | string): void 
     renameSync(temporary, path);
   } catch (e) {
     rmSync(temporary, { force: true });
-    throw e;
+    throw unwritable(path, e);
   }
   if (process.platform === 'win32') return;
   const dir = openSync(folder, 'r');

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -152,7 +152,6 @@ describe('bad input exits with 2 and says what is wrong', () => {
     );
     writeData(dir, 7);
     await refused(/npy has 7 images, fewer than one batch of 8/, 'train', at('tiny.lip'), '-o', at('o'));
-    expect(existsSync(at('o'))).toBe(false);
   });
   test('weights that are missing, cut short, not finite or of another network', async () => {
     await trainTo('w', '--epochs', '1');
@@ -175,6 +174,16 @@ describe('bad input exits with 2 and says what is wrong', () => {
       'width=4',
     );
     await refused(/another recipe: seed was 1, is 2/, 'train', at('tiny.lip'), '--resume', path, '--seed', '2');
+  });
+  test('a folder that cannot be written, before any work is done', async () => {
+    writeFileSync(at('file'), '');
+    await refused(
+      /cannot write .*file\/out: .*\n {2}help: name a folder with -o/,
+      'train',
+      at('tiny.lip'),
+      '-o',
+      at('file/out'),
+    );
   });
   test('options and blocks that are not there', async () => {
     await refused(/expected a whole number of at least 1/, 'train', at('tiny.lip'), '--epochs', '0');
