@@ -2,9 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { version } from '../../package.json';
-import { InputFileError } from '../data/input-file-error.ts';
-import { DeviceLostError, NoAdapterError, PlanError } from '../runtime/errors.ts';
-import { CliError, EXIT, type ExitCode } from './errors.ts';
+import { CliError, EXIT } from './errors.ts';
 import { asCliError } from './failures.ts';
 import { wantsColor } from './render-diagnostic.ts';
 
@@ -38,18 +36,6 @@ export const createProgram = (commands: readonly Register[]): Command => {
   return program;
 };
 
-/** Failures that their user can do something about, whatever part of lip they come from. */
-const userFailure = (
-  e: unknown,
-): { readonly message: string; readonly exitCode: ExitCode; readonly help?: string | undefined } | undefined => {
-  if (e instanceof CliError) return e;
-  if (e instanceof InputFileError) return { message: e.message, exitCode: EXIT.usage, help: e.help };
-  if (e instanceof NoAdapterError) return { message: e.message, exitCode: EXIT.device, help: e.help };
-  if (e instanceof DeviceLostError || e instanceof PlanError)
-    return { message: e.message, exitCode: EXIT.device, help: '`lip doctor` tests the device and shows its limits' };
-  return undefined;
-};
-
 const describeBug = (e: unknown): string => {
   const stack = e instanceof Error ? (e.stack ?? e.message) : String(e);
   return [
@@ -75,12 +61,10 @@ export const run = async (args: readonly string[], commands: readonly Register[]
   } catch (thrown) {
     const e = asCliError(thrown);
     if (e instanceof CommanderError) return e.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const failure = userFailure(e);
-    if (failure) {
-      process.stderr.write(
-        `${c.red('lip:')} ${failure.message}\n${failure.help ? `  ${c.bold('help:')} ${failure.help}\n` : ''}`,
-      );
-      return failure.exitCode;
+    if (e instanceof CliError) {
+      const help = e.help ? `  ${c.bold('help:')} ${e.help}\n` : '';
+      process.stderr.write(`${c.red('lip:')} ${e.message}\n${help}`);
+      return e.exitCode;
     }
     process.stderr.write(`${c.red('lip:')} ${describeBug(e)}\n`);
     return EXIT.bug;
