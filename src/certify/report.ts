@@ -8,7 +8,7 @@ export const sparkline = (result: CertifiedAccuracy, width: number): string => {
   const end = curveEnd(result);
   return Array.from({ length: width }, (_, i) => {
     const share = certifiedShare(result.radii, (end * i) / width);
-    return share === 0 ? ' ' : BARS[Math.min(7, Math.floor(share * 8))];
+    return share === 0 ? ' ' : BARS[Math.ceil(share * 8) - 1];
   }).join('');
 };
 
