@@ -8,11 +8,14 @@ import type { Expr, LoopVar, MapKernel, ReduceKernel, Tiling } from '../ir/kerne
 import { walk } from '../ir/kernel.ts';
 
 /** Nanoseconds of one core for four lanes. */
-const COST = { load: 5, guard: 1.5, operation: 0.65, carry: 1.2, store: 11, thread: 60 };
-/** Bytes of machine code, how many of them a loop body may have, and the nanoseconds to compile one, spread over some 500 runs. */
-const CODE = { load: 230, guard: 60, operation: 20, carry: 40, limit: 36_000, compile: 10 };
+const COST = { load: 4, guard: 1, operation: 0.65, carry: 1.2, store: 11, thread: 60 };
+/**
+ * Bytes of machine code. A body that outgrows `cache` pays up to `miss` nanoseconds a byte and turn, all of it after `ramp` more;
+ * compiling a byte takes `compile` nanoseconds, spread over some 500 runs.
+ */
+const CODE = { load: 250, operation: 16, carry: 60, cache: 33_000, ramp: 8_000, miss: 0.02, compile: 10 };
 /** Bounds on the search: values carried from turn to turn, multiply-adds in one body, values of one variable in a tile. */
-const MAX_CARRIED = 128;
+const MAX_CARRIED = 144;
 const MAX_BODY = 640;
 const MAX_TILE = 16;
 /** Enough groups of four lanes to keep the cores of a small machine evenly busy. */
@@ -171,9 +174,9 @@ const tileReduce = (k: ReduceKernel): Tiling => {
         reached /= trips;
       }
       cost += n * (COST.load + (a.guarded ? COST.guard : 0)) * times;
-      if (times === turns) code += n * (CODE.load + (a.guarded ? CODE.guard : 0));
+      if (times === turns) code += n * CODE.load;
     }
-    if (code > CODE.limit && body > 1) return;
+    cost += turns * code * CODE.miss * Math.min(1, Math.max(0, code - CODE.cache) / CODE.ramp);
     const total = cost * Math.max(Math.ceil(threads / LANES), WANTED_GROUPS) + code * CODE.compile;
     if (total < best.cost) best = { cost: total, pick: [...pick] };
   };

@@ -51,7 +51,7 @@ describe('tiles for the software adapter', () => {
       [1000, 30, 3],
     ]) {
       for (const r of reduces(b => b.matmul(b.input('a', [m, k]), b.input('w', [k, n])))) {
-        expect(product(r.tiling.tile)).toBeLessThanOrEqual(128);
+        expect(product(r.tiling.tile)).toBeLessThanOrEqual(144);
         expect(product(r.tiling.tile) * product(r.tiling.unroll)).toBeLessThanOrEqual(640);
         for (const v of r.over) expect(v.extent % (r.tiling.unroll[v.name] ?? 1)).toBe(0);
         for (const v of r.out) expect(r.tiling.tile[v.name] ?? 1).toBeLessThanOrEqual(v.extent);
