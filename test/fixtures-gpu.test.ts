@@ -8,3 +8,8 @@ const gpu = useDevice();
 describe("the authors' reference cases in compiled kernels", () => {
   testReferenceCases(() => gpuEngine(gpu()));
 });
+
+// What hardware adapters get runs on the software adapter as well: correct, though slow.
+describe('the templates for hardware', () => {
+  testReferenceCases(() => gpuEngine(gpu(), 'gpu'), ['sll', 'aol', 'optim']);
+});
