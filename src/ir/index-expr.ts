@@ -77,6 +77,12 @@ export const constant = (value: number): Index => build([], value);
 export const variable = (name: string, extent: number): Index =>
   extent === 1 ? constant(0) : build([{ coeff: 1, atom: { kind: 'var', name, extent, key: name } }], 0);
 
+const single = (kind: 'div' | 'mod', of: Index, by: number): Index => {
+  const plain = of.terms.length === 1 && of.terms[0].coeff === 1 && of.offset === 0;
+  const key = `(${plain ? of.key : `(${of.key})`} ${kind === 'div' ? '/' : '%'} ${by})`;
+  return build([{ coeff: 1, atom: { kind, of, by, key } }], 0);
+};
+
 export const add = (a: Index, b: Index): Index =>
   b.terms.length === 0 ? build(a.terms, a.offset + b.offset) : normalise([...a.terms, ...b.terms], a.offset + b.offset);
 
@@ -104,48 +110,52 @@ const split = (a: Index, by: number): { whole: Index; rest: Index } | undefined 
   };
 };
 
-const coeffGcd = (a: Index, by: number): number => a.terms.reduce((g, t) => gcd(t.coeff, g), by);
+/** rest = unit·high + low with 0 ≤ low < unit, unit > 1 a divisor of `by`: then only `high` meets the division. */
+const coarsen = (rest: Index, by: number): { unit: number; high: Index; low: Index } | undefined => {
+  for (let count = rest.terms.length; count > 0; count--) {
+    const coarse = rest.terms.slice(0, count);
+    const unit = coarse.reduce((g, t) => gcd(t.coeff, g), by);
+    if (unit === 1) continue;
+    const offset = floorMod(rest.offset, unit);
+    const low = build(rest.terms.slice(count), offset);
+    if (low.min < 0 || low.max >= unit) continue;
+    const high = build(
+      coarse.map(t => ({ coeff: t.coeff / unit, atom: t.atom })),
+      (rest.offset - offset) / unit,
+    );
+    return { unit, high, low };
+  }
+  return undefined;
+};
 
 /** ⌊a / by⌋. Meaningful where a ≥ 0: code is emitted in unsigned arithmetic. */
 export const div = (a: Index, by: number): Index => {
   if (by === 1) return a;
   const s = split(a, by);
-  if (!s) return build([{ coeff: 1, atom: { kind: 'div', of: a, by, key: `((${a.key}) / ${by})` } }], 0);
+  if (!s) return single('div', a, by);
   const { whole, rest } = s;
   if (rest.max < by) return whole;
-  const g = coeffGcd(rest, by);
-  if (g > 1) {
-    const reduced = build(
-      rest.terms.map(t => ({ coeff: t.coeff / g, atom: t.atom })),
-      Math.floor(rest.offset / g),
-    );
-    return add(whole, div(reduced, by / g));
-  }
+  const c = coarsen(rest, by);
+  if (c) return add(whole, div(c.high, by / c.unit));
   const only =
     rest.terms.length === 1 && rest.offset === 0 && rest.terms[0].coeff === 1 ? rest.terms[0].atom : undefined;
   if (only?.kind === 'div') return add(whole, div(only.of, only.by * by));
-  return add(whole, build([{ coeff: 1, atom: { kind: 'div', of: rest, by, key: `((${rest.key}) / ${by})` } }], 0));
+  return add(whole, single('div', rest, by));
 };
 
 /** a mod by, where a ≥ 0. */
 export const mod = (a: Index, by: number): Index => {
   if (by === 1) return constant(0);
   const s = split(a, by);
-  if (!s) return build([{ coeff: 1, atom: { kind: 'mod', of: a, by, key: `((${a.key}) % ${by})` } }], 0);
+  if (!s) return single('mod', a, by);
   const { rest } = s;
   if (rest.max < by) return rest;
-  const g = coeffGcd(rest, by);
-  if (g > 1) {
-    const reduced = build(
-      rest.terms.map(t => ({ coeff: t.coeff / g, atom: t.atom })),
-      Math.floor(rest.offset / g),
-    );
-    return add(scale(mod(reduced, by / g), g), constant(rest.offset % g));
-  }
+  const c = coarsen(rest, by);
+  if (c) return add(scale(mod(c.high, by / c.unit), c.unit), c.low);
   const only =
     rest.terms.length === 1 && rest.offset === 0 && rest.terms[0].coeff === 1 ? rest.terms[0].atom : undefined;
   if (only?.kind === 'mod' && only.by % by === 0) return mod(only.of, by);
-  return build([{ coeff: 1, atom: { kind: 'mod', of: rest, by, key: `((${rest.key}) % ${by})` } }], 0);
+  return single('mod', rest, by);
 };
 
 /** Variables replaced by expressions, simplified anew. */
