@@ -12,9 +12,10 @@ import type {
   Target,
   Tiling,
 } from '../ir/kernel.ts';
-import { NO_TILING, rewrite, walk, workOf } from '../ir/kernel.ts';
+import { rewrite, walk, workOf } from '../ir/kernel.ts';
 import { loadEntry } from './expression.ts';
 import type { FusedGraph } from './fuse.ts';
+import { tileForGpu } from './tile-gpu.ts';
 import { tileForSoftware } from './tile-software.ts';
 
 type LoopKernel = MapKernel | ReduceKernel;
@@ -141,7 +142,7 @@ const splitReduction = (
 };
 
 const chooseTiling = (k: LoopKernel, target: Target): Tiling =>
-  target.profile === 'software' ? tileForSoftware(k) : { ...NO_TILING, order: k.out.map(v => v.name) };
+  target.profile === 'software' ? tileForSoftware(k) : tileForGpu(k);
 
 /** Lays every kernel over threads; adds the storages of partial sums. */
 export const schedule = (graph: FusedGraph, target: Target): FusedGraph => {
