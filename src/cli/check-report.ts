@@ -8,7 +8,7 @@ import { formatBound } from '../proof/derivation.ts';
 import { type Derivation, type RuleName, ruleOf } from '../proof/rules.ts';
 
 /** One layer of the report. `flops` per image and `rescalingFlops` per training step; a multiply-add is two operations. */
-export interface CheckedLayer extends Cost {
+interface CheckedLayer extends Cost {
   readonly path: string;
   readonly op: string;
   readonly shape: Shape;

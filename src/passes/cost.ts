@@ -50,9 +50,11 @@ const rescalingCost = (
       const { method } = r;
       if (map.kind === 'dense') return gramIteration(map.out, map.in, method.steps);
       switch (method.kind) {
-        case 'gram':
-          // The symbol, and complex Gram products, at every point of the grid: a complex product is four real ones.
-          return method.grid ** 2 * (4 * map.out * map.in * taps + 4 * gramIteration(map.out, map.in, method.steps));
+        case 'gram': {
+          // The symbol's two parts at every point of half the grid (the rest is conjugate); a complex Gram matrix is three real products.
+          const points = method.grid * (Math.floor(method.grid / 2) + 1);
+          return points * (4 * map.out * map.in * taps + 3 * gramIteration(map.out, map.in, method.steps));
+        }
         case 'operator':
           return gramIteration(map.out * result[0] * result[1], map.in * image[0] * image[1], method.steps);
         case 'reshaped':

@@ -21,7 +21,7 @@ import {
 } from '../ir/rational.ts';
 
 /** Slope interval of an elementwise function: every difference quotient lies in [low, high]. */
-export interface Slope {
+interface Slope {
   readonly low: Rational;
   readonly high: Rational;
 }
@@ -176,7 +176,7 @@ const need = (ok: boolean, rule: RuleName, why: string): void => {
 };
 
 const square = (a: Rational): Rational => mul(a, a);
-export const lipschitz = (squared: Rational): Judgement => ({ kind: 'lipschitz', squared });
+const lipschitz = (squared: Rational): Judgement => ({ kind: 'lipschitz', squared });
 const ONE_LIPSCHITZ = lipschitz(ONE);
 
 interface Instance {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Activation, Layer, LayerOp, LinearMap, Network, Param, Rescaling, Shape } from '../../src/ir/network.ts';
 import { add, ONE, type Rational, rational, ZERO } from '../../src/ir/rational.ts';
+import { GraphBuilder } from '../../src/ir/tensor.ts';
 import { layerCost } from '../../src/passes/cost.ts';
+import { lowerNetwork } from '../../src/passes/lower.ts';
 import { prove } from '../../src/passes/prove.ts';
 import { derivationToJson, formatBound, printDerivation } from '../../src/proof/derivation.ts';
 
@@ -273,6 +275,20 @@ describe('what is refused', () => {
     };
     expect(refusal(chain([head, { kind: 'activation', act: { kind: 'relu' } }]))[0].code).toBe('L0126');
   });
+});
+
+it('only what prove made can be lowered', () => {
+  const net = chain([residual(dense(6, 4), sll)]);
+  const b = new GraphBuilder();
+  const x = b.input('x', [1, 4]);
+  // Never called: that these lines do not type-check is the test, and `tsc` fails if they ever do.
+  const unproven = () => {
+    // @ts-expect-error a network
+    lowerNetwork(b, net, x, 'train');
+    // @ts-expect-error something that looks proven
+    lowerNetwork(b, { network: net, derivation: proven(net).derivation, squared: ONE, layers: [] }, x, 'train');
+  };
+  expect(unproven).toBeTypeOf('function');
 });
 
 describe('cost', () => {
