@@ -101,8 +101,8 @@ export const NAME_PAGES = {
   ),
   L0116: page(
     'a number with too many digits',
-    'Constants are exact, so their length grows with every operation. Numbers of more than 40,000 bits are refused.',
-    net('x[8]', 'center 1e9000 * 1e9000'),
+    'Constants are exact, so their length grows with every operation. Numbers of more than 4096 bits (about 1200 digits) are refused.',
+    net('x[8]', 'center 1e900 * 1e900'),
     net('x[8]', 'center 1e3 * 1e3'),
   ),
 } satisfies Readonly<Record<string, DiagnosticPage>>;

@@ -53,6 +53,7 @@ const factor = (c: CstNode): Expr | undefined => {
 const atom = (c: CstNode): Expr | undefined => {
   const number = tokens(c, 'Number')[0];
   if (number)
+    // A number that is too long to read has its own diagnostic.
     return { kind: 'number', value: parseDecimal(number.image) ?? ZERO, text: number.image, span: tokenSpan(number) };
   const string = tokens(c, 'String')[0];
   if (string) return { kind: 'string', value: string.image.slice(1, -1), span: tokenSpan(string) };

@@ -8,19 +8,17 @@ import {
   tokenMatcher,
 } from 'chevrotain';
 import type { Diagnostic, Span } from '../diagnostics.ts';
+import { parseDecimal } from '../ir/rational.ts';
 import type { Comment, Expr, FileNode, Item } from './ast.ts';
 import { buildExpression, buildItem } from './build-ast.ts';
 import { LipParser } from './grammar.ts';
+import { findExcess } from './nesting.ts';
 import { suggest } from './suggest.ts';
 import * as t from './tokens.ts';
 import { removeUnsupported } from './unsupported.ts';
 
 /** UTF-16 units of source text. The largest network of the paper is written in 600. */
 export const MAX_SOURCE = 1_000_000;
-/** Brackets and braces open at one place. */
-const MAX_DEPTH = 200;
-/** Operators that follow each other without a bracket or a new line between them. */
-const MAX_OPERATORS = 1000;
 /** After this many findings the rest is not worth reading. */
 const MAX_DIAGNOSTICS = 50;
 
@@ -98,36 +96,6 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
   return failure('L0003', span, message, help);
 };
 
-/** The first place where nesting is deeper, or a chain of operators longer, than recursion in this compiler may follow. */
-const findExcess = (tokens: readonly IToken[]): Diagnostic | undefined => {
-  let depth = 0;
-  let operators = 0;
-  for (const token of tokens) {
-    const type = token.tokenType;
-    if (type === t.LBrace || type === t.LParen || type === t.LBracket) {
-      depth++;
-      operators = 0;
-    } else if (CLOSING.includes(type)) depth = Math.max(0, depth - 1);
-    else if (type === t.Newline || type === t.Comma) operators = 0;
-    else if (type === t.Plus || type === t.Minus || type === t.Times || type === t.Divide) operators++;
-    if (depth > MAX_DEPTH)
-      return failure(
-        'L0004',
-        spanOf(token),
-        `more than ${MAX_DEPTH} brackets are open here`,
-        'flatten the nesting: `repeat N { … }` says the same thing many times',
-      );
-    if (operators > MAX_OPERATORS)
-      return failure(
-        'L0004',
-        spanOf(token),
-        `more than ${MAX_OPERATORS} operators in one expression`,
-        'write the result of the computation instead',
-      );
-  }
-  return undefined;
-};
-
 const tokenize = (source: string): { tokens: IToken[]; comments: Comment[] } => {
   const lexed = t.lexer.tokenize(source);
   const comments = (lexed.groups.comments ?? []).map((c): Comment => {
@@ -137,8 +105,11 @@ const tokenize = (source: string): { tokens: IToken[]; comments: Comment[] } => 
   return { tokens: lexed.tokens, comments };
 };
 
-/** Reports and drops what is no token of the language. */
-const dropStrays = (tokens: readonly IToken[]): { tokens: IToken[]; diagnostics: Diagnostic[] } => {
+/** Digits of a number as written; reading a rational takes time quadratic in them. */
+const MAX_DIGITS = 1000;
+
+/** Reports what the lexer could not make a good token of, and drops it where the rest reads better without. */
+const checkTokens = (tokens: readonly IToken[]): { tokens: IToken[]; diagnostics: Diagnostic[] } => {
   const diagnostics: Diagnostic[] = [];
   const kept: IToken[] = [];
   let strayEnd = -1;
@@ -155,6 +126,10 @@ const dropStrays = (tokens: readonly IToken[]): { tokens: IToken[]; diagnostics:
     }
     if (tokenMatcher(token, t.OpenString))
       diagnostics.push(failure('L0006', span, 'this string has no closing `"` on its line', 'write `"…"`'));
+    if (tokenMatcher(token, t.NumberLiteral) && (token.image.length > MAX_DIGITS || !parseDecimal(token.image))) {
+      const message = `${quote(token.image)} has more than ${MAX_DIGITS} digits, or an exponent of more than four`;
+      diagnostics.push(failure('L0116', span, message, 'write the number with fewer digits'));
+    }
     kept.push(token);
   }
   return { tokens: kept, diagnostics };
@@ -209,7 +184,7 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
   }
   const { tokens, comments } = tokenize(source);
   const lines = removeUnsupported(t.insertNewlines(tokens));
-  const clean = dropStrays(lines.tokens);
+  const clean = checkTokens(lines.tokens);
   const diagnostics = [...lines.diagnostics, ...clean.diagnostics];
   const excess = findExcess(clean.tokens);
   if (excess) return { file: emptyFile(source), diagnostics: tidy([...diagnostics, excess], source) };
@@ -236,7 +211,7 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
 
 /** Parses one expression, as given on the command line to `--by` and `--set`. */
 export const parseExpression = (source: string): { expression?: Expr; diagnostics: Diagnostic[] } => {
-  const { tokens, diagnostics } = dropStrays(tokenize(source.slice(0, MAX_SOURCE)).tokens);
+  const { tokens, diagnostics } = checkTokens(tokenize(source.slice(0, MAX_SOURCE)).tokens);
   const excess = findExcess(tokens);
   if (excess) return { diagnostics: [excess] };
   parser.input = tokens;

@@ -11,12 +11,15 @@ export interface Scope {
   readonly values: ReadonlyMap<string, Rational>;
 }
 
+/** After this many findings the rest is not worth reading. */
+const MAX_DIAGNOSTICS = 100;
+
 /** Collects diagnostics; the same finding at the same place (a repeated block) counts once. */
 export const createReporter = (diagnostics: Diagnostic[]): Scope['report'] => {
   const seen = new Set<string>();
   return (code, span, message, help) => {
     const key = `${code} ${span.start} ${span.end}`;
-    if (!seen.has(key)) {
+    if (!seen.has(key) && diagnostics.length < MAX_DIAGNOSTICS) {
       seen.add(key);
       diagnostics.push({ code, severity: 'error', message, span, ...(help ? { help } : {}) });
     }
@@ -36,8 +39,8 @@ export interface Value {
   readonly approx: number;
 }
 
-/** Numerators and denominators longer than this are a mistake, and would take long to compute with. */
-const MAX_BITS = 40_000;
+/** Numerators and denominators longer than this are a mistake, and exact arithmetic with them would take long. */
+const MAX_BITS = 4096;
 const MAX_HEX = MAX_BITS / 4;
 
 const exactly = (r: Rational): Value => ({ exact: r, approx: q.toNumber(r) });

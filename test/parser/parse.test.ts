@@ -165,6 +165,29 @@ describe('limits', () => {
     for (const op of ['+ 1', '* 1', '-'])
       expect(body(`dense 1 ${` ${op}`.repeat(100_000)} 1`).diagnostics.map(d => d.code)).toContain('L0004');
   });
+  test('long chains hidden in brackets', () => {
+    const sources = [
+      `1 ${'+ (1) '.repeat(100_000)}`,
+      `${'('.repeat(150)}1${' + 1'.repeat(900)}${')'.repeat(150)}${' + 1'.repeat(900)}`,
+      `${'('.repeat(150)}${'1 + 1)'.repeat(150)}${' * 2'.repeat(990)}`,
+    ];
+    for (const e of sources) {
+      const { file, diagnostics } = body(`input x[2]\n dense ${e}`);
+      expect(diagnostics.map(d => d.code)).toEqual(['L0004']);
+      expect(resolve(file, { by: 'aol' }).diagnostics).toEqual([]);
+    }
+  });
+  test('many short expressions are no long one', () => {
+    expect(body(`center [${'36/255 + 1, '.repeat(2000)}0]\nrelu`).diagnostics).toEqual([]);
+    expect(body('dense 1 + 2 - (3 + 4)\n'.repeat(2000)).diagnostics).toEqual([]);
+    expect(body(`${'repeat 1 + 1 { dense 1 + 1 }\n'.repeat(2000)}`).diagnostics).toEqual([]);
+  });
+  test('numbers that take long to read', () => {
+    const start = performance.now();
+    for (const n of ['9'.repeat(900_000), `0.${'3'.repeat(900_000)}`, '1e99999', '1e-99999999'])
+      expect(body(`dense ${n}`).diagnostics.map(d => d.code)).toEqual(['L0116']);
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
   test('nesting within the limit is followed to the end', () => {
     const source = `network N { input x[4]\n dense ${'('.repeat(150)}${'-(-'.repeat(20)}4${')'.repeat(170)}\n }`;
     const { file, diagnostics } = parse(source);

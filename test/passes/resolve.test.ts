@@ -260,9 +260,14 @@ describe('sizes that are none', () => {
     ]);
   });
   test('numbers that take long to compute with', () => {
-    const e = Array(400).fill('1e9999').join(' * ');
+    const e = Array(400).fill('1e900').join(' * ');
     expect(compile(inNet(`input x[2]\n dense ${e}`)).diagnostics.map(d => d.code)).toEqual(['L0116']);
   });
+});
+
+test('a file of errors only gives a bounded list', () => {
+  const { diagnostics } = compile(inNet(`input x[2]\n${'dens 3\n'.repeat(5000)}`));
+  expect(diagnostics.length).toBe(100);
 });
 
 describe('limits', () => {
