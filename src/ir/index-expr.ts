@@ -160,15 +160,21 @@ export const mod = (a: Index, by: number): Index => {
 
 /** Variables replaced by expressions, simplified anew. */
 export const substitute = (a: Index, values: ReadonlyMap<string, Index>): Index => {
-  let out = constant(a.offset);
-  for (const { coeff, atom } of a.terms) {
+  const terms: Term[] = [];
+  let offset = a.offset;
+  for (const term of a.terms) {
+    const { coeff, atom } = term;
     const value =
       atom.kind === 'var'
-        ? (values.get(atom.name) ?? build([{ coeff: 1, atom }], 0))
+        ? values.get(atom.name)
         : (atom.kind === 'div' ? div : mod)(substitute(atom.of, values), atom.by);
-    out = add(out, scale(value, coeff));
+    if (!value) terms.push(term);
+    else {
+      offset += coeff * value.offset;
+      for (const t of value.terms) terms.push({ coeff: coeff * t.coeff, atom: t.atom });
+    }
   }
-  return out;
+  return normalise(terms, offset);
 };
 
 /** Row-major position of a multi-index. */
