@@ -96,7 +96,7 @@ export interface TrainRun {
 export const trainProgram = async (run: TrainRun): Promise<TrainResult> => {
   const { program, recipe, data, gpu, path } = run;
   const proven = provenOf(program, recipe.network);
-  const problem = augmentationProblem(recipe.augment, proven.network.input.shape);
+  const problem = augmentationProblem(recipe.augment, data.shape);
   if (problem !== undefined) throw new InputFileError(problem, 'change `augment` in the train block');
   prepareFolder(dirname(path));
   const checkpoint = run.resume === undefined ? undefined : loadCheckpoint(run.resume);

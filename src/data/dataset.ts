@@ -36,13 +36,6 @@ export const copyImage = (data: Dataset, index: number, out: Float32Array, offse
   for (let i = 0, at = index * n; i < n; i++, at++) out[offset + i] = BYTE[images[at]];
 };
 
-/** The first `count` images of `data` (all of them when there are fewer). */
-export const firstImages = (data: Dataset, count: number): Dataset => ({
-  ...data,
-  images: data.images.subarray(0, count * elements(data.shape)),
-  labels: data.labels.subarray(0, count),
-});
-
 const extremes = (data: Dataset): readonly [number, number] => {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;

@@ -6,7 +6,7 @@ import { readPlainOrGzip } from './read-input-file.ts';
  * The IDX format of MNIST (LeCun, Cortes, Burges): two zero bytes, the element type (0x08: unsigned byte), the number of axes, each
  * extent as a big-endian 32-bit integer, then the entries in row-major order.
  */
-export const parseIdx = (bytes: Uint8Array, path: string, axes: number): { shape: number[]; data: Uint8Array } => {
+const parseIdx = (bytes: Uint8Array, path: string, axes: number): { shape: number[]; data: Uint8Array } => {
   const fail = (problem: string): never => {
     throw new InputFileError(`${path}: ${problem}`, 'this should be an IDX file of unsigned bytes, plain or gzipped');
   };
