@@ -4,6 +4,7 @@ import { register as certify } from './commands/certify.ts';
 import { register as check } from './commands/check.ts';
 import { register as doctor } from './commands/doctor.ts';
 import { register as explain } from './commands/explain.ts';
+import { register as fmt } from './commands/fmt.ts';
 import { register as start } from './commands/start.ts';
 import { register as train } from './commands/train.ts';
 import { run } from './run.ts';
@@ -14,4 +15,4 @@ process.stdout.on('error', (e: NodeJS.ErrnoException) => {
   process.exit(0);
 });
 
-process.exitCode = await run(process.argv.slice(2), [start, check, explain, train, certify, build, doctor]);
+process.exitCode = await run(process.argv.slice(2), [start, check, explain, train, certify, build, fmt, doctor]);

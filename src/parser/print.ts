@@ -1,4 +1,4 @@
-/** AST → canonical text, with its comments. `parse(print(parse(s)))` is `parse(s)` up to spans and comments. */
+/** AST → canonical text, with its comments. `parse(print(parse(s)))` is `parse(s)` up to spans. */
 import type { Span } from '../diagnostics.ts';
 import type { Arg, Clause, Expr, FileNode, Item, Statement } from './ast.ts';
 
@@ -50,95 +50,231 @@ const printArgs = (args: readonly Arg[]): string => args.map(printArg).join(', '
 const printClauses = (clauses: readonly Clause[]): string =>
   clauses.map(c => ` ${c.word} ${printExpr(c.value)}`).join('');
 
+/** What `{` or the end of the line follows. */
 const printStatementHead = (st: Statement): string =>
   `${st.residual ? 'residual ' : ''}${st.name.text}${st.args.length > 0 ? ` ${printArgs(st.args)}` : ''}${printClauses(st.clauses)}`;
 
 const printItemHead = (item: Item): string =>
   `${item.keyword} ${item.name.text}${item.params.length > 0 ? `(${printArgs(item.params)})` : ''}${printClauses(item.clauses)}`;
 
-/** `repeat N { residual conv hidden = 5 }` stays on one line up to this width. */
-const MAX_INLINE = 100;
+/** Columns. Longer statements are broken after a comma. */
+const MAX_WIDTH = 100;
+
+/** A line of output; one without code is a comment of its own, or empty. */
+interface Line {
+  readonly depth: number;
+  readonly code: string;
+  comment: string;
+}
+
+/** Aligns the comments behind neighbouring lines of one block. */
+const layOut = (lines: readonly Line[]): string => {
+  const text = (l: Line): string => `${INDENT.repeat(l.depth)}${l.code}`;
+  const out: string[] = [];
+  for (let i = 0; i < lines.length; ) {
+    let end = i + 1;
+    if (lines[i].code !== '')
+      while (end < lines.length && lines[end].code !== '' && lines[end].depth === lines[i].depth) end++;
+    const section = lines.slice(i, end);
+    const column = Math.max(0, ...section.map(l => (l.comment === '' ? 0 : [...text(l)].length)));
+    for (const l of section) {
+      if (l.code === '') out.push(l.comment === '' ? '' : `${INDENT.repeat(l.depth)}${l.comment}`);
+      else if (l.comment === '') out.push(text(l));
+      else out.push(`${text(l)}${' '.repeat(column - [...text(l)].length)}  ${l.comment}`);
+    }
+    i = end;
+  }
+  return out.map(l => `${l}\n`).join('');
+};
+
+/** Where a line of code may end: after the commas outside of strings, with the number of brackets open there. */
+const breaks = (code: string): readonly { readonly at: number; readonly depth: number }[] => {
+  const found: { at: number; depth: number }[] = [];
+  let depth = 0;
+  let quoted = false;
+  for (let i = 0; i < code.length; i++) {
+    const c = code[i];
+    if (c === '"') quoted = !quoted;
+    else if (quoted) continue;
+    else if (c === '(' || c === '[') depth++;
+    else if (c === ')' || c === ']') depth--;
+    else if (c === ',') found.push({ at: i + 1, depth });
+  }
+  return found;
+};
+
+/** Breaks code after the outermost comma that keeps its first line within `width`, and what follows within `restWidth`. */
+const wrap = (code: string, width: number, restWidth: number): readonly string[] => {
+  if (code.length <= width) return [code];
+  const all = breaks(code).filter(b => b.at < code.length);
+  const fitting = all.filter(b => b.at <= width);
+  const least = Math.min(...fitting.map(b => b.depth));
+  const cut = fitting.findLast(b => b.depth === least) ?? all[0];
+  if (!cut) return [code];
+  return [code.slice(0, cut.at), ...wrap(code.slice(cut.at).trimStart(), restWidth, restWidth)];
+};
+
+/** True when a line ends between the two places. */
+const apartIn = (source: string, from: number, to: number): boolean => /[\r\n]/.test(source.slice(from, to));
+
+/** True when the last line above `offset` that is not the one it stands in is empty. */
+const blankAbove = (source: string, offset: number): boolean => {
+  let ends = 0;
+  for (let i = offset - 1; i >= 0 && /\s/.test(source[i]); i--)
+    if (source[i] === '\n' || (source[i] === '\r' && source[i + 1] !== '\n')) ends++;
+  return ends > 1;
+};
+
+/** Offset where the line of `offset` ends. */
+const lineEnd = (source: string, offset: number): number => {
+  const length = source.slice(offset).search(/[\r\n]/);
+  return length < 0 ? source.length : offset + length;
+};
+
+/** Statements that share a line of the source, `epochs 5, batch 64`, stay together. A statement with a block stands alone. */
+const sharedLines = (body: readonly Statement[], source: string): readonly (readonly Statement[])[] => {
+  const groups: Statement[][] = [];
+  body.forEach((st, i) => {
+    const before = body[i - 1];
+    const joined = before && !before.body && !st.body && !apartIn(source, before.span.end, st.span.start);
+    if (joined) groups.at(-1)!.push(st);
+    else groups.push([st]);
+  });
+  return groups;
+};
+
+/** A piece of a statement or header that gets a line of its own when comments stand between the pieces. */
+interface Piece {
+  readonly code: string;
+  readonly span: Span;
+  readonly depth: number;
+}
+
+/** A statement by its arguments. */
+const piecesOf = (st: Statement, depth: number): readonly Piece[] => {
+  if (st.args.length < 2) return [{ code: printStatementHead(st), span: st.span, depth }];
+  const last = st.args.length - 1;
+  const name = `${st.residual ? 'residual ' : ''}${st.name.text}`;
+  return st.args.map((a, i) => ({
+    code: `${i === 0 ? `${name} ` : ''}${printArg(a)}${i < last ? ',' : printClauses(st.clauses)}`,
+    span: { start: i === 0 ? st.span.start : a.span.start, end: i === last ? st.span.end : a.span.end },
+    depth: i === 0 ? depth : depth + 1,
+  }));
+};
 
 /**
- * The file in canonical form: two spaces a level, one statement a line. A comment keeps its place: behind the line it stands in, or on a
- * line of its own before what follows it. Empty lines between statements become one. `file` must be what `parse(source)` gave, without
- * diagnostics.
+ * The file in canonical form: two spaces a level, lines of at most 100 columns where commas allow, comments behind neighbouring lines
+ * aligned. Line breaks between statements are the author's, and so are empty lines, but for more than one. A comment stays behind or above
+ * what it stands behind or above. `file` must be what `parse(source)` gave, without diagnostics.
  */
 export const print = (file: FileNode, source: string): string => {
   const { comments } = file;
-  const lines: string[] = [];
+  const lines: Line[] = [];
   let next = 0;
 
-  const line = (indent: number, text: string): number => lines.push(`${INDENT.repeat(indent)}${text}`);
+  const line = (depth: number, code: string): number => lines.push({ depth, code, comment: '' });
   const blank = (): void => {
-    if (lines.length > 0 && lines.at(-1) !== '') lines.push('');
+    const last = lines.at(-1);
+    if (last && (last.code !== '' || last.comment !== '')) line(0, '');
   };
-  const blankBefore = (offset: number): boolean =>
-    /(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)\s*$/.test(source.slice(Math.max(0, offset - 500), offset));
+  const commentedBefore = (offset: number): boolean => next < comments.length && comments[next].span.start < offset;
 
   /** Prints the comments that begin before `offset`, each on its own line. */
-  const commentsBefore = (indent: number, offset: number, mayBeApart: boolean): void => {
-    for (let apart = mayBeApart; next < comments.length && comments[next].span.start < offset; apart = true) {
+  const commentsBefore = (depth: number, offset: number, mayBeApart: boolean): void => {
+    for (let apart = mayBeApart; commentedBefore(offset); apart = true) {
       const c = comments[next++];
-      if (apart && blankBefore(c.span.start)) blank();
-      line(indent, c.text.trimEnd());
+      if (apart && blankAbove(source, c.span.start)) blank();
+      lines.push({ depth, code: '', comment: c.text.trimEnd() });
     }
   };
 
-  /** Puts the next comment behind the last line, if it stands in the line of the source where that ended and before `limit`. */
+  /** Puts the next comment behind the last line, if it begins before `limit` and stands behind something. */
   const commentBehind = (limit: number): void => {
     const c = comments[next];
     if (!c || c.ownLine || c.span.start >= limit) return;
     next++;
-    lines[lines.length - 1] += `  ${c.text.trimEnd()}`;
+    lines.at(-1)!.comment = c.text.trimEnd();
   };
 
-  const restOfLine = (offset: number): number => {
-    const end = source.slice(offset).search(/[\r\n]/);
-    return end < 0 ? source.length : offset + end;
+  const code = (depth: number, text: string): void => {
+    const width = MAX_WIDTH - INDENT.length * depth;
+    const [first, ...rest] = wrap(text, width, width - INDENT.length);
+    line(depth, first);
+    for (const part of rest) line(depth + 1, part);
   };
 
-  const finish = (indent: number, text: string, end: number): void => {
-    commentsBefore(indent, end, false);
-    line(indent, text);
-    commentBehind(restOfLine(end));
-  };
-
-  const block = (indent: number, header: string, body: readonly Statement[], span: Span): void => {
-    line(indent, `${header} {`);
-    commentBehind(body[0]?.span.start ?? span.end);
-    body.forEach((st, i) => {
-      commentsBefore(indent + 1, st.span.start, i > 0);
-      if (i > 0 && blankBefore(st.span.start)) blank();
-      statement(indent + 1, st);
+  /** Each on its own line, with the comments that stand above, in or behind it. */
+  const pieces = (all: readonly Piece[]): void => {
+    all.forEach((p, i) => {
+      commentsBefore(p.depth, p.span.end, false);
+      code(p.depth, p.code);
+      commentBehind(Math.min(lineEnd(source, p.span.end), all[i + 1]?.span.start ?? source.length));
     });
-    commentsBefore(indent + 1, span.end, body.length > 0);
-    line(indent, '}');
-    commentBehind(restOfLine(span.end));
   };
 
-  const statement = (indent: number, st: Statement): void => {
-    const head = printStatementHead(st);
-    if (!st.body) {
-      finish(indent, head, st.span.end);
+  /** Code on one line as in the source, unless comments stand inside or it is too long. */
+  const group = (depth: number, statements: readonly Statement[]): void => {
+    const end = statements.at(-1)!.span.end;
+    const together = statements.map(printStatementHead).join(', ');
+    const fits = statements.length === 1 || INDENT.length * depth + together.length <= MAX_WIDTH;
+    if (commentedBefore(end)) pieces(statements.flatMap(st => piecesOf(st, depth)));
+    else {
+      if (fits) code(depth, together);
+      else for (const st of statements) code(depth, printStatementHead(st));
+      commentBehind(lineEnd(source, end));
+    }
+  };
+
+  const block = (depth: number, body: readonly Statement[], span: Span): void => {
+    commentBehind(body[0]?.span.start ?? span.end);
+    sharedLines(body, source).forEach((statements, i) => {
+      const [first] = statements;
+      commentsBefore(depth + 1, first.span.start, i > 0);
+      if (i > 0 && blankAbove(source, first.span.start)) blank();
+      if (first.body) withBody(depth + 1, printStatementHead(first), first.body, first.span);
+      else group(depth + 1, statements);
+    });
+    commentsBefore(depth + 1, span.end, body.length > 0);
+    line(depth, '}');
+    commentBehind(lineEnd(source, span.end));
+  };
+
+  const withBody = (depth: number, head: string, body: readonly Statement[], span: Span): void => {
+    const inside = body.map(printStatementHead).join(', ');
+    const inline = body.length === 0 ? `${head} {}` : `${head} { ${inside} }`;
+    const plain =
+      !commentedBefore(span.end) && !body.some(st => st.body) && !apartIn(source, openBrace(body, span), span.end);
+    if (plain && INDENT.length * depth + inline.length <= MAX_WIDTH) {
+      line(depth, inline);
+      commentBehind(lineEnd(source, span.end));
       return;
     }
-    const [only, ...more] = st.body;
-    const inline = only && !only.body && more.length === 0 ? `${head} { ${printStatementHead(only)} }` : undefined;
-    const commented = next < comments.length && comments[next].span.start < st.span.end;
-    if (inline !== undefined && !commented && 2 * indent + inline.length <= MAX_INLINE)
-      finish(indent, inline, st.span.end);
-    else block(indent, head, st.body, st.span);
+    code(depth, `${head} {`);
+    block(depth, body, span);
   };
 
-  file.items.forEach((item, i) => {
+  /** The brace before the first statement; of an empty block, the last before its end. */
+  const openBrace = (body: readonly Statement[], span: Span): number =>
+    source.lastIndexOf('{', body[0] ? body[0].span.start : span.end);
+
+  const item = (it: Item): void => {
+    const last = it.params.at(-1);
+    if (last && commentedBefore(last.span.end)) {
+      line(0, `${it.keyword} ${it.name.text}(`);
+      pieces(it.params.map(p => ({ code: `${printArg(p)}${p === last ? '' : ','}`, span: p.span, depth: 1 })));
+      const rest = `)${printClauses(it.clauses)}`;
+      if (it.body) withBody(0, rest, it.body, it.span);
+      else pieces([{ code: rest, span: it.span, depth: 0 }]);
+    } else if (it.body) withBody(0, printItemHead(it), it.body, it.span);
+    else pieces([{ code: printItemHead(it), span: it.span, depth: 0 }]);
+  };
+
+  file.items.forEach((it, i) => {
     if (i > 0) blank();
-    commentsBefore(0, item.span.start, i > 0);
-    if (blankBefore(item.span.start)) blank();
-    const head = printItemHead(item);
-    if (item.body) block(0, head, item.body, item.span);
-    else finish(0, head, item.span.end);
+    commentsBefore(0, it.span.start, i > 0);
+    if (blankAbove(source, it.span.start)) blank();
+    item(it);
   });
   commentsBefore(0, source.length + 1, true);
-  return lines.length > 0 ? `${lines.join('\n')}\n` : '';
+  return layOut(lines);
 };

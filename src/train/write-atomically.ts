@@ -2,6 +2,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  fchmodSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -30,9 +31,10 @@ export const prepareFolder = (folder: string): void => {
 
 /**
  * Writes `bytes` to `path` so that a crash at any moment leaves the old file or the new one, never a part: a temporary file in the
- * same folder (created when missing), flushed to disk, renamed over the old one, and the folder flushed so that the rename lasts. Throws InputFileError.
+ * same folder (created when missing), flushed to disk, renamed over the old one, and the folder flushed so that the rename lasts. `mode`
+ * are its permissions. Throws InputFileError.
  */
-export const writeAtomically = (path: string, bytes: Uint8Array | string): void => {
+export const writeAtomically = (path: string, bytes: Uint8Array | string, mode?: number): void => {
   const folder = dirname(path);
   prepareFolder(folder);
   const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`);
@@ -40,6 +42,7 @@ export const writeAtomically = (path: string, bytes: Uint8Array | string): void 
   try {
     const file = openSync(temporary, 'w');
     try {
+      if (mode !== undefined) fchmodSync(file, mode);
       for (let at = 0; at < data.length; ) at += writeSync(file, data, at);
       fsyncSync(file);
     } finally {

@@ -28,7 +28,7 @@ describe.each(readdirSync(examples).filter(f => f.endsWith('.lip')))('examples/%
   });
 });
 
-test('puts one statement on a line, and a comment where it was', () => {
+test('spaces evenly, keeps lines and empty lines as they are, and comments where they were', () => {
   const source = `// head
 
 network   N ( a=1,b = 2*a )by sll{ // net
@@ -55,20 +55,20 @@ network N(a = 1, b = 2 * a) by sll {  // net
   input x[8] in [0, 1]  // where it starts
   // before
 
-  // inside
-  dense a + (b - 1) - (2 - 3), bias = false, side = out
-  repeat 2 { residual dense hidden = -(-4), act = leaky_relu(1/10) }
+  dense a + (b - 1) - (2 - 3),
+    bias = false,
+    // inside
+    side = out
+  repeat 2 {
+    residual dense hidden = -(-4), act = leaky_relu(1/10)
+  }
   repeat 2 {  // why
     relu
   }
   // last
 }
 
-train N on idx("x y") {
-  epochs 1
-  batch 2
-  seed 3
-}
+train N on idx("x y") { epochs 1, batch 2, seed 3 }
 // end
 `);
 });
@@ -84,4 +84,46 @@ test('brackets survive only where they matter', () => {
   expect(expr('-(1 + 2)')).toBe('-(1 + 2)');
   expect(expr('(-1) * 2')).toBe('-1 * 2');
   expect(expr('2 * (-1)')).toBe('2 * -1');
+});
+
+test('aligns the comments behind neighbouring lines of one block', () => {
+  expect(
+    reprint(`network N(
+  a = 1,// first
+  width = 22 // second
+) by sll { // net
+  input x[8] // in
+  repeat 2 { relu }
+  dense width // wide
+
+  head a // out
+}
+`),
+  ).toBe(`network N(
+  a = 1,      // first
+  width = 22  // second
+) by sll {  // net
+  input x[8]   // in
+  repeat 2 { relu }
+  dense width  // wide
+
+  head a  // out
+}
+`);
+});
+
+test('breaks what is too long after the outermost commas', () => {
+  const long = Array.from({ length: 40 }, (_, i) => `0.${1000 + i}`).join(', ');
+  const printed = reprint(`network N {
+  input x[40]
+  center [${long}]
+}
+train N on mnist { epochs 1, batch 256, seed 1, loss cross_entropy(offset = 1, temperature = 1/4), augment crop(4, reflect), flip, jitter(brightness = 0.1, contrast = [0.5, 2], saturation = [0.3, 2], hue = 0.02) }
+`);
+  expect(Math.max(...printed.split('\n').map(l => l.length))).toBeLessThanOrEqual(100);
+  expect(printed).toContain(`
+  augment crop(4, reflect), flip,
+    jitter(brightness = 0.1, contrast = [0.5, 2], saturation = [0.3, 2], hue = 0.02)
+`);
+  expect(reprint(printed)).toBe(printed);
 });
