@@ -200,7 +200,8 @@ export const fuse = (source: TensorGraph, limits: TargetLimits): FusedGraph => {
   for (const [name, id] of graph.outputs) {
     const root = base(graph, id);
     const { shape } = graph.nodes[id];
-    if (isLeaf(graph.nodes[root])) {
+    if (graph.nodes[root].op.kind === 'literal') outputs.set(name, { storage: root, shape });
+    else if (isLeaf(graph.nodes[root])) {
       const copy = nextStorage++;
       storages.set(copy, { id: copy, role: 'output', shape });
       kernels.push(copyKernel(root, copy, size(shape), name));
@@ -230,8 +231,7 @@ export const fuse = (source: TensorGraph, limits: TargetLimits): FusedGraph => {
   }
   const placed = placeUpdates(kernels, updates, storages, limits);
   const used = new Set(placed.flatMap(k => [...reads(k), ...writes(k)]));
-  const kept = [...storages].filter(
-    ([id, s]) => used.has(id) || s.role === 'input' || s.role === 'param' || s.role === 'output',
-  );
+  for (const o of outputs.values()) used.add(o.storage);
+  const kept = [...storages].filter(([id, s]) => used.has(id) || s.role === 'input' || s.role === 'param');
   return { storages: new Map(kept), kernels: placed, inputs, params, outputs };
 };
