@@ -142,6 +142,24 @@ const buildStatement = (c: CstNode): Statement | undefined => {
   };
 };
 
+export interface Surplus {
+  readonly token: IToken;
+  /** The rule of the grammar whose end it follows. */
+  readonly behind: string;
+}
+
+/** The first token of each `surplus` in the tree. */
+export const findSurplus = (c: CstNode): Surplus[] =>
+  Object.values(c.children).flatMap(children =>
+    children.filter(isNode).flatMap(child =>
+      child.name === 'surplus'
+        ? tokens(child, 'token')
+            .slice(0, 1)
+            .map(token => ({ token, behind: c.name }))
+        : findSurplus(child),
+    ),
+  );
+
 export const buildItem = (c: CstNode): Item | undefined => {
   const keyword = tokens(c, 'keyword')[0];
   const name = tokens(c, 'name')[0];

@@ -1,6 +1,23 @@
 /** The grammar, in chevrotain's notation. `Newline` tokens separate the statements of a block (see `insertNewlines`). */
-import { CstParser, type IParserErrorMessageProvider, type IToken, tokenMatcher } from 'chevrotain';
+import { CstParser, type IParserErrorMessageProvider, type IToken, type TokenType, tokenMatcher } from 'chevrotain';
 import * as t from './tokens.ts';
+
+/** All that can neither end nor separate statements, nor open or close a block. */
+const SURPLUS: readonly TokenType[] = [
+  ...t.KEYWORDS.filter(k => !t.ITEM_KEYWORDS.includes(k)),
+  t.Identifier,
+  t.NumberLiteral,
+  t.StringLiteral,
+  t.LParen,
+  t.RParen,
+  t.LBracket,
+  t.RBracket,
+  t.Equals,
+  t.Plus,
+  t.Minus,
+  t.Times,
+  t.Divide,
+];
 
 export class LipParser extends CstParser {
   constructor(errorMessageProvider: IParserErrorMessageProvider) {
@@ -45,8 +62,9 @@ export class LipParser extends CstParser {
       this.OPTION2(() => this.SUBRULE(this.args, { ARGS: [true] }));
       this.CONSUME(t.RParen);
     });
-    this.MANY(() => this.SUBRULE(this.clause));
-    this.OPTION3(() => this.SUBRULE(this.block));
+    this.MANY({ MAX_LOOKAHEAD: 1, DEF: () => this.SUBRULE(this.clause) });
+    this.OPTION3(() => this.SUBRULE(this.surplus));
+    this.OPTION4(() => this.SUBRULE(this.block));
   });
 
   private block = this.RULE('block', () => {
@@ -76,9 +94,19 @@ export class LipParser extends CstParser {
       { ALT: () => this.CONSUME(t.Identifier, { LABEL: 'name' }) },
       { ALT: () => this.CONSUME(t.Budget, { LABEL: 'name' }) },
     ]);
-    this.OPTION2(() => this.SUBRULE(this.args, { ARGS: [false] }));
-    this.MANY(() => this.SUBRULE(this.clause));
-    this.OPTION3(() => this.SUBRULE(this.block));
+    // One token decides: `surplus` only gets what cannot be an argument or a clause.
+    this.OPTION2({ MAX_LOOKAHEAD: 1, DEF: () => this.SUBRULE(this.args, { ARGS: [false] }) });
+    this.MANY({ MAX_LOOKAHEAD: 1, DEF: () => this.SUBRULE(this.clause) });
+    this.OPTION3(() => this.SUBRULE(this.surplus));
+    this.OPTION4(() => this.SUBRULE(this.block));
+  });
+
+  /** What stands behind a complete statement is an error. Read here, so that the block behind it is still the statement's own. */
+  private surplus = this.RULE('surplus', () => {
+    this.OR(SURPLUS.map(type => ({ ALT: () => this.consume(0, type, { LABEL: 'token' }) })));
+    this.MANY(() =>
+      this.OR2([...SURPLUS, t.Comma].map(type => ({ ALT: () => this.consume(1, type, { LABEL: 'token' }) }))),
+    );
   });
 
   private clause = this.RULE('clause', () => {

@@ -10,7 +10,7 @@ import {
 import type { Diagnostic, Span } from '../diagnostics.ts';
 import { parseDecimal } from '../ir/rational.ts';
 import type { Comment, Expr, FileNode, Item } from './ast.ts';
-import { buildExpression, buildItem } from './build-ast.ts';
+import { buildExpression, buildItem, findSurplus, type Surplus } from './build-ast.ts';
 import { LipParser } from './grammar.ts';
 import { findExcess } from './nesting.ts';
 import { suggest } from './suggest.ts';
@@ -81,20 +81,28 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
   const atEnd = tokenMatcher(e.token, EOF);
   const span = atEnd ? { start: source.length, end: source.length } : spanOf(e.token);
   const rule = e.context.ruleStack.at(-1);
-  const expected = atEnd && rule === 'block' ? '`}`' : e.message;
+  // At a new definition, or at the end, the block before it was not closed.
+  const unclosed =
+    ['block', 'line', 'statement'].includes(rule ?? '') && (atEnd || t.ITEM_KEYWORDS.includes(e.token.tokenType));
+  const expected = unclosed ? '`}`' : e.message;
   const message = `expected ${expected}, found ${found(e.token)}`;
   if (rule === 'file' && tokenMatcher(e.token, t.Identifier))
     return failure('L0108', span, message, suggest(e.token.image, ['network', 'train', 'certify']));
-  const help =
-    atEnd && rule === 'block'
-      ? 'a `{` before this is never closed: add `}`'
-      : rule === 'file' && CLOSING.includes(e.token.tokenType)
-        ? 'this closes nothing: remove it, or look for the bracket that should have opened before'
-        : tokenMatcher(e.token, t.Equals) && rule === 'block'
-          ? 'options come before clauses: `dense 64, bias = false by sll`'
-          : undefined;
+  const help = unclosed
+    ? 'a `{` before this is never closed: add `}`'
+    : rule === 'file' && CLOSING.includes(e.token.tokenType)
+      ? 'this closes nothing: remove it, or look for the bracket that should have opened before'
+      : undefined;
   return failure('L0003', span, message, help);
 };
+
+const describeSurplus = ({ token, behind }: Surplus): Diagnostic =>
+  failure(
+    'L0003',
+    spanOf(token),
+    `expected ${behind === 'item' ? 'a clause or `{`' : EXPECTED.block}, found ${found(token)}`,
+    tokenMatcher(token, t.Equals) ? 'options come before clauses: `dense 64, bias = false by sll`' : undefined,
+  );
 
 const tokenize = (source: string): { tokens: IToken[]; comments: Comment[] } => {
   const lexed = t.lexer.tokenize(source);
@@ -192,6 +200,7 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
   parser.input = clean.tokens;
   const cst = parser.file();
   diagnostics.push(...parser.errors.map(e => describe(e, source)));
+  if (cst) diagnostics.push(...findSurplus(cst).map(describeSurplus));
   const items = (cst?.children?.item ?? []).flatMap((c): Item[] => {
     const item = 'children' in c ? buildItem(c) : undefined;
     return item ? [item] : [];

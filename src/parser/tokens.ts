@@ -78,20 +78,10 @@ const Space = createToken({
   label: 'space',
 });
 
-export const KEYWORDS: readonly TokenType[] = [
-  Network,
-  Train,
-  Certify,
-  Residual,
-  By,
-  On,
-  At,
-  In,
-  To,
-  Budget,
-  Let,
-  LayerWord,
-];
+/** A line that begins with one of these begins a new item. */
+export const ITEM_KEYWORDS: readonly TokenType[] = [Network, Train, Certify];
+
+export const KEYWORDS: readonly TokenType[] = [...ITEM_KEYWORDS, Residual, By, On, At, In, To, Budget, Let, LayerWord];
 
 export const ALL_TOKENS: TokenType[] = [
   Space,
@@ -132,6 +122,8 @@ export const insertNewlines = (tokens: readonly IToken[]): IToken[] => {
   const open: TokenType[] = [];
   let previous: IToken | undefined;
   for (const t of tokens) {
+    // A definition at the beginning of a line ends whatever was left open before it.
+    if (ITEM_KEYWORDS.includes(t.tokenType) && previous && t.startLine! > previous.startLine!) open.length = 0;
     const inBlock = open.at(-1) === LBrace;
     if (
       previous &&

@@ -93,30 +93,40 @@ export const resolveBudget = (chain: Chain, e: Expr, span: Span): void => {
   else chain.budget = { value, span };
 };
 
-const resolveRepeat = (chain: Chain, st: Statement): void => {
+/** Whether the text between two offsets could not be read in full. */
+const brokenIn = (chain: Chain, from: number, to: number): boolean =>
+  chain.broken.some(b => b.start >= from && b.start < to);
+
+const resolveRepeat = (chain: Chain, st: Statement, until: number): void => {
   const { scope } = chain;
-  refuseClauses(scope, st, []);
-  const args = bindArgs(scope, '`repeat`', st.span, st.args, { positional: ['count'], required: ['count'] });
-  const count = args && integerOf(scope, args.get('count')!, 'the count of `repeat`', 0, MAX_LAYERS);
-  if (!st.body) scope.report('L0110', st.span, '`repeat` needs a block', 'write `repeat N { … }`');
   const body = st.body ?? [];
+  // A header that could not be read has its own diagnostic.
+  const readable = !brokenIn(chain, st.span.start, body[0]?.span.start ?? until);
+  const args = readable
+    ? bindArgs(scope, '`repeat`', st.span, st.args, { positional: ['count'], required: ['count'] })
+    : undefined;
+  const count = args && integerOf(scope, args.get('count')!, 'the count of `repeat`', 0, MAX_LAYERS);
+  if (readable && refuseClauses(scope, st, []) && !st.body)
+    scope.report('L0110', st.span, '`repeat` needs a block', 'write `repeat N { … }`');
   // With an unknown count the block is still read once, for its own errors.
-  for (let i = 0; i < (count ?? 1) && body.length > 0 && !chain.stopped; i++) resolveBlock(chain, body);
+  for (let i = 0; i < (count ?? 1) && body.length > 0 && !chain.stopped; i++) resolveBlock(chain, body, st.span.end);
   if (count === undefined) chain.shape = undefined;
 };
 
-export const resolveBlock = (chain: Chain, statements: readonly Statement[]): void => {
-  for (const st of statements) {
+/** Resolves the statements of a block that ends at `end`. */
+export const resolveBlock = (chain: Chain, statements: readonly Statement[], end: number): void => {
+  for (const [i, st] of statements.entries()) {
     if (chain.stopped) return;
-    resolveStatement(chain, st);
+    resolveStatement(chain, st, statements[i + 1]?.span.start ?? end);
   }
 };
 
-const resolveStatement = (chain: Chain, st: Statement): void => {
+/** `until`: where the next statement begins. */
+const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
   const { scope } = chain;
   const name = st.name.text;
   chain.visited++;
-  if (name !== 'repeat' && chain.broken.some(b => b.start >= st.span.start && b.start <= st.span.end + 1)) {
+  if (name !== 'repeat' && brokenIn(chain, st.span.start, until)) {
     // Its syntax error is reported; what is left of it would only mislead.
     chain.shape = undefined;
     chain.inputSeen ||= name === 'input';
@@ -143,7 +153,7 @@ const resolveStatement = (chain: Chain, st: Statement): void => {
     return;
   }
   if (name === 'repeat') {
-    resolveRepeat(chain, st);
+    resolveRepeat(chain, st, until);
     return;
   }
   if (st.body) scope.report('L0127', st.span, `\`${shorten(name)}\` takes no block`, 'only `repeat N { … }` does');

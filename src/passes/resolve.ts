@@ -102,6 +102,7 @@ const resolveNetwork = (
   report: Scope['report'],
   file: FileNode,
   item: Item,
+  until: number,
   options: ResolveOptions,
 ): Network | undefined => {
   const values = parameterValues(report, item, options.set ?? {});
@@ -115,7 +116,7 @@ const resolveNetwork = (
     layers: [],
     counters: new Map(),
     shape: undefined,
-    broken: file.broken.filter(b => b.start >= item.span.start),
+    broken: file.broken.filter(b => b.start >= item.span.start && b.start <= until),
     input: undefined,
     inputSeen: false,
     headSeen: false,
@@ -132,7 +133,7 @@ const resolveNetwork = (
     else if (c.word === 'budget') resolveBudget(chain, c.value, c.span);
     words.add(c.word);
   }
-  resolveBlock(chain, item.body ?? []);
+  resolveBlock(chain, item.body ?? [], item.span.end);
   if (
     !chain.stopped &&
     (!chain.inputSeen || chain.layers.length === 0) &&
@@ -182,11 +183,12 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
 
   const names = [...networks.keys()];
   const hasHead = new Map<string, boolean>();
-  for (const item of file.items) {
+  for (const [i, item] of file.items.entries()) {
+    const until = file.items[i + 1]?.span.start ?? file.span.end;
     switch (item.keyword) {
       case 'network': {
         const before = diagnostics.length;
-        const network = resolveNetwork(report, file, item, options);
+        const network = resolveNetwork(report, file, item, until, options);
         if (network) program.networks.push(network);
         if (network && diagnostics.length === before)
           hasHead.set(network.name, network.layers.at(-1)?.op.kind === 'head');
@@ -211,7 +213,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
       'L0007',
       START,
       'there is no network in this file',
-      'begin with `network Name by sll { input image[1, 28, 28] … }`, or see `lip init`',
+      'begin with `network Name by sll { input image[1, 28, 28] … }`, as in examples/mnist.lip',
     );
   for (const recipe of [...program.trains, ...program.certifies])
     if (file.broken.length === 0 && hasHead.get(recipe.network) === false)

@@ -105,6 +105,28 @@ train B on {
     expect(d.map(x => x.message)).toEqual(['expected `}`, found the end of the file']);
     expect(d[0].help).toMatch(/never closed/);
   });
+  test.each([
+    [
+      'network A {\n relu\nnetwork B {\n tanh\n}\ntrain B on mnist { }',
+      ['expected `}`, found `network`'],
+      ['A', 'B', 'B'],
+    ],
+    [
+      'network A {\n repeat 2 {\n conv (3\n}\ntrain B on mnist { }',
+      ['expected `,` or `)`, found `}`', 'expected `}`, found `train`'],
+      ['A', 'B'],
+    ],
+    [
+      'network A foo = 3 {\n relu\n}\ntrain A on mnist x {}',
+      ['expected a clause or `{`, found `foo`', 'expected a clause or `{`, found `x`'],
+      ['A', 'A'],
+    ],
+    ['certify A on mnist at 3 4\ntrain A on mnist {}', ['expected a clause or `{`, found `4`'], ['A', 'A']],
+  ])('an item is not lost with the one before it: %s', (source, expected, names) => {
+    const { file, diagnostics } = parse(source);
+    expect(diagnostics.map(d => d.message)).toEqual(expected);
+    expect(file.items.map(i => i.name.text)).toEqual(names);
+  });
   test('characters of other languages, each run once, with what to write instead', () => {
     const { diagnostics } = body('dense 4;\n# hm\nrelu @@@@\ntanh');
     expect(diagnostics.map(d => [d.code, d.message, d.help])).toEqual([

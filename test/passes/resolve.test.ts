@@ -349,6 +349,20 @@ describe('names and shapes', () => {
     );
     expect(diagnostics.map(d => d.code)).toEqual(['L0120', 'L0101', 'L0102', 'L0104', 'L0112']);
   });
+  test.each([
+    ['pad x @  channels to 4\n dense 3', []],
+    ['pad channels  channels  to 4\n dens 3', ['L0101']],
+    ['repeat $ { dens 3 }\n relu', ['L0101']],
+    ['repeat 2 2 { dens 3 }\n relu', ['L0101']],
+    ['repeat 2 by 3 = 4, 5 {\n relu\n conv 3\n }\n flatten\n dens 3', ['L0101']],
+    ['repeat 2 { dense $ }\n conv 3', []],
+    ['input $\n relu', []],
+    ['dense (3, bias = maybe\n relu', []],
+  ])('a statement with a syntax error has no other: %s', (lines, codes) => {
+    const { file, diagnostics } = parse(inNet(`input image[1, 4, 4]\n ${lines}`.replace(/^.*\n input/, 'input')));
+    expect(diagnostics.length).toBe(1);
+    expect(resolve(file).diagnostics.map(d => d.code)).toEqual(codes);
+  });
   test('options of the command line', () => {
     expect(refusal('network «N»(w = 2) by sll { input x[2]\n dense w }', { set: { q: '3' } })).toMatch(
       /^L0109 --set q/,
