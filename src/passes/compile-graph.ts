@@ -3,16 +3,17 @@ import { kernelModule } from '../codegen/wgsl.ts';
 import { type Kernel, type StorageId, type Target, workOf } from '../ir/kernel.ts';
 import type { TensorGraph } from '../ir/tensor.ts';
 import type { Plan, PlanKernel, PlanStep, PlanTensor } from '../runtime/plan.ts';
+import { blockInverses } from './block-inverse.ts';
 import { fuse } from './fuse.ts';
 import { planMemory } from './plan-memory.ts';
 import { schedule } from './schedule.ts';
 
 /**
- * Compiles a tensor graph for a target: fuse → schedule → plan memory → WGSL. `kernels` are the scheduled kernels, one a step, for
+ * Compiles a tensor graph for a target: block inverses → fuse → schedule → plan memory → WGSL. `kernels` are the scheduled kernels, one a step, for
  * printing. Every input, param and output of the graph is in the plan, used or not.
  */
 export const compileGraph = (graph: TensorGraph, target: Target): { plan: Plan; kernels: readonly Kernel[] } => {
-  const fused = schedule(fuse(graph, target.limits), target);
+  const fused = schedule(fuse(blockInverses(graph), target.limits), target);
   const { buffers, bufferOf } = planMemory(fused.kernels, fused.storages);
   const kernels: PlanKernel[] = [];
   /** By what a kernel does: the index of its module, and for each binding the position of its storage in the kernel's text. */
