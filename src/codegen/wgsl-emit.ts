@@ -54,7 +54,6 @@ export interface Emitter {
   /** The value of `e`, with the variables of the kernel given by `values`. `acc` is the text of the accumulated value. */
   readonly value: (e: Expr, values: ReadonlyMap<string, Index>, acc?: string) => string;
   readonly index: (i: Index) => string;
-  readonly condition: (cs: readonly Condition[]) => string;
   readonly statement: (text: string, level: number) => void;
   /** From now on nothing new is placed outside `level`, and what only the loops know is out of sight. */
   readonly leaveLoops: (level: number) => void;
@@ -124,7 +123,13 @@ export const createEmitter = (buffer: (s: StorageId) => string): Emitter => {
    */
   const safeIndex = (i: Index, condition: Piece): Piece => {
     const inner = i.terms.filter(t => t.coeff > 0 && t.atom.kind === 'var' && atom(t.atom).level > condition.level);
-    const outer = addOffset(addTerms(undefined, i.terms.filter(t => !inner.includes(t))), i.offset);
+    const outer = addOffset(
+      addTerms(
+        undefined,
+        i.terms.filter(t => !inner.includes(t)),
+      ),
+      i.offset,
+    );
     const chosen = name(`select(0u, ${outer.text}, ${condition.text})`, Math.max(outer.level, condition.level));
     return addTerms(chosen, inner)!;
   };
@@ -224,10 +229,6 @@ export const createEmitter = (buffer: (s: StorageId) => string): Emitter => {
     },
     value: (e, values, acc) => expr(e, values, acc, undefined, new Map()).text,
     index: i => indexPiece(i).text,
-    condition: cs => {
-      const c = conditionPiece(cs);
-      return typeof c === 'boolean' ? `${c}` : c.text;
-    },
     statement,
     leaveLoops: level => {
       floor = level;

@@ -209,7 +209,7 @@ const printCondition = (c: Condition): string =>
 
 const SYMBOL: Partial<Record<BinaryOp, string>> = { add: '+', sub: '-', mul: '*', div: '/', greater: '>', equal: '==' };
 
-export const printExpr = (e: Expr): string => {
+const printExpr = (e: Expr): string => {
   switch (e.kind) {
     case 'const':
       return `${e.value}`;
@@ -238,7 +238,7 @@ const printVars = (vars: readonly LoopVar[], factor: Readonly<Record<string, num
   vars.map(v => `${v.name}<${v.extent}${(factor[v.name] ?? 1) > 1 ? `/${factor[v.name]}` : ''}`).join(', ');
 
 /** One line of head and one a store: `reduce sum (o0<8, o1<4) over (r0<16): %1[…] * %2[…]`. */
-export const printKernel = (k: Kernel): string => {
+const printKernel = (k: Kernel): string => {
   switch (k.kind) {
     case 'map':
     case 'reduce': {

@@ -6,7 +6,7 @@ import type { Expr, LoopVar, StorageId } from '../ir/kernel.ts';
 import type { ConvAttrs, Dims, Op, TensorGraph, TensorId, TensorNode } from '../ir/tensor.ts';
 import { size } from '../ir/tensor.ts';
 
-export type ScalarKind =
+type ScalarKind =
   | 'input'
   | 'param'
   | 'constant'

@@ -4,7 +4,6 @@ import { size } from '../ir/tensor.ts';
 import { isAnchor } from './expression.ts';
 
 export interface Decisions {
-  readonly live: ReadonlySet<TensorId>;
   /** Nodes with storage, beside inputs, params and literals. */
   readonly stored: ReadonlySet<TensorId>;
   /** Stored elementwise nodes that are computed in the epilogue of a reduction: node → reduction. */
@@ -147,5 +146,5 @@ export const decide = (
       if (again > storing) stored.add(id);
     }
   }
-  return { live, stored, epilogueOf };
+  return { stored, epilogueOf };
 };

@@ -34,6 +34,8 @@ interface Built {
   /** Nodes computed inside it. */
   readonly inlined: ReadonlySet<TensorId>;
   readonly reduction?: TensorId;
+  /** The epilogue asks for another entry of the reduction than the one at hand, as far as the index arithmetic can tell. */
+  readonly misaligned?: boolean;
 }
 
 /** The kernel that makes the stored node `id`. */
@@ -43,6 +45,7 @@ const buildKernel = (graph: TensorGraph, decisions: Decisions, id: TensorId): Bu
   const memo = new Map<string, Expr>();
   const anchor = isAnchor(node.op.kind) ? id : decisions.epilogueOf.get(id);
   let accumulated: string | undefined;
+  let misaligned = false;
 
   const entry = (v: TensorId, index: readonly Index[]): Expr => {
     const n = graph.nodes[v];
@@ -53,8 +56,7 @@ const buildKernel = (graph: TensorGraph, decisions: Decisions, id: TensorId): Bu
     const known = memo.get(key);
     if (known) return known;
     if (v === anchor) {
-      if (ix.linearise(index, n.shape).key !== accumulated)
-        throw new Error(`fuse: ${key} is not the accumulated entry`);
+      if (ix.linearise(index, n.shape).key !== accumulated) misaligned = true;
       return { kind: 'acc' };
     }
     inlined.add(v);
@@ -115,7 +117,7 @@ const buildKernel = (graph: TensorGraph, decisions: Decisions, id: TensorId): Bu
     stores: [{ storage: id, index: position, value }],
     tiling: NO_TILING,
   };
-  return { kernel, node: id, inlined, reduction: anchor };
+  return { kernel, node: id, inlined, reduction: anchor, misaligned };
 };
 
 /** Storages the entry of `v` needs when it is computed in place. */
@@ -139,7 +141,7 @@ const buildAll = (graph: TensorGraph, limits: TargetLimits): Built[] => {
   for (;;) {
     const decisions = decide(graph, alsoStored, noEpilogue);
     const built = [...decisions.stored].sort((p, q) => p - q).map(id => buildKernel(graph, decisions, id));
-    const over = built.find(b => new Set([...reads(b.kernel), ...writes(b.kernel)]).size > limit);
+    const over = built.find(b => b.misaligned || new Set([...reads(b.kernel), ...writes(b.kernel)]).size > limit);
     if (!over) return built;
     if (over.reduction !== undefined && over.reduction !== over.node) {
       noEpilogue.add(over.reduction);

@@ -65,7 +65,7 @@ const occurTogether = (outer: LoopVar, inner: LoopVar, all: readonly Index[]): b
   });
 
 /** Neighbouring loops that every index treats as one become one; loops of a single turn go. */
-export const mergeLoops = (k: LoopKernel): LoopKernel => {
+const mergeLoops = (k: LoopKernel): LoopKernel => {
   let kernel: LoopKernel = k;
   const mergeList = (vars: readonly LoopVar[]): LoopVar[] => {
     const out = vars.filter(v => v.extent > 1);
