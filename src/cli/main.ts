@@ -7,12 +7,19 @@ import { register as explain } from './commands/explain.ts';
 import { register as fmt } from './commands/fmt.ts';
 import { register as start } from './commands/start.ts';
 import { register as train } from './commands/train.ts';
-import { run } from './run.ts';
+import { EXIT } from './errors.ts';
+import { describeBug, run } from './run.ts';
 
 // A reader that stops early (`lip … | head`) is no failure.
 process.stdout.on('error', (e: NodeJS.ErrnoException) => {
   if (e.code !== 'EPIPE') throw e;
   process.exit(0);
+});
+
+// What escapes from a callback escapes from `run` as well.
+process.on('uncaughtException', e => {
+  process.stderr.write(`lip: ${describeBug(e)}\n`);
+  process.exit(EXIT.bug);
 });
 
 process.exitCode = await run(process.argv.slice(2), [start, check, explain, train, certify, build, fmt, doctor]);

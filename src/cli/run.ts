@@ -36,7 +36,8 @@ export const createProgram = (commands: readonly Register[]): Command => {
   return program;
 };
 
-const describeBug = (e: unknown): string => {
+/** What is said of an error that should not have happened. */
+export const describeBug = (e: unknown): string => {
   const stack = e instanceof Error ? (e.stack ?? e.message) : String(e);
   return [
     'this is a bug in lip, not in your program.',

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+const root = join(import.meta.dirname, '../..');
+// Inside the project, so that its dependencies are found.
+const dir = mkdtempSync(join(root, 'node_modules/.lip-main-'));
+const scratch = mkdtempSync(join(tmpdir(), 'lip-main-'));
+afterAll(() => {
+  rmSync(dir, { recursive: true, force: true });
+  rmSync(scratch, { recursive: true, force: true });
+});
+
+beforeAll(async () => {
+  await build({
+    absWorkingDir: root,
+    entryPoints: { lip: 'src/cli/main.ts' },
+    outdir: dir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    packages: 'external',
+  });
+});
+
+const lip = (args: readonly string[], closeStdout = false) =>
+  new Promise<{ code: number | null; out: string; err: string }>((done, fail) => {
+    const child = spawn(process.execPath, [join(dir, 'lip.mjs'), ...args], { cwd: root });
+    let out = '';
+    let err = '';
+    if (closeStdout) child.stdout.destroy();
+    child.stdout.on('data', chunk => {
+      out += chunk;
+    });
+    child.stderr.on('data', chunk => {
+      err += chunk;
+    });
+    child.on('error', fail);
+    child.on('close', code => done({ code, out, err }));
+  });
+
+test('the program itself: exit codes and streams', async () => {
+  const bad = join(scratch, 'bad.lip');
+  writeFileSync(bad, 'network N by sll {\n  input x[2]\n  dens 3\n}\n');
+  const [help, unknown, wrong, missing, good] = await Promise.all([
+    lip([]),
+    lip(['chekc']),
+    lip(['check', bad]),
+    lip(['check', join(scratch, 'none.lip')]),
+    lip(['check', 'examples/mnist.lip']),
+  ]);
+  expect(help).toMatchObject({ code: 0, err: '' });
+  expect(unknown).toMatchObject({ code: 2, out: '', err: expect.stringContaining('Did you mean check?') });
+  expect(wrong).toMatchObject({ code: 1, out: '', err: expect.stringContaining('error[L0101]') });
+  expect(missing).toMatchObject({ code: 2, out: '', err: expect.stringContaining('there is no file') });
+  expect(good).toMatchObject({ code: 0, err: '', out: expect.stringContaining('1-Lipschitz') });
+});
+
+test('a reader that goes away is no failure', async () => {
+  expect(await lip(['explain'], true)).toMatchObject({ code: 0, err: '' });
+});
