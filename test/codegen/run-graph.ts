@@ -23,6 +23,8 @@ export interface Outcome {
   /** Greatest |device − oracle| over all results, each result scaled by max(1, its greatest entry). */
   readonly error: number;
   readonly worst: string;
+  /** What the device computed. */
+  readonly found: ReadonlyMap<string, Float32Array>;
 }
 
 /** `values` replaces the random numbers of an input or param by name. */
@@ -74,5 +76,5 @@ export const runBoth = async (
       }
     });
   }
-  return { error, worst };
+  return { error, worst, found };
 };
