@@ -126,6 +126,15 @@ const proveDominance = (
   const about = { weight, side };
   const gershgorin = (q: string) =>
     apply(map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice', weight, [], {}, { ...about, q });
+  // T = I belongs to the orthogonal matrix made of the weight, every other T to the weight itself: two Gram matrices.
+  const part = (r: Rescaling): Derivation | undefined =>
+    r.by === 'orthogonal'
+      ? refuse(
+          'L0112',
+          `orthogonal(cayley) replaces ${weight} by another matrix, so its T cannot be combined with one for ${weight}`,
+          'write `by orthogonal(cayley)` alone, or combine aol, sll and spectral',
+        )
+      : proveDominance(map, r, side, refuse);
   switch (rescaling.by) {
     case 'spectral':
       return shift(proveSpectral(map, rescaling.method, side, refuse), rescaling.eps, weight, refuse);
@@ -147,7 +156,7 @@ const proveDominance = (
     case 'max': {
       if (rescaling.of.length === 0)
         return refuse('L0112', 'a maximum of no rescalings dominates nothing', 'give `max` at least one part');
-      const parts = rescaling.of.map(r => proveDominance(map, r, side, refuse));
+      const parts = rescaling.of.map(part);
       return parts.every(p => p !== undefined) ? apply('dominance-max', weight, parts) : undefined;
     }
     case 'convex': {
@@ -165,7 +174,7 @@ const proveDominance = (
           `the weights of a mix add up to ${format(sum)}, not 1`,
           'weights must be at least 0 and add up to 1; to enlarge T, write a factor of at least 1 in front',
         );
-      const parts = rescaling.of.map(p => proveDominance(map, p.part, side, refuse));
+      const parts = rescaling.of.map(p => part(p.part));
       if (!parts.every(p => p !== undefined)) return undefined;
       return apply(
         'dominance-convex',
@@ -181,8 +190,8 @@ const proveDominance = (
           `${format(rescaling.factor)}·T need not dominate the Gram matrix of ${weight}`,
           'the factor must be at least 1: scaling T down loses the bound',
         );
-      const part = proveDominance(map, rescaling.of, side, refuse);
-      return part && apply('dominance-scale', weight, [part], { factor: rescaling.factor });
+      const scaled = part(rescaling.of);
+      return scaled && apply('dominance-scale', weight, [scaled], { factor: rescaling.factor });
     }
     default:
       return rescaling satisfies never;

@@ -203,6 +203,8 @@ describe('what is refused', () => {
         ],
       }),
     ],
+    ['a maximum with an orthogonal weight', 'L0112', linear(dense(6, 4), { by: 'max', of: [cayley, aol] })],
+    ['an orthogonal weight scaled', 'L0112', linear(dense(6, 4), { by: 'scaled', factor: rational(2), of: cayley })],
     ['an empty max', 'L0112', linear(dense(6, 4), { by: 'max', of: [] })],
     ['a grid that cannot see the kernel', 'L0112', residual(conv(6, 4, 5), spectral('gram', 4))],
     ['no Gram step', 'L0112', residual(conv(6, 4), spectral('operator', 32, 0))],
