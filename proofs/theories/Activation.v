@@ -40,26 +40,58 @@ apply: slope01_mono => a b ab; case: (lerP a 0) => ha; case: (lerP b 0) => hb.
 - by have := lt_le_trans ha (le_trans ab hb); rewrite ltxx.
 - by rewrite subr_ge0 ab lexx.
 Qed.
-(* leaky ReLU with slope 0 <= a <= 1 below zero: max(x, a x). *)
-Lemma leaky_relu_slope (al : R) : 0 <= al <= 1 -> slope01 (fun a => Num.max a (al * a)).
+
+(* the slope interval: every difference quotient lies in [lo, hi] *)
+Definition slope_in (lo hi : R) (s : R -> R) : Prop :=
+  forall a b, a <= b -> lo * (b - a) <= s b - s a <= hi * (b - a).
+Lemma slope_in_slope lo hi s : slope_in lo hi s -> slope (Num.max `|lo| `|hi|) s.
 Proof.
-move=> /andP [a0 a1].
-have pos x : 0 <= x -> Num.max x (al * x) = x by move=> x0; rewrite max_l // ler_pimull.
-have neg x : x <= 0 -> Num.max x (al * x) = al * x.
-  by move=> x0; rewrite max_r // -[X in X <= _]mul1r ler_wnmul2r.
-apply: slope01_mono => a b ab; case: (lerP 0 a) => ha; case: (lerP 0 b) => hb.
-- by rewrite !pos // subr_ge0 ab lexx.
-- by have := le_lt_trans (le_trans ha ab) hb; rewrite ltxx.
-- rewrite pos // (neg a (ltW ha)); apply/andP; split.
-    by rewrite subr_ge0 (le_trans _ hb) // mulr_ge0_le0 // ltW.
-  by rewrite ler_add2l ler_opp2 -{1}[a]mul1r ler_wnmul2r // ltW.
-- rewrite (neg a (ltW ha)) (neg b (ltW hb)) -mulrBr mulr_ge0 ?subr_ge0 //=.
-  by rewrite ler_pimull // subr_ge0.
+have flip (x y : R) : (x - y) ^+ 2 = (y - x) ^+ 2 by rewrite -sqrrN opprB.
+move=> h a b; wlog ab : a b / a <= b => [w|].
+  by have [|/ltW] := leP a b; [exact: w | move/w; rewrite (flip (s b)) (flip b)].
+have /andP [h1 h2] := h a b ab; rewrite (flip (s a)) (flip a).
+have d0 : 0 <= b - a by rewrite subr_ge0.
+rewrite -exprMn -(real_normK (num_real (s b - s a))) ler_sqr ?nnegrE ?normr_ge0 ?mulr_ge0 ?le_maxr ?normr_ge0 //.
+rewrite ler_norml; apply/andP; split; [apply: le_trans h1 | apply: le_trans h2 _].
+  rewrite -mulNr ler_wpmul2r // ler_oppl; apply: le_trans (_ : `|lo| <= _); last by rewrite le_maxr lexx.
+  by rewrite -normrN ler_norm.
+by rewrite ler_wpmul2r //; apply: le_trans (ler_norm _) _; rewrite le_maxr lexx orbT.
 Qed.
-Lemma abs_slope : slope 1 (fun a => `|a|).
+Lemma slope_in_slope01 lo hi s : 0 <= lo -> hi <= 1 -> slope_in lo hi s -> slope01 s.
 Proof.
-move=> a b; rewrite expr1n mul1r -(real_normK (num_real (a - b))) -(real_normK (num_real (_ - `|b|))).
-by rewrite ler_expn2r ?nnegrE ?normr_ge0 // ler_dist_dist.
+move=> l0 h1 h; apply: slope01_mono => a b ab; have /andP [p q] := h a b ab.
+have d0 : 0 <= b - a by rewrite subr_ge0.
+by rewrite (le_trans _ p) ?mulr_ge0 //=; apply: le_trans q _; rewrite -[X in _ <= X]mul1r ler_wpmul2r.
+Qed.
+Lemma slope01_in s : slope01 s -> slope_in 0 1 s.
+Proof.
+move=> h a b ab; rewrite mul0r mul1r; have := h b a; rewrite expr2.
+have [->|] := eqVneq (s b - s a) 0; first by rewrite lexx subr_ge0.
+rewrite neq_lt => /orP [n|p]; last by rewrite ler_pmul2l // (ltW p).
+rewrite ler_nmul2l // => h2; have := le_lt_trans h2 n; by rewrite ltNge subr_ge0 ab.
+Qed.
+Lemma relu_slope_in : slope_in 0 1 (fun a => Num.max a 0).
+Proof. exact: slope01_in relu_slope. Qed.
+Definition leaky_relu (al a : R) : R := if 0 <= a then a else al * a.
+Lemma leaky_relu_slope_in al : slope_in (Num.min 1 al) (Num.max 1 al) (leaky_relu al).
+Proof.
+move=> a b ab; set m := Num.min 1 al; set M := Num.max 1 al; rewrite /leaky_relu.
+have m1 : m <= 1 by rewrite /m le_minl lexx. have ma : m <= al by rewrite /m le_minl lexx orbT.
+have M1 : 1 <= M by rewrite /M le_maxr lexx. have Ma : al <= M by rewrite /M le_maxr lexx orbT.
+have d0 : 0 <= b - a by rewrite subr_ge0.
+case: (leP 0 b) => hb; case: (leP 0 a) => ha.
+- by rewrite -{2 3}[b - a]mul1r !ler_wpmul2r.
+- have na : 0 <= - a by rewrite oppr_ge0 ltW.
+  have -> : b - al * a = 1 * b + al * (- a) by ring.
+  have e (k : R) : k * (b - a) = k * b + k * (- a) by ring.
+  by rewrite !e !ler_add // ler_wpmul2r.
+- by have := lt_le_trans hb (le_trans ha ab); rewrite ltxx.
+- by rewrite -mulrBr !ler_wpmul2r.
+Qed.
+Lemma abs_slope_in : slope_in (-1) 1 (fun a => `|a|).
+Proof.
+move=> a b ab; have d0 : 0 <= b - a by rewrite subr_ge0.
+rewrite mulN1r mul1r -ler_norml -[X in _ <= X](ger0_norm d0); exact: ler_dist_dist.
 Qed.
 
 (* ---- Rule "activation": an elementwise function of slope k is k-Lipschitz. *)
@@ -69,8 +101,6 @@ move=> h x y; rewrite !sqnE mulr_sumr; apply: ler_sum => i _; rewrite !ffunE; ex
 Qed.
 Theorem act_lip I (s : R -> R) : slope01 s -> lip (@act I s).
 Proof. by move=> h; have := @act_lipc I _ _ (slope01_slope h); rewrite /lipc expr1n. Qed.
-Theorem abs_lip I : lip (@act I (fun a => `|a|)).
-Proof. by have := @act_lipc I _ _ abs_slope; rewrite /lipc expr1n. Qed.
 
 (* the sector inequality with a diagonal multiplier, all that a proof about a hidden layer uses *)
 Lemma act_sector I s (t : I -> R) (u v : {ffun I -> R}) : slope01 s -> (forall i, 0 <= t i) ->

@@ -80,6 +80,8 @@ rewrite exchange_big /=; apply: ler_sum => k _.
 under [X in _ <= X]eq_bigr => i _ do rewrite -mulrA.
 by rewrite -mulr_sumr; apply: ler_wpmul2l => //; exact: h.
 Qed.
+Theorem dom_shift I (S : I -> I -> R) (T : I -> R) (e : R) : 0 <= e -> dom S T -> dom S (fun i => T i + e).
+Proof. by move=> e0; apply: dom_mono => i; rewrite ler_addl. Qed.
 Theorem dom_scaled I (S : I -> I -> R) (T : I -> R) (a : R) : 1 <= a -> (forall i, 0 <= T i) ->
   dom S T -> dom S (fun i => a * T i).
 Proof. by move=> a1 T0; apply: dom_mono => i; rewrite -{1}[T i]mul1r ler_wpmul2r. Qed.
@@ -128,7 +130,7 @@ rewrite [X in _ <= X]mulr_natl mulr2n ler_add2r -(ler_pmul2l mu0) mulVKf ?gt_eqF
 by have := h v; rewrite sum_const.
 Qed.
 (* ... so, squaring k times, ||G^(2^k)||_F^2 <= (lam^(2^k))^2 gives G <= lam I: the trace form, no roots. *)
-Theorem gram_iteration I (k : nat) (S : I -> I -> R) (lam : R) : (forall i j, S i j = S j i) -> 0 < lam ->
+Theorem gram_power_dom I (k : nat) (S : I -> I -> R) (lam : R) : (forall i j, S i j = S j i) -> 0 < lam ->
   frob (iter k (@square I) S) <= (lam ^+ (2 ^ k)) ^+ 2 -> dom S (fun=> lam).
 Proof.
 elim: k S lam => [|k ih] S lam hS l0 h.
