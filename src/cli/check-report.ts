@@ -104,11 +104,11 @@ export const formatCount = (n: number): string => {
   return `${v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2)} ${name}`;
 };
 
-const formatShape = (shape: Shape): string => shape.join('×');
+export const formatShape = (shape: Shape): string => shape.join('×');
 const kernelText = (map: LinearMap): string => (map.kind === 'conv' ? `, ${map.kernel.join('×')}` : '');
 
 /** The layer in few words: its path says dense or conv, its method has a column of its own, relu inside a residual goes without saying. */
-const formText = (op: LayerOp): string => {
+export const formText = (op: LayerOp): string => {
   switch (op.kind) {
     case 'linear':
       return `${op.map.in} → ${op.map.out}${kernelText(op.map)}`;
@@ -150,10 +150,10 @@ const methodName = (r: Rescaling): string => {
       return r satisfies never;
   }
 };
-const methodText = (op: LayerOp): string | undefined =>
+export const methodText = (op: LayerOp): string | undefined =>
   op.kind === 'linear' || op.kind === 'residual' ? methodName(op.rescaling) : undefined;
 
-interface Row {
+export interface Row {
   readonly first: number;
   readonly last: number;
   readonly count: number;
@@ -165,7 +165,7 @@ interface Row {
 const LONGEST_BLOCK = 16;
 
 /** Folds what repeats: equal neighbours into one row, and equal blocks of layers into one block with a bracket. */
-const foldRepeats = (keys: readonly string[]): readonly Row[] => {
+export const foldRepeats = (keys: readonly string[]): readonly Row[] => {
   const rows: Row[] = [];
   for (let i = 0; i < keys.length; ) {
     let best = { period: 1, times: 1 };
@@ -186,7 +186,7 @@ const foldRepeats = (keys: readonly string[]): readonly Row[] => {
 };
 
 /** "conv[0]" and "conv[19]" → "conv[0…19]". */
-const pathRange = (first: string, last: string): string => {
+export const pathRange = (first: string, last: string): string => {
   if (first === last) return first;
   const a = /^(.*)\[(\d+)\]$/.exec(first);
   const b = /^(.*)\[(\d+)\]$/.exec(last);

@@ -5,6 +5,8 @@ import { register as check } from './commands/check.ts';
 import { register as doctor } from './commands/doctor.ts';
 import { register as explain } from './commands/explain.ts';
 import { register as fmt } from './commands/fmt.ts';
+import { register as graph } from './commands/graph.ts';
+import { register as init } from './commands/init.ts';
 import { register as start } from './commands/start.ts';
 import { register as train } from './commands/train.ts';
 import { EXIT } from './errors.ts';
@@ -22,4 +24,15 @@ process.on('uncaughtException', e => {
   process.exit(EXIT.bug);
 });
 
-process.exitCode = await run(process.argv.slice(2), [start, check, explain, train, certify, build, fmt, doctor]);
+process.exitCode = await run(process.argv.slice(2), [
+  start,
+  check,
+  explain,
+  train,
+  certify,
+  build,
+  fmt,
+  graph,
+  init,
+  doctor,
+]);
