@@ -3,8 +3,10 @@ import type { Index } from '../ir/index-expr.ts';
 import * as ix from '../ir/index-expr.ts';
 import type { Kernel, LoopVar, MapKernel, ReduceKernel, TargetLimits, Tiling } from '../ir/kernel.ts';
 import { reads, writes } from '../ir/kernel.ts';
+import { productOf } from '../ir/product.ts';
 import { type Binding, declareBindings, foldGroups, type Module } from './bindings.ts';
 import { inverseModule } from './templates/inverse.ts';
+import { sharedProductModule } from './templates/shared-product.ts';
 import { sortModule } from './templates/sort.ts';
 import { createEmitter, type Emitter } from './wgsl-emit.ts';
 
@@ -158,8 +160,11 @@ const accumulate = (k: ReduceKernel, emit: Emitter, values: ReadonlyMap<string, 
 /** The WGSL of a kernel, with its bindings and its workgroups. */
 export const kernelModule = (k: Kernel, limits: TargetLimits): Module => {
   switch (k.kind) {
+    case 'reduce': {
+      const product = k.tiling.shared ? productOf(k) : undefined;
+      return product ? sharedProductModule(k, k.tiling.shared!, product, limits) : loopModule(k, limits);
+    }
     case 'map':
-    case 'reduce':
       return loopModule(k, limits);
     case 'sortPermute':
       return sortModule(k, limits);

@@ -57,6 +57,8 @@ export interface Tiling {
   /** Output variables, slowest first; threads of a workgroup are neighbours along the last. */
   readonly order: readonly string[];
   readonly workgroup: number;
+  /** A product is computed in squares of this side, one a workgroup, through workgroup memory; the rest does not apply then. */
+  readonly shared?: number;
 }
 
 export const NO_TILING: Tiling = { tile: {}, unroll: {}, order: [], workgroup: 64 };
@@ -245,7 +247,7 @@ const printKernel = (k: Kernel): string => {
       const head =
         k.kind === 'map'
           ? `map (${printVars(k.out, k.tiling.tile)})`
-          : `reduce ${k.op} (${printVars(k.out, k.tiling.tile)}) over (${printVars(k.over, k.tiling.unroll)}): ${printExpr(k.body)}`;
+          : `reduce ${k.op} (${printVars(k.out, k.tiling.tile)}) over (${printVars(k.over, k.tiling.unroll)})${k.tiling.shared ? ` in squares of ${k.tiling.shared}` : ''}: ${printExpr(k.body)}`;
       const stores = k.stores.map(s => `  %${s.storage}[${s.index.key}] = ${printExpr(s.value)}`);
       return [`${head}${k.label ? `   # ${k.label}` : ''}`, ...stores].join('\n');
     }

@@ -142,7 +142,7 @@ const splitReduction = (
 };
 
 const chooseTiling = (k: LoopKernel, target: Target): Tiling =>
-  target.profile === 'software' ? tileForSoftware(k) : tileForGpu(k);
+  target.profile === 'software' ? tileForSoftware(k) : tileForGpu(k, target.limits);
 
 /** Lays every kernel over threads; adds the storages of partial sums. */
 export const schedule = (graph: FusedGraph, target: Target): FusedGraph => {
