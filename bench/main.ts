@@ -97,8 +97,9 @@ for (const { side } of contenders) {
   // The second loss has seen the first update.
   losses.push([step.value, await side.step()]);
 }
+/** Largest difference; NaN if there is one. */
 const apart = (a: ArrayLike<number>, b: ArrayLike<number>) =>
-  Array.from(a).reduce((worst, v, i) => (Math.abs(v - b[i]) <= worst ? worst : Math.abs(v - b[i])), 0);
+  a.length === b.length ? Array.from(a).reduce((worst, v, i) => Math.max(worst, Math.abs(v - b[i])), 0) : Number.NaN;
 const logitDifference = apart(logits[0], logits[1]);
 const lossDifference = apart(losses[0], losses[1]);
 if (!(logitDifference <= LOGIT_TOLERANCE)) disagree('the logits', logitDifference, LOGIT_TOLERANCE);
