@@ -31,15 +31,21 @@ const dependsOn = (e: Expr): Set<string> => {
   return found;
 };
 
-/** Splits the loops of a sum of products as those of a (batched) matrix product: convolutions are products too. */
+/**
+ * Splits the loops of a sum of products as those of a (batched) matrix product: convolutions are products too. The innermost variable
+ * of the results is one of the columns, unless both factors depend on it.
+ */
 export const productOf = (k: ReduceKernel): Product | undefined => {
   if (k.op !== 'sum' || k.body.kind !== 'binary' || k.body.op !== 'mul') return undefined;
   const { a, b } = k.body;
   const [inA, inB] = [dependsOn(a), dependsOn(b)];
   const only = (x: Set<string>, y: Set<string>) => k.out.filter(v => x.has(v.name) && !y.has(v.name));
+  const first = { expr: a, vars: only(inA, inB) };
+  const second = { expr: b, vars: only(inB, inA) };
+  const swap = first.vars.some(v => v === k.out.at(-1));
   return {
-    rows: { expr: a, vars: only(inA, inB) },
-    columns: { expr: b, vars: only(inB, inA) },
+    rows: swap ? second : first,
+    columns: swap ? first : second,
     batch: k.out.filter(v => inA.has(v.name) === inB.has(v.name)),
   };
 };

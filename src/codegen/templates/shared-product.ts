@@ -1,6 +1,6 @@
 import type { Index } from '../../ir/index-expr.ts';
 import * as ix from '../../ir/index-expr.ts';
-import type { Expr, LoopVar, ReduceKernel, StorageId, TargetLimits } from '../../ir/kernel.ts';
+import type { LoopVar, ReduceKernel, StorageId, TargetLimits } from '../../ir/kernel.ts';
 import { reads, writes } from '../../ir/kernel.ts';
 import { extentOf, type Factor, type Product } from '../../ir/product.ts';
 import { type Binding, declareBindings, foldGroups, type Module } from '../bindings.ts';
@@ -20,14 +20,16 @@ const unpack = (emit: Emitter, name: string, vars: readonly LoopVar[]): [string,
   return vars.map((v, i) => [v.name, values[i]]);
 };
 
-/** Whether neighbouring terms lie next to each other in memory; else neighbouring results do. */
-const termsAreClose = (e: Expr, over: readonly LoopVar[]): boolean => {
-  const load = e.kind === 'guard' ? e.value : e;
-  const last = over.at(-1);
-  return (
-    load.kind === 'load' &&
-    load.index.terms.some(t => t.coeff === 1 && t.atom.kind === 'var' && t.atom.name === last?.name)
-  );
+/** Whether neighbouring terms lie next to each other in memory, rather than neighbouring results. */
+const termsAreClose = ({ expr, vars }: Factor, over: readonly LoopVar[]): boolean => {
+  const load = expr.kind === 'guard' ? expr.value : expr;
+  const unit = (v: LoopVar | undefined): number => {
+    const near =
+      load.kind === 'load' &&
+      load.index.terms.some(t => t.coeff === 1 && t.atom.kind === 'var' && t.atom.name === v?.name);
+    return near && v ? v.extent : 0;
+  };
+  return unit(over.at(-1)) > unit(vars.at(-1));
 };
 
 /**
@@ -85,7 +87,7 @@ ${[...emit.lines(0), ...stores].map(l => `  ${l}`).join('\n')}
 }`;
   };
   const stage = (target: string, load: string, f: Factor, tile: string, count: number): string[] => {
-    const close = termsAreClose(f.expr, k.over);
+    const close = termsAreClose(f, k.over);
     const place = close ? `e / ${SIDE}u` : `e % ${side}u`;
     const term = close ? `e % ${SIDE}u` : `e / ${side}u`;
     return [
