@@ -42,6 +42,7 @@ export interface LoopVar {
   readonly extent: number;
 }
 
+/** The values of all stores at a point are computed before the first of them is written. */
 export interface Store {
   readonly storage: StorageId;
   readonly index: Index;

@@ -102,6 +102,8 @@ export const decide = (
     for (const i of graph.nodes[id].inputs) consumers.set(i, (consumers.get(i) ?? new Set()).add(id));
   }
   const price = prices(graph, consumers);
+  // New values that others are computed from (momentum, and the weight it moves) are made together in one kernel of their own, in place.
+  const together = new Set([...graph.updates.values()].map(id => base(graph, id)).filter(id => consumers.has(id)));
   const stored = new Set<TensorId>();
   const epilogueOf = new Map<TensorId, TensorId>();
   const kernelOf = new Map<TensorId, TensorId>();
@@ -134,7 +136,8 @@ export const decide = (
     const mustStore = required.has(id) || alsoStored.has(id);
     if (isAnchor(n.op.kind)) {
       const takes = n.op.kind !== 'sortPermute' && n.op.kind !== 'inverse';
-      const free = only !== undefined && !isAnchor(graph.nodes[only].op.kind) && !epilogueOf.has(only);
+      const free =
+        only !== undefined && !isAnchor(graph.nodes[only].op.kind) && !epilogueOf.has(only) && !together.has(only);
       if (takes && free && kernels.size === 1 && aligned && !mustStore && !noEpilogue.has(id)) {
         epilogueOf.set(only, id);
         kernelOf.set(id, only);

@@ -129,14 +129,13 @@ describe('updates', () => {
       }),
     ).toMatchInlineSnapshot(`
       "
-      reduce sum (o0<1, o1<8) over (r0<8): (%0[r0] * %3[8*r0 + o1])   # add fused into matmul
-        %8[o1] = ((%1[o1] * 0.5) + acc)
+      reduce sum (o0<1, o1<8) over (r0<8): (%0[r0] * %3[8*r0 + o1])   # matmul
+        %4[o1] = acc
       reduce sum () over (r0<8): %0[r0]   # sum
         %12[0] = acc
-      map (o0<8)   # sub
-        %0[o0] = (%0[o0] - (%8[o0] * 0.125))
-      map (o0<8)   # copy p#m
-        %1[o0] = %8[o0]
+      map (o0<8)   # add; sub
+        %1[o0] = ((%1[o0] * 0.5) + %4[o0])
+        %0[o0] = (%0[o0] - (((%1[o0] * 0.5) + %4[o0]) * 0.125))
       "
     `);
   });
