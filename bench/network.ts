@@ -28,8 +28,9 @@ const refused = (diagnostics: readonly Diagnostic[]): never => {
   throw new Error(`the bench network is refused: ${diagnostics.map(d => `${d.code} ${d.message}`).join('; ')}`);
 };
 
-export const loadNetwork = (): { proven: ProvenNetwork; recipe: TrainRecipe } => {
-  const { file, diagnostics } = parse(SOURCE);
+/** The first network and training recipe of `source`, proven. Throws when it is refused. */
+export const loadNetwork = (source = SOURCE): { proven: ProvenNetwork; recipe: TrainRecipe } => {
+  const { file, diagnostics } = parse(source);
   if (diagnostics.length > 0) refused(diagnostics);
   const program = resolve(file);
   if (program.diagnostics.some(d => d.severity === 'error')) refused(program.diagnostics);
