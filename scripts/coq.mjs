@@ -1,29 +1,26 @@
-// Compiles proofs/ with Coq and checks that no theorem rests on an axiom: node scripts/coq.mjs [GENERATED.v …]
-// Files named on the command line (such as the output of `lip prove --coq`) are compiled against the theory and checked alike.
-// Without coqc it says so in one line and exits 0.
+// Checks the theory in proofs/: node scripts/coq.mjs [GENERATED.v …]
+// Always: no admitted statement, and every theorem named in proofs/README.md and src/proof/rules.ts exists. With coqc: compiles
+// everything and asks Coq for the axioms behind all statements; there must be none. Files named on the command line (such as the
+// output of `lip prove --coq`) are compiled against the theory and checked alike. Without coqc it says so and exits 0.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 
-const proofs = new URL('../proofs/', import.meta.url).pathname;
-const version = spawnSync('coqc', ['--version'], { encoding: 'utf8' });
-if (version.error) {
-  console.log('skipped: coqc not found (Debian: coq libcoq-mathcomp-algebra libcoq-mathcomp-algebra-tactics)');
-  process.exit(0);
-}
-
+const root = new URL('../', import.meta.url).pathname;
+const proofs = `${root}proofs/`;
 const project = readFileSync(`${proofs}_CoqProject`, 'utf8').trim().split('\n');
-const args = project.flatMap(line => {
-  if (line.endsWith('.v')) return [];
-  return line.startsWith('-arg') ? line.split(' ').filter(word => word !== '-arg') : line.split(' ');
-});
-const theories = project.filter(line => line.endsWith('.v'));
-const generated = process.argv.slice(2).map(file => resolve(file));
+const args = project
+  .filter(line => !line.endsWith('.v'))
+  .flatMap(line => line.split(' '))
+  .filter(word => word !== '-arg');
+/** Folder → logical prefix, from the lines `-Q folder Prefix`. */
+const prefixes = new Map(project.filter(line => line.startsWith('-Q ')).map(line => line.split(' ').slice(1)));
 
+const problems = [];
 const fail = message => {
+  problems.push(message);
   console.error(message);
-  process.exitCode = 1;
 };
 const coqc = (file, more = []) =>
   spawnSync('coqc', [...args, ...more, file], { cwd: proofs, encoding: 'utf8', maxBuffer: 1 << 26 });
@@ -45,60 +42,71 @@ const FORBIDDEN =
   /\b(Admitted|admit|Axioms?|Parameters?|Conjectures?|give_up|Unset\s+Guard\s+Checking|bypass_check|Abort)\b/;
 const STATEMENT = /^\s*(?:Theorem|Lemma|Corollary|Fact|Proposition|Remark)\s+([A-Za-z_][\w']*)/gm;
 
-const dir = mkdtempSync(join(tmpdir(), 'lip-coq-'));
-const named = new Map();
-const modules = [];
-let checked = 0;
-try {
-  for (const file of [...theories, ...generated]) {
-    const own = generated.includes(file);
-    const text = withoutComments(readFileSync(own ? file : `${proofs}${file}`, 'utf8'));
-    const bad = FORBIDDEN.exec(text);
-    if (bad) fail(`${file}: contains "${bad[0]}"`);
-    // Generated files are compiled outside the tree they come from, so that nothing is left behind there.
-    const path = own ? join(dir, basename(file)) : file;
-    if (own) copyFileSync(file, path);
-    const logical = own ? 'Generated' : 'Lip';
-    const where = own ? ['-Q', dir, 'Generated'] : [];
-    const compiled = coqc(path, where);
-    if (compiled.status !== 0) {
-      fail(`${file}: coqc failed\n${compiled.stdout}${compiled.stderr}`);
-      if (own) continue;
-      break;
-    }
-    const names = [...text.matchAll(STATEMENT)].map(match => match[1]);
-    named.set(basename(file), new Set(names));
-    modules.push({ from: own ? 'Generated' : 'Lip', module: basename(file, '.v'), names });
-    console.error(`${file}: ${names.length} statements`);
-  }
-  // One question about all statements at once: Coq walks the library only once.
-  if (process.exitCode !== 1) {
-    const all = modules.flatMap(({ from, module, names }) => names.map(name => `@${from}.${module}.${name}`));
-    const probe = join(dir, 'Assumptions.v');
-    writeFileSync(
-      probe,
-      `${modules.map(({ from, module }) => `From ${from} Require ${module}.`).join('\n')}
-Definition statements := (
-  ${all.join(',\n  ')}).
-Print Assumptions statements.\n`,
-    );
-    const printed = coqc(probe, ['-Q', dir, 'Generated']);
-    if (printed.status !== 0 || printed.stdout.trim() !== 'Closed under the global context') {
-      fail(`rests on axioms, or could not be asked:\n${printed.stdout}${printed.stderr}`);
-    }
-    checked = all.length;
-  }
-} finally {
-  rmSync(dir, { recursive: true, force: true });
-}
+const module = file => basename(file, '.v');
+const sources = [
+  ...project
+    .filter(line => line.endsWith('.v'))
+    .map(file => ({ file, path: `${proofs}${file}`, prefix: prefixes.get(file.split('/')[0]), generated: false })),
+  ...process.argv.slice(2).map(file => ({ file, path: resolve(file), prefix: 'Generated', generated: true })),
+].map(source => {
+  const text = withoutComments(readFileSync(source.path, 'utf8'));
+  const bad = FORBIDDEN.exec(text);
+  if (bad) fail(`${source.file}: contains "${bad[0]}"`);
+  return { ...source, names: [...text.matchAll(STATEMENT)].map(match => match[1]) };
+});
 
-// The table of rules in the README names theorems that exist: | rule | `theorem` … | `File.v` |
+// The table of the README: | rule | `theorem` … | `File.v` |, and the field `coq` of the prover's rules.
+const theorems = new Map(sources.map(({ file, names }) => [basename(file), new Set(names)]));
 for (const [, cell, file] of readFileSync(`${proofs}README.md`, 'utf8').matchAll(
   /^\|[^|]*\|([^|]*)\|\s*`(\w+\.v)`\s*\|$/gm,
 )) {
   for (const [, name] of cell.matchAll(/`([\w']+)`/g)) {
-    if (process.exitCode !== 1 && !named.get(file)?.has(name)) fail(`proofs/README.md: ${file} has no theorem ${name}`);
+    if (!theorems.get(file)?.has(name)) fail(`proofs/README.md: ${file} has no theorem ${name}`);
   }
 }
-if (process.exitCode !== 1)
-  console.log(`${checked} statements machine-checked without axioms (${version.stdout.split('\n')[0].trim()})`);
+const rules = `${root}src/proof/rules.ts`;
+if (existsSync(rules)) {
+  for (const [, name] of readFileSync(rules, 'utf8').matchAll(/\bcoq: '([\w.']+)'/g)) {
+    if (!sources.some(({ names }) => names.includes(name.split('.').at(-1))))
+      fail(`src/proof/rules.ts: no theorem ${name}`);
+  }
+}
+
+const compile = () => {
+  const dir = mkdtempSync(join(tmpdir(), 'lip-coq-'));
+  const where = ['-Q', dir, 'Generated'];
+  try {
+    for (const { file, path, generated, names } of sources) {
+      // A generated file is compiled away from where it lies, so that nothing is left behind there.
+      if (generated) copyFileSync(path, join(dir, basename(path)));
+      const { status, stdout, stderr } = coqc(generated ? join(dir, basename(path)) : file, where);
+      if (status !== 0) return fail(`${file}: coqc failed\n${stdout}${stderr}`);
+      console.error(`${file}: ${names.length} statements`);
+    }
+    // One question about all statements at once: Coq walks the library only once.
+    const all = sources.flatMap(({ file, prefix, names }) => names.map(name => `@${prefix}.${module(file)}.${name}`));
+    const probe = join(dir, 'Assumptions.v');
+    const imports = sources.map(({ file, prefix }) => `From ${prefix} Require ${module(file)}.\n`).join('');
+    writeFileSync(
+      probe,
+      `${imports}Definition statements := (\n  ${all.join(',\n  ')}).\nPrint Assumptions statements.\n`,
+    );
+    const { status, stdout, stderr } = coqc(probe, where);
+    if (status !== 0 || stdout.trim() !== 'Closed under the global context') {
+      fail(`rests on axioms, or could not be asked:\n${stdout}${stderr}`);
+    }
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+};
+
+const version = spawnSync('coqc', ['--version'], { encoding: 'utf8' });
+if (!version.error && problems.length === 0) compile();
+if (problems.length > 0) {
+  process.exitCode = 1;
+} else if (version.error) {
+  console.log('skipped: coqc not found (Debian: coq libcoq-mathcomp-algebra libcoq-mathcomp-algebra-tactics)');
+} else {
+  const count = sources.reduce((sum, { names }) => sum + names.length, 0);
+  console.log(`${count} statements machine-checked without axioms (${version.stdout.split('\n')[0].trim()})`);
+}

@@ -1,0 +1,87 @@
+(* The layers of a network over concrete shapes, each with its Lipschitz theorem for all values of its parameters.
+   A statement about an architecture is a chain of these (see ../examples). A feature map is {ffun 'I_c * ('I_h * 'I_w)}. *)
+From mathcomp Require Import all_ssreflect all_algebra ring.
+From Lip Require Import Base Activation Gershgorin Residual Structure Conv Image.
+Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
+Import GRing.Theory Num.Theory Order.TTheory.
+Local Open Scope ring_scope.
+
+Section Layers.
+Variable R : realFieldType.
+
+(* zero channels appended (or, when c' < c, channels dropped); P may be unit for plain features *)
+Definition pad_index (P : finType) c c' (j : 'I_c' * P) : option ('I_c * P) :=
+  omap (fun k => (k, j.2)) (insub (val j.1)).
+Definition pad_channels (P : finType) c c' : {ffun 'I_c * P -> R} -> {ffun 'I_c' * P -> R} :=
+  gather (@pad_index P c c') (fun=> 0).
+Theorem pad_channels_lip (P : finType) c c' : lip (@pad_channels P c c').
+Proof.
+apply: gather_lip => -[j p] [j' p'] [k r]; rewrite /pad_index /=.
+case: insubP => [u _ e1|//] /= [<- <-]; case: insubP => [u' _ e2|//] /= [e3 ->].
+by congr (_, _); apply: val_inj; rewrite /= -e1 -e2 e3.
+Qed.
+
+(* sum over disjoint kh x kw blocks times s, s^2 kh kw <= 1; rows and columns that fill no block are dropped *)
+Section Pool.
+Variables (C : finType) (h w kh kw : nat).
+Definition block_index (i : C * ('I_h * 'I_w)) : option (C * ('I_(h %/ kh) * 'I_(w %/ kw))) :=
+  if insub (i.2.1 %/ kh)%N is Some a then
+    if insub (i.2.2 %/ kw)%N is Some b then Some (i.1, (a, b)) else None
+  else None.
+Definition avgpool2d (s : R) (x : {ffun C * ('I_h * 'I_w) -> R}) : {ffun C * ('I_(h %/ kh) * 'I_(w %/ kw)) -> R} :=
+  [ffun j => s * \sum_(i | block_index i == Some j) x i].
+Lemma block_indexP i j : block_index i = Some j ->
+  [/\ i.1 = j.1, (i.2.1 %/ kh = j.2.1)%N & (i.2.2 %/ kw = j.2.2)%N].
+Proof.
+rewrite /block_index; case: insubP => [a _ ea|//]; case: insubP => [b _ eb|//] [<-] /=.
+by split; rewrite -?ea -?eb.
+Qed.
+Theorem avgpool2d_lip (s : R) : (0 < kh)%N -> (0 < kw)%N -> s ^+ 2 * (kh * kw)%:R <= 1 -> lip (avgpool2d s).
+Proof.
+move=> kh0 kw0 hs; apply: (avgpool_lip hs) => j.
+pose f (i : C * ('I_h * 'I_w)) := (Ordinal (ltn_pmod i.2.1 kh0), Ordinal (ltn_pmod i.2.2 kw0)).
+rewrite -(card_in_image (f := f)) => [|i i']; last first.
+  rewrite !inE => /eqP /block_indexP [e1 e2 e3] /eqP /block_indexP [e1' e2' e3'] [m1 m2].
+  case: i e1 e2 e3 m1 m2 => c [a b] /= e1 e2 e3 m1 m2; case: i' e1' e2' e3' m1 m2 => c' [a' b'] /= e1' e2' e3' m1 m2.
+  rewrite e1 e1'; congr (_, (_, _)); apply: val_inj.
+    by rewrite /= (divn_eq a kh) (divn_eq a' kh) e2 e2' m1.
+  by rewrite /= (divn_eq b kw) (divn_eq b' kw) e3 e3' m2.
+by apply: leq_trans (max_card _) _; rewrite card_prod !card_ord.
+Qed.
+(* square blocks: s = 1 / k *)
+Lemma inv_block (k : nat) : (0 < k)%N -> k%:R^-1 ^+ 2 * (k * k)%:R <= 1 :> R.
+Proof. by move=> k0; rewrite natrM -expr2 -exprMn mulVf ?expr1n // pnatr_eq0 -lt0n. Qed.
+End Pool.
+
+(* `flatten`: any relabeling by a bijection, here the enumeration of the index type *)
+Definition flatten (I : finType) (x : {ffun I -> R}) : {ffun 'I_#|I| -> R} := [ffun i => x (enum_val i)].
+Theorem flatten_lip (I : finType) : lip (@flatten I).
+Proof. exact: (reindex_lip enum_val_inj). Qed.
+
+(* `residual dense by sll` (q = 1 and eps: by aol); A is the stored weight, hidden x in *)
+Definition sll_rescaling (I H : finType) (A : H -> I -> R) (q : H -> R) (h : H) : R :=
+  \sum_k `|gram (adj A) h k| * q k / q h.
+Definition residual_dense (I H : finType) (A : H -> I -> R) (T : H -> R) (b : {ffun H -> R}) s (x : {ffun I -> R}) :=
+  x - adj A *v ((fun h => 2%:R / T h) *d act s (A *v x + b)).
+Theorem residual_dense_lip (I H : finType) (A : H -> I -> R) (T : H -> R) (b : {ffun H -> R}) s :
+  slope01 s -> (forall h, 0 <= T h) -> dom (gram (adj A)) T -> lip (residual_dense A T b s).
+Proof. by move=> hs hT hA; exact: (residual_rescaled_lip b hs hT hA). Qed.
+Theorem residual_dense_sll_lip (I H : finType) (A : H -> I -> R) (q : H -> R) (b : {ffun H -> R}) s :
+  slope01 s -> (forall h, 0 < q h) -> lip (residual_dense A (sll_rescaling A q) b s).
+Proof.
+move=> hs hq; apply: residual_dense_lip hs _ (sll_dom (adj A) hq) => h.
+by rewrite sumr_ge0 // => k _; rewrite divr_ge0 ?mulr_ge0 ?normr_ge0 ?(ltW (hq _)).
+Qed.
+
+(* `residual conv by sll` at the size of the feature map; K(o, c, tap), hidden o *)
+Section ResidualConv.
+Variables (O C : finType) (g : geometry) (K : O -> C -> tap g -> R).
+Definition sll_conv_rescaling (q : O -> R) (o : O) : R :=
+  \sum_o' (\sum_(d <- shifts g) `|kernel_hidden_gram K o o' d|) * q o' / q o.
+Definition residual_conv (T : O -> R) (b : O -> R) s (x : {ffun C * in_pos g -> R}) : {ffun C * in_pos g -> R} :=
+  x - adj (conv2d_matrix K) *v ((fun oq => 2%:R / T oq.1) *d act s (conv2d K x + [ffun oq => b oq.1])).
+Theorem residual_conv_sll_lip (q : O -> R) (b : O -> R) s :
+  valid_geometry g -> slope01 s -> (forall o, 0 < q o) -> lip (residual_conv (sll_conv_rescaling q) b s).
+Proof. by move=> hg hs hq; exact: (residual_conv2d_sll K [ffun oq => b oq.1] hg hq hs). Qed.
+End ResidualConv.
+End Layers.
