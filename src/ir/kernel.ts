@@ -43,7 +43,7 @@ export interface LoopVar {
 }
 
 /** The values of all stores at a point are computed before the first of them is written. */
-export interface Store {
+interface Store {
   readonly storage: StorageId;
   readonly index: Index;
   readonly value: Expr;
