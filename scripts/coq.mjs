@@ -3,7 +3,7 @@
 // everything and asks Coq for the axioms behind all statements; there must be none. Files named on the command line (such as the
 // output of `lip prove --coq`) are compiled against the theory and checked alike. Without coqc it says so and exits 0.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 
@@ -76,7 +76,12 @@ const compile = () => {
   const dir = mkdtempSync(join(tmpdir(), 'lip-coq-'));
   const where = ['-Q', dir, 'Generated'];
   try {
+    let stale = false;
     for (const { file, path, generated, names } of sources) {
+      // Files are in the order of their dependencies: after the first that changed, everything is compiled again.
+      const compiled = statSync(path.replace(/v$/, 'vo'), { throwIfNoEntry: false });
+      stale ||= !compiled || compiled.mtimeMs < statSync(path).mtimeMs;
+      if (!stale && !generated) continue;
       // A generated file is compiled away from where it lies, so that nothing is left behind there.
       if (generated) copyFileSync(path, join(dir, basename(path)));
       const { status, stdout, stderr } = coqc(generated ? join(dir, basename(path)) : file, where);
