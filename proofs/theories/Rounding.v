@@ -1,11 +1,95 @@
-(* Floating point: errors add through 1-Lipschitz layers; the margin test that accounts for them. *)
+(* Floating point: the error of a sum in any order, errors add through 1-Lipschitz layers, the sound margin. *)
 From mathcomp Require Import all_ssreflect all_algebra ring.
+From Lip Require Import Base.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
 
 Section Rounding.
 Variable R : realFieldType.
+
+(* ---- Sums of products in any order. A tree says which operation adds what; every operation returns its exact result
+        up to a relative error u and an absolute error eta (flush to zero). A fused multiply-add is a leaf without error. *)
+Inductive tree := Leaf of R | Node of tree & tree.
+Fixpoint depth (t : tree) : nat := if t is Node l r then (maxn (depth l) (depth r)).+1 else 0.
+Fixpoint operations (t : tree) : nat := if t is Node l r then (operations l + operations r).+1 else 1.
+Fixpoint exact_sum (t : tree) : R := match t with Leaf p => p | Node l r => exact_sum l + exact_sum r end.
+Fixpoint abs_sum (t : tree) : R := match t with Leaf p => `|p| | Node l r => abs_sum l + abs_sum r end.
+Fixpoint computes (u eta : R) (t : tree) (v : R) : Prop :=
+  match t with
+  | Leaf p => `|v - p| <= u * `|p| + eta
+  | Node l r => exists a b, [/\ computes u eta l a, computes u eta r b & `|v - (a + b)| <= u * `|a + b| + eta]
+  end.
+Lemma abs_sum_ge (t : tree) : `|exact_sum t| <= abs_sum t.
+Proof. by elim: t => //= l hl r hr; apply: le_trans (ler_norm_add _ _) _; exact: ler_add. Qed.
+Theorem sum_error (u eta : R) (t : tree) (v : R) (d : nat) : 0 <= u -> 0 <= eta -> (depth t <= d)%N -> computes u eta t v ->
+  `|v - exact_sum t| <= ((1 + u) ^+ d.+1 - 1) * abs_sum t + (1 + u) ^+ d * (operations t)%:R * eta.
+Proof.
+move=> u0 e0; have p0 k : 1 <= (1 + u) ^+ k by rewrite exprn_ege1 // ler_addl.
+elim: t v d => [p|l ihl r ihr] v d /=.
+  move=> _ h; apply: le_trans h _; apply: ler_add.
+    apply: ler_wpmul2r; rewrite ?normr_ge0 // exprS ler_subr_addr addrC.
+    by rewrite -[X in X <= _]mulr1 ler_wpmul2l // addr_ge0 // ler01.
+  by rewrite mulr1 -[X in X <= _]mul1r ler_wpmul2r //; exact: p0.
+case: d => [|d] //; rewrite ltnS geq_max => /andP [dl dr] [a [b [hl hr h]]].
+have el := ihl _ _ dl hl; have er := ihr _ _ dr hr.
+set A := `|a - _| in el; set B := `|b - _| in er; set s := exact_sum l + exact_sum r.
+have ab : `|a + b - s| <= A + B.
+  have -> : a + b - s = (a - exact_sum l) + (b - exact_sum r) by rewrite /s; ring.
+  exact: ler_norm_add.
+have hs : `|s| <= abs_sum l + abs_sum r := abs_sum_ge (Node l r).
+have step : `|v - s| <= (1 + u) * (A + B) + u * (abs_sum l + abs_sum r) + eta.
+  have -> : v - s = (v - (a + b)) + (a + b - s) by ring.
+  apply: le_trans (ler_norm_add _ _) _; apply: le_trans (ler_add h ab) _.
+  have h2 : `|a + b| <= A + B + (abs_sum l + abs_sum r).
+    have -> : a + b = (a + b - s) + s by ring.
+    by apply: le_trans (ler_norm_add _ _) _; exact: ler_add.
+  apply: le_trans (ler_add (ler_add (ler_wpmul2l u0 h2) (lexx eta)) (lexx (A + B))) _.
+  by rewrite le_eqVlt; apply/orP; left; apply/eqP; ring.
+apply: le_trans step _; have u1 : 0 <= 1 + u by rewrite addr_ge0 // ler01.
+apply: le_trans (ler_add (ler_add (ler_wpmul2l u1 (ler_add el er)) (lexx _)) (lexx _)) _.
+set P := (1 + u) ^+ d.+1; set N := (operations l)%:R; set M := (operations r)%:R.
+have -> : ((operations l + operations r).+1)%:R = N + M + 1 :> R by rewrite -addn1 natrD natrD.
+have -> : (1 + u) ^+ d.+2 = (1 + u) * P by rewrite exprS.
+have eP : (1 + u) * (1 + u) ^+ d = P by rewrite -exprS.
+have -> : (1 + u) * ((P - 1) * abs_sum l + (1 + u) ^+ d * N * eta + ((P - 1) * abs_sum r + (1 + u) ^+ d * M * eta))
+    + u * (abs_sum l + abs_sum r) + eta
+  = ((1 + u) * P - 1) * (abs_sum l + abs_sum r) + P * (N + M) * eta + eta by rewrite -eP; ring.
+rewrite [P * (N + M + 1)]mulrDr [X in _ <= _ + X]mulrDl addrA ler_add2l mulr1.
+by rewrite -[X in X <= _]mul1r ler_wpmul2r //; exact: p0.
+Qed.
+(* (1 + u)^k - 1 <= gamma_k = k u / (1 - k u) *)
+Theorem gamma_bound (u : R) (k : nat) : 0 <= u -> k%:R * u < 1 -> (1 + u) ^+ k - 1 <= k%:R * u / (1 - k%:R * u).
+Proof.
+move=> u0 hk; have d0 : 0 < 1 - k%:R * u by rewrite subr_gt0.
+rewrite ler_pdivl_mulr // mulrBl mul1r ler_subl_addr [k%:R * u + _]addrC subrK.
+have h j : (1 + u) ^+ j * (1 - j%:R * u) <= 1.
+  elim: j => [|j ih]; first by rewrite expr0 mul0r subr0 mulr1.
+  apply: le_trans ih; rewrite exprSr -mulrA; apply: ler_wpmul2l; first by rewrite exprn_ge0 // addr_ge0 // ler01.
+  have -> : j.+1%:R = j%:R + 1 :> R by rewrite -addn1 natrD.
+  rewrite -subr_ge0.
+  have -> : 1 - j%:R * u - (1 + u) * (1 - (j%:R + 1) * u) = (j%:R + 1) * u ^+ 2 by ring.
+  by rewrite mulr_ge0 ?sqr_ge0 // addr_ge0 ?ler01 ?ler0n.
+exact: h.
+Qed.
+
+(* ---- Norms: in a field with square roots, the judgement in the usual form, and the triangle inequality. *)
+Definition is_norm (I : finType) (N : {ffun I -> R} -> R) : Prop := forall u, 0 <= N u /\ N u ^+ 2 = sqn u.
+Lemma norm_triangle (I : finType) (N : {ffun I -> R} -> R) u v w : is_norm N -> N (u - w) <= N (u - v) + N (v - w).
+Proof.
+move=> hN; have [a0 a2] := hN (u - v); have [b0 b2] := hN (v - w); have [c0 c2] := hN (u - w).
+rewrite -ler_sqr ?nnegrE ?addr_ge0 // c2.
+have -> : u - w = (u - v) + (v - w) by rewrite addrA subrK.
+rewrite sqnD sqrrD a2 b2 -[(_ * _) *+ 2]mulr_natl ler_add2r ler_add2l ler_pmul2l ?ltr0n //.
+have [p|/ltW p] := leP 0 (dot (u - v) (v - w)); last by apply: le_trans p _; rewrite mulr_ge0.
+by rewrite -ler_sqr ?nnegrE ?mulr_ge0 // exprMn a2 b2 cauchy_schwarz.
+Qed.
+Lemma lipc_norm (I J : finType) (N : {ffun I -> R} -> R) (N' : {ffun J -> R} -> R) c f :
+  is_norm N -> is_norm N' -> 0 <= c -> lipc c f -> forall x y, N' (f x - f y) <= c * N (x - y).
+Proof.
+move=> hN hN' c0 hf x y; have [a0 a2] := hN (x - y); have [b0 b2] := hN' (f x - f y).
+by rewrite -ler_sqr ?nnegrE ?mulr_ge0 // exprMn a2 b2; exact: hf.
+Qed.
 
 (* ---- One layer, for abstract distances: only the triangle inequality is used. f exact, ft as executed. *)
 Lemma err_step (X Y : Type) (d1 : X -> X -> R) (d2 : Y -> Y -> R) (f ft : X -> Y) (c : R) x xt e dl :
