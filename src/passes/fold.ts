@@ -8,14 +8,18 @@ import { GraphBuilder, prune, type TensorGraph, type TensorId, type TensorNode }
  * literal; a tensor with equal entries becomes a constant.
  *
  * Outputs named in `downward` hold numbers ≥ 0 that may only shrink (a residual layer's multipliers t): they are made smaller by
- * 2⁻⁴⁰, more than float64 can have erred, and rounded towards zero, so that t_i T_i ≤ 2 holds for the stored t exactly. Throws when a parameter is missing or a folded value is not finite.
+ * 2⁻³², more than float64 can have erred, and rounded towards zero, so that t_i T_i ≤ 2 holds for the stored t exactly. Those named in
+ * `inward` are weights whose norm must not grow by rounding: they, and what is cut out of them, are made smaller by 2⁻²⁰ before they are
+ * rounded to nearest. Throws when a parameter is missing or a folded value is not finite.
  */
 export const fold = (
   graph: TensorGraph,
   params: ReadonlyMap<string, ArrayLike<number>>,
-  downward: Iterable<string> = [],
+  { downward = [], inward = [] }: { downward?: Iterable<string>; inward?: Iterable<string> } = {},
 ): TensorGraph => {
   const shrink = new Set([...downward].map(name => graph.outputs.get(name)));
+  const contract = new Set([...inward].map(name => graph.outputs.get(name)));
+  for (const n of graph.nodes) if (n.op.kind === 'slice' && contract.has(n.inputs[0])) contract.add(n.id);
   const fixed = new Set<TensorId>();
   for (const n of graph.nodes) {
     if (n.op.kind !== 'input' && n.inputs.every(i => fixed.has(i))) fixed.add(n.id);
@@ -38,7 +42,7 @@ export const fold = (
     b.origin = n.origin;
     const value = values.get(n.id);
     if (value !== undefined) {
-      moved.set(n.id, leaf(b, value, n, shrink.has(n.id) ? roundDown : Math.fround));
+      moved.set(n.id, leaf(b, value, n, shrink.has(n.id) ? roundDown : contract.has(n.id) ? roundInward : Math.fround));
     } else if (!fixed.has(n.id) || (symbolic(n.id) && n.inputs.every(i => moved.has(i)))) {
       moved.set(
         n.id,
@@ -54,9 +58,11 @@ export const fold = (
   return prune(b.finish());
 };
 
-/** The largest f32 at most x·(1 − 2⁻⁴⁰), for x ≥ 0. */
+const roundInward = (x: number): number => Math.fround(x * (1 - 2 ** -20));
+
+/** The largest f32 at most x·(1 − 2⁻³²), for x ≥ 0. */
 const roundDown = (x: number): number => {
-  const target = x * (1 - 2 ** -40);
+  const target = x * (1 - 2 ** -32);
   const nearest = Math.fround(target);
   if (nearest <= target) return nearest;
   const bits = new Uint32Array(Float32Array.of(nearest).buffer);

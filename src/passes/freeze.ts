@@ -3,7 +3,7 @@ import { evaluate } from '../ir/interpret.ts';
 import { prune, type TensorGraph } from '../ir/tensor.ts';
 import { fold } from './fold.ts';
 import type { ProvenNetwork } from './prove.ts';
-import { buildInference, multiplierOutput } from './train-step.ts';
+import { buildInference, multiplierOutput, weightOutput } from './train-step.ts';
 
 export interface FrozenNetwork {
   /** Input "x" [batch, …input shape], one output, no parameters. */
@@ -15,15 +15,38 @@ export interface FrozenNetwork {
   readonly head?: { readonly classes: number; readonly rows: Float64Array };
 }
 
+/** What a layer with a weight multiplies with, f32: W as stored for the layer, and a residual layer's t. */
+export interface EmittedWeight {
+  readonly W: Float32Array;
+  readonly t?: Float32Array;
+}
+
+/** Folds `weights` (by path) into the inference graph of `batch` examples, with all its outputs. Throws like `freeze`. */
+export const foldInference = (
+  proven: ProvenNetwork,
+  weights: ReadonlyMap<string, ArrayLike<number>>,
+  batch: number,
+): TensorGraph => {
+  const { layers } = proven.network;
+  // A matrix that is orthogonal over the reals is not after rounding: it is made a little smaller, in a residual too.
+  const inward = layers.filter(
+    ({ op }) => op.kind === 'linear' || (op.kind === 'residual' && op.rescaling.by === 'orthogonal'),
+  );
+  return fold(buildInference(proven, batch), weights, {
+    downward: layers.filter(l => l.op.kind === 'residual').map(l => multiplierOutput(l.path)),
+    inward: inward.map(l => weightOutput(l.path)),
+  });
+};
+
+const NOTHING = { inputs: new Map(), params: new Map() };
+
 /** Folds `weights` (by path) into the inference graph of `batch` examples. Throws when one is missing or a folded value is not finite. */
 export const freeze = (
   proven: ProvenNetwork,
   weights: ReadonlyMap<string, ArrayLike<number>>,
   batch: number,
 ): FrozenNetwork => {
-  const inference = buildInference(proven, batch);
-  const multipliers = proven.network.layers.filter(l => l.op.kind === 'residual').map(l => multiplierOutput(l.path));
-  const folded = fold(inference, weights, multipliers);
+  const folded = foldInference(proven, weights, batch);
   const name = folded.outputs.has('logits') ? 'logits' : 'features';
   const id = folded.outputs.get(name)!;
   const graph = prune({ ...folded, outputs: new Map([[name, id]]) });
@@ -31,6 +54,24 @@ export const freeze = (
   const head = folded.outputs.get('head');
   const frozen = { graph, batch, output: { name, size } } as const;
   if (head === undefined) return frozen;
-  const rows = evaluate(folded, { inputs: new Map(), params: new Map() }, [head]).get(head)!;
+  const rows = evaluate(folded, NOTHING, [head]).get(head)!;
   return { ...frozen, head: { classes: folded.nodes[head].shape[0], rows } };
+};
+
+/** The tensors that `folded`, made by `foldInference`, multiplies with, bit for bit: by the path of their layer, and the head's rows. */
+export const emittedWeights = (
+  proven: ProvenNetwork,
+  folded: TensorGraph,
+): { readonly layers: ReadonlyMap<string, EmittedWeight>; readonly head?: Float32Array } => {
+  const read = (output: string): Float32Array | undefined => {
+    const id = folded.outputs.get(output);
+    return id === undefined ? undefined : Float32Array.from(evaluate(folded, NOTHING, [id]).get(id)!);
+  };
+  const layers = new Map<string, EmittedWeight>();
+  for (const { path } of proven.network.layers) {
+    const [W, t] = [read(weightOutput(path)), read(multiplierOutput(path))];
+    if (W) layers.set(path, t ? { W, t } : { W });
+  }
+  const head = read('head');
+  return head ? { layers, head } : { layers };
 };

@@ -28,6 +28,8 @@ export interface LoweredNetwork {
    * witness that may be rounded down, never up.
    */
   readonly multipliers: ReadonlyMap<string, TensorId>;
+  /** 'inference' only: the weight that each linear and residual layer multiplies with, by its path; T is already in a linear one. */
+  readonly weights: ReadonlyMap<string, TensorId>;
 }
 
 /** W·x for a batch. */
@@ -79,7 +81,7 @@ const lowerLayer = (
   x: TensorId,
   image: Shape,
   mode: LoweringMode,
-  multiplier: (t: TensorId) => void,
+  emit: (weight: TensorId, t?: TensorId) => void,
 ): TensorId => {
   switch (op.kind) {
     case 'center':
@@ -104,6 +106,7 @@ const lowerLayer = (
     case 'linear': {
       const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, op.side);
       const scaled = b.mul(weight, along(b, inverseRootOrZero(b, T), weight, op.side === 'in' ? 1 : 0));
+      emit(scaled);
       return addBias(b, apply(b, op.map, scaled, x), op.bias);
     }
     case 'residual': {
@@ -116,7 +119,7 @@ const lowerLayer = (
         return b.add(x, applyTranspose(b, op.map, scaled, u, image));
       }
       const t = b.scale(inverse, 2);
-      multiplier(t);
+      emit(weight, t);
       return b.sub(x, applyTranspose(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image));
     }
     case 'activation':
@@ -148,6 +151,7 @@ export const lowerNetwork = (
     return { value: values.get(id)!, shape: shapes.get(id)! };
   };
   const multipliers = new Map<string, TensorId>();
+  const weights = new Map<string, TensorId>();
   let features = x;
   for (const layer of network.layers) {
     b.origin = layer.path;
@@ -156,12 +160,15 @@ export const lowerNetwork = (
       const weight = normaliseRows(b, b.param(layer.op.weight.path, layer.op.weight.shape), toNumber(layer.op.eps));
       const logits = addBias(b, b.matmul(value, weight, { b: true }), layer.op.bias);
       b.origin = origin;
-      return { features: value, logits, headWeight: weight, multipliers };
+      return { features: value, logits, headWeight: weight, multipliers, weights };
     }
-    features = lowerLayer(b, layer.op, value, shape, mode, t => multipliers.set(layer.path, t));
+    features = lowerLayer(b, layer.op, value, shape, mode, (weight, t) => {
+      weights.set(layer.path, weight);
+      if (t !== undefined) multipliers.set(layer.path, t);
+    });
     values.set(layer.id, features);
     shapes.set(layer.id, layer.shape);
   }
   b.origin = origin;
-  return { features, multipliers };
+  return { features, multipliers, weights };
 };

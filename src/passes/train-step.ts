@@ -52,18 +52,22 @@ export const buildTrainStep = (
 /** The output that holds the multipliers t of the residual layer at `path`. */
 export const multiplierOutput = (path: string): string => `t ${path}`;
 
+/** The output that holds the weight the linear or residual layer at `path` multiplies with. */
+export const weightOutput = (path: string): string => `W ${path}`;
+
 /**
  * The forward graph of a batch: input "x" [batch, …input shape]; outputs "features" and, where there is a head, "logits"
  * [batch, classes] and "head" [classes, features], the normalised rows that certified radii need; and for every residual layer
- * `multiplierOutput(path)` [hidden], the witness t of its proof.
+ * `multiplierOutput(path)` [hidden], the witness t of its proof, and for every weight `weightOutput(path)`.
  */
 export const buildInference = (proven: ProvenNetwork, batch: number): TensorGraph => {
   const b = new GraphBuilder();
   const x = b.input('x', [batch, ...proven.network.input.shape]);
-  const { features, logits, headWeight, multipliers } = lowerNetwork(b, proven, x, 'inference');
+  const { features, logits, headWeight, multipliers, weights } = lowerNetwork(b, proven, x, 'inference');
   b.output('features', features);
   if (logits !== undefined) b.output('logits', logits);
   if (headWeight !== undefined) b.output('head', headWeight);
   for (const [path, t] of multipliers) b.output(multiplierOutput(path), t);
+  for (const [path, weight] of weights) b.output(weightOutput(path), weight);
   return simplify(b.finish()).graph;
 };

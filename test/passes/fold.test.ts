@@ -20,7 +20,7 @@ it('rounds multipliers down, never up, so that t·T ≤ 2 exactly', () => {
       ['l.q', q],
     ]);
     const exact = evaluate(graph, { inputs: new Map(), params }, [graph.outputs.get(t)!]).get(graph.outputs.get(t)!)!;
-    const folded = fold(graph, params, [t]);
+    const folded = fold(graph, params, { downward: [t] });
     const stored = interpret(folded, { inputs: new Map([['x', new Float64Array(16)]]), params: new Map() }).outputs.get(
       t,
     )!;

@@ -1,0 +1,116 @@
+/** `lip prove`: writes a certificate that others can check, for all weights or for the very tensors that ship. */
+import { basename, dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import { lipschitzLowerBound } from '../../certify/lipschitz-lower-bound.ts';
+import { certifyAllWeights, certifyWeights } from '../../passes/certify-weights.ts';
+import { foldInference } from '../../passes/freeze.ts';
+import type { ProvenNetwork } from '../../passes/prove.ts';
+import { formatBound } from '../../proof/derivation.ts';
+import { verifyCertificate } from '../../proof/verify/certificate.ts';
+import { readTensors } from '../../proof/verify/tensors.ts';
+import { loadWeights } from '../../train/checkpoint.ts';
+import { writeSafetensors } from '../../train/safetensors.ts';
+import { writeAtomically } from '../../train/write-atomically.ts';
+import { CliError, EXIT } from '../errors.ts';
+import { addProgramOptions, loadProgram, type ProvenProgram } from '../load-program.ts';
+import { createProgress } from '../progress.ts';
+import { describeSquared, layerProgress, tensorsFileOf } from '../proof-report.ts';
+
+interface ProveOptions {
+  readonly weights?: string;
+  readonly out?: string;
+  readonly network?: string;
+  readonly json?: boolean;
+  readonly set?: Record<string, string>;
+  readonly by?: string;
+}
+
+const pick = (program: ProvenProgram, name: string | undefined): ProvenNetwork => {
+  const names = program.networks.map(n => n.network.name);
+  const found = program.networks.find(n => (name === undefined ? names.length === 1 : n.network.name === name));
+  if (found) return found.proven;
+  if (names.length === 0) throw new CliError(`${program.path} defines no network`, EXIT.usage);
+  throw new CliError(
+    name === undefined ? `${program.path} defines ${names.length} networks` : `${program.path} has no network ${name}`,
+    EXIT.usage,
+    `choose one with --network: ${names.join(', ')}`,
+  );
+};
+
+interface Report {
+  readonly network: string;
+  readonly certificate: string;
+  readonly tensors?: string;
+  /** For all weights. */
+  readonly squaredBound: string;
+  readonly emittedSquaredBound?: string;
+  readonly lowerBound?: number;
+}
+
+const printReport = (r: Report, bound: string): string => {
+  const lines = [`certificate  ${r.certificate}`];
+  if (r.tensors !== undefined) lines.push(`tensors      ${r.tensors}`);
+  lines.push(`bound        ${bound} for all weights`);
+  if (r.emittedSquaredBound !== undefined)
+    lines.push(`             ${describeSquared(r.emittedSquaredBound)} for these tensors, in real arithmetic`);
+  if (r.lowerBound !== undefined)
+    lines.push(`at least     ${r.lowerBound.toPrecision(6)}, found by power iteration on Jacobians`);
+  return `${lines.join('\n')}\n`;
+};
+
+const proveProgram = (file: string, options: ProveOptions): void => {
+  const proven = pick(loadProgram(file, options), options.network);
+  const { name } = proven.network;
+  const out = options.out ?? join('out', name, 'lipschitz.json');
+  const bound = formatBound(proven.squared);
+  const finish = (r: Report): void => {
+    process.stdout.write(options.json ? `${JSON.stringify(r, null, 2)}\n` : printReport(r, bound));
+  };
+  if (options.weights === undefined) {
+    const { certificate } = certifyAllWeights(proven);
+    const { squared } = verifyCertificate(certificate, undefined);
+    writeAtomically(out, `${JSON.stringify(certificate, null, 1)}\n`);
+    finish({ network: name, certificate: out, squaredBound: `${squared.num}/${squared.den}` });
+    return;
+  }
+  const weights = loadWeights(options.weights, proven.network);
+  const line = createProgress(process.stderr);
+  const layers = proven.network.layers.length;
+  line.update(`folding the weights of ${name} in f64`);
+  const folded = foldInference(proven, weights, 1);
+  const { certificate, tensors } = certifyWeights(proven, weights, folded, layerProgress(line, 'witness', layers));
+  const bytes = writeSafetensors(new Map([...tensors].map(([k, t]) => [k, { dtype: 'F32', ...t }])), {
+    format: 'lip-emitted-tensors-1',
+    network: name,
+  });
+  // What is written is what was checked: the checker reads the bytes, not our arrays.
+  const verdict = verifyCertificate(certificate, readTensors(bytes), {
+    progress: layerProgress(line, 'check', layers),
+  });
+  line.update('power iteration on Jacobians');
+  const lowerBound = lipschitzLowerBound(folded);
+  line.done();
+  const file2 = tensorsFileOf(out);
+  writeAtomically(file2, bytes);
+  writeAtomically(out, `${JSON.stringify(certificate, null, 1)}\n`);
+  finish({
+    network: name,
+    certificate: out,
+    tensors: join(dirname(out), basename(file2)),
+    squaredBound: `${verdict.squared.num}/${verdict.squared.den}`,
+    emittedSquaredBound: `${verdict.emitted!.num}/${verdict.emitted!.den}`,
+    lowerBound,
+  });
+};
+
+export const register = (program: Command): void => {
+  addProgramOptions(
+    program
+      .command('prove <file>')
+      .description('write a certificate of the Lipschitz bound that `lip verify` and others can check')
+      .option('--weights <file>', 'trained weights (safetensors): also certify the very tensors that ship')
+      .option('-o, --out <file>', 'the certificate; the tensors go beside it (default: out/NETWORK/lipschitz.json)')
+      .option('--network <name>', 'which network, if the file has several')
+      .option('--json', 'print the summary as JSON'),
+  ).action(proveProgram);
+};

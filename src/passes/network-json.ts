@@ -1,0 +1,64 @@
+/** A network as the certificate states it: plain JSON, see docs/certificate.md. */
+import type { Activation, Layer, LayerOp, LinearMap, Network, ValueId } from '../ir/network.ts';
+import { format } from '../ir/rational.ts';
+
+const mapToJson = (m: LinearMap): object => ({
+  kind: m.kind,
+  weight: m.weight.path,
+  out: m.out,
+  in: m.in,
+  ...(m.kind === 'conv' ? { kernel: m.kernel, padding: m.padding } : {}),
+});
+
+const activationToJson = (act: Activation): object => {
+  const { kind, ...rest } = act;
+  return {
+    function: kind,
+    ...('slope' in rest ? { slope: format(rest.slope) } : {}),
+    ...('group' in rest ? { group: rest.group } : {}),
+    ...('pairs' in rest ? { pairs: rest.pairs } : {}),
+  };
+};
+
+const attributes = (op: LayerOp): object => {
+  switch (op.kind) {
+    case 'center':
+      return { offset: op.offset.map(format) };
+    case 'scale':
+      return { divisor: op.divisor.map(format) };
+    case 'pad':
+      return { to: op.to };
+    case 'linear':
+      return { map: mapToJson(op.map), side: op.side };
+    case 'residual':
+      return { map: mapToJson(op.map), act: activationToJson(op.act) };
+    case 'activation':
+      return { act: activationToJson(op.act) };
+    case 'avgpool':
+      return { size: op.size };
+    case 'flatten':
+      return {};
+    case 'head':
+      return { classes: op.classes };
+    default:
+      return op satisfies never;
+  }
+};
+
+/** The layers that lead to the output, in order. Throws for a network that is not a chain. */
+export const chainOf = (net: Network): readonly Layer[] => {
+  const byId = new Map<ValueId, Layer>(net.layers.map(l => [l.id, l]));
+  const chain: Layer[] = [];
+  for (let at: Layer | undefined = net.layers.at(-1); at; at = byId.get(at.inputs[0])) {
+    if (at.inputs.length !== 1) throw new Error(`${at.path}: certificates speak of chains of layers`);
+    chain.push(at);
+  }
+  return chain.reverse();
+};
+
+export const networkToJson = (net: Network): object => ({
+  name: net.name,
+  input: net.input.shape,
+  budget: format(net.budget),
+  layers: chainOf(net).map(l => ({ path: l.path, kind: l.op.kind, output: l.shape, ...attributes(l.op) })),
+});
