@@ -19,6 +19,9 @@ export const curveEnd = (result: CertifiedAccuracy): number => {
 };
 
 const SAMPLES = 400;
+/** Height of the first marker's label and how much lower each further one stands, in % of accuracy. */
+const LABELS_FROM = 42;
+const LABEL_STEP = 6;
 const BLUE = '#1f6feb';
 const GREY = '#57606a';
 
@@ -65,11 +68,11 @@ export const accuracyCurve = (result: CertifiedAccuracy, title: string, subtitle
       Plot.dot(markers, { x: 'radius', y: 'accuracy', fill: BLUE, stroke: 'white', r: 5 }),
       Plot.text(markers, {
         x: 'radius',
-        y: 'accuracy',
+        // Beside the rules and each lower than the one before: below the curve nothing else is written.
+        y: (_: unknown, i: number) => Math.max(LABELS_FROM - i * LABEL_STEP, LABEL_STEP),
         text: 'label',
         textAnchor: 'start',
-        dx: 8,
-        dy: -8,
+        dx: 6,
         stroke: 'white',
         fill: '#1f2328',
       }),
