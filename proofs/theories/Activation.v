@@ -153,3 +153,70 @@ have -> : (1 + p) * (1 + q) = p + (1 + q + p * q) by ring.
 by rewrite ler_addl addr_ge0 ?(ltW q1) // mulr_ge0 ?ltW.
 Qed.
 End Exponential.
+
+(* tanh needs one limit, hence an Archimedean field: |tanh b - tanh a| <= b - a follows from arbitrarily small steps. *)
+Section Tanh.
+Variable R : archiFieldType.
+Variable E : R -> R.
+Hypothesis ED : forall a b, E (a + b) = E a * E b.
+Hypothesis E1 : forall a : R, 1 + a <= E a.
+Let Egt0 a : 0 < E a := E_gt0 ED E1 a.
+
+(* tanh a = (e^a - e^-a) / (e^a + e^-a), divided by e^a *)
+Definition tanh (a : R) : R := (1 - E (- a) ^+ 2) / (1 + E (- a) ^+ 2).
+Lemma tanh_diff a h : 0 <= h -> exists x D : R,
+  [/\ 1 - h <= x, tanh (a + h) - tanh a = D, 0 <= D & D * (1 + x) <= 2%:R * (1 - x)].
+Proof.
+move=> h0; pose p := E (- a); pose x := E (- h); exists x, (tanh (a + h) - tanh a).
+have p0 : 0 < p := Egt0 _. have x0 : 0 < x := Egt0 _.
+have q : E (- (a + h)) = p * x by rewrite opprD ED.
+have x1 : x <= 1.
+  have e : x * E h = 1 by rewrite /x -ED addNr (E0 ED E1).
+  rewrite -e ler_pmulr //; apply: le_trans (E1 h); by rewrite ler_addl.
+have pp : 0 < 1 + p ^+ 2 by rewrite addr_gt0 ?ltr01 ?exprn_gt0.
+have qq : 0 < 1 + (p * x) ^+ 2 by rewrite addr_gt0 ?ltr01 ?exprn_gt0 ?mulr_gt0.
+have e : tanh (a + h) - tanh a = 2%:R * (p ^+ 2 * (1 - x) * (1 + x)) / ((1 + p ^+ 2) * (1 + (p * x) ^+ 2)).
+  by rewrite /tanh q -/p; field; rewrite !gt_eqF.
+have dd : 0 < (1 + p ^+ 2) * (1 + (p * x) ^+ 2) by rewrite mulr_gt0.
+have x1' : 0 <= 1 - x by rewrite subr_ge0.
+have xp : 0 < 1 + x by rewrite addr_gt0 ?ltr01.
+split=> //; first by apply: le_trans (E1 _); rewrite lexx.
+  rewrite e; apply: divr_ge0 (ltW dd); apply: mulr_ge0; first exact: ler0n.
+  by apply: mulr_ge0 (ltW xp); apply: mulr_ge0 x1'; exact: sqr_ge0.
+rewrite e mulrAC ler_pdivr_mulr // -subr_ge0.
+have -> : 2%:R * (1 - x) * ((1 + p ^+ 2) * (1 + (p * x) ^+ 2)) - 2%:R * (p ^+ 2 * (1 - x) * (1 + x)) * (1 + x)
+  = 2%:R * (1 - x) * (1 - p ^+ 2 * x) ^+ 2 by ring.
+by apply: mulr_ge0 (sqr_ge0 _); apply: mulr_ge0 x1'; exact: ler0n.
+Qed.
+Lemma tanh_step n a h : 0 <= h -> (tanh (a + h) - tanh a) * (2%:R - h / 2%:R ^+ n) <= 2%:R * h.
+Proof.
+elim: n a h => [|n ih] a h h0.
+  have [x [D [xh -> D0 hD]]] := tanh_diff a h0; rewrite expr0 divr1.
+  have D2 : 0 <= D + 2%:R by rewrite addr_ge0 ?ler0n.
+  have := ler_wpmul2l D2 xh => hx.
+  rewrite -subr_ge0 in hD; rewrite -subr_ge0 in hx; rewrite -subr_ge0; have := addr_ge0 hD hx.
+  by congr (0 <= _); ring.
+have h2 : 0 <= h / 2%:R by rewrite divr_ge0 ?ler0n.
+have e : a + h = a + h / 2%:R + h / 2%:R by field.
+have e2 : h / 2%:R / 2%:R ^+ n = h / 2%:R ^+ n.+1 by rewrite exprS invfM mulrA.
+have := ler_add (ih (a + h / 2%:R) _ h2) (ih a _ h2); rewrite e2 -e -mulrDl.
+have -> : 2%:R * (h / 2%:R) + 2%:R * (h / 2%:R) = 2%:R * h by field.
+by rewrite addrA subrK.
+Qed.
+Lemma tanh_slope : slope01 tanh.
+Proof.
+apply: slope01_mono => a b ab; have h0 : 0 <= b - a by rewrite subr_ge0.
+have eb : b = a + (b - a) by rewrite addrC subrK.
+move: (b - a) h0 eb => h h0 ->.
+have hn n := tanh_step n a h0; have [x [D [_ e D0 _]]] := tanh_diff a h0.
+rewrite e in hn *; rewrite D0 /= leNgt; apply/negP => hD.
+have d0 : 0 < 2%:R * (D - h) by rewrite mulr_gt0 ?ltr0n // subr_gt0.
+pose y := D * h / (2%:R * (D - h)).
+have := hn (Num.bound y); have := upper_nthrootP (leqnn (Num.bound y)).
+have N0 : (0 : R) < 2%:R ^+ (Num.bound y) by rewrite exprn_gt0 ?ltr0n.
+move: N0; set N := 2%:R ^+ _ => N0; rewrite ltr_pdivr_mulr // => h1.
+have -> : D * (2%:R - h / N) = 2%:R * D - D * h / N by field; rewrite gt_eqF.
+rewrite ler_subl_addr -ler_subl_addl -mulrBr ler_pdivl_mulr // mulrC => h2.
+by have := lt_le_trans h1 h2; rewrite ltxx.
+Qed.
+End Tanh.
