@@ -76,12 +76,13 @@ const compile = () => {
   const dir = mkdtempSync(join(tmpdir(), 'lip-coq-'));
   const where = ['-Q', dir, 'Generated'];
   try {
-    let stale = false;
+    let newest = 0;
     for (const { file, path, generated, names } of sources) {
-      // Files are in the order of their dependencies: after the first that changed, everything is compiled again.
-      const compiled = statSync(path.replace(/v$/, 'vo'), { throwIfNoEntry: false });
-      stale ||= !compiled || compiled.mtimeMs < statSync(path).mtimeMs;
-      if (!stale && !generated) continue;
+      // Files are in the order of their dependencies: one is up to date if it is newer than its source and all before it.
+      const compiled = statSync(path.replace(/v$/, 'vo'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      const needed = Math.max(newest, statSync(path).mtimeMs);
+      newest = compiled >= needed ? compiled : Number.POSITIVE_INFINITY;
+      if (compiled >= needed && !generated) continue;
       // A generated file is compiled away from where it lies, so that nothing is left behind there.
       if (generated) copyFileSync(path, join(dir, basename(path)));
       const { status, stdout, stderr } = coqc(generated ? join(dir, basename(path)) : file, where);
