@@ -114,6 +114,16 @@ apply: le_trans (_ : a * (\sum_k `|W k i| * r k) <= _).
 by rewrite -mulrA; apply: ler_wpmul2l.
 Qed.
 
+(* Row sums at most a, column sums at most b: W^T W <= ab I, and the same for |W|. *)
+Corollary row_column_dom I J (W : J -> I -> R) (a b : R) : 0 <= a ->
+  (forall j, \sum_i `|W j i| <= a) -> (forall i, \sum_j `|W j i| <= b) ->
+  dom (gram (fun j i => `|W j i|)) (fun=> a * b).
+Proof.
+move=> a0 h1 h2; apply: (@schur_dom _ _ _ (fun=> 1) (fun=> 1)) => // [i|j|j|i]; rewrite ?ltr01 ?ler01 //.
+  by rewrite mulr1; under eq_bigr => i _ do rewrite mulr1 normr_id.
+by rewrite mulr1; under eq_bigr => j _ do rewrite mulr1 normr_id.
+Qed.
+
 (* Gram iteration: S symmetric and S S <= mu^2 I give S <= mu I ... *)
 Definition square I (S : I -> I -> R) : I -> I -> R := fun i j => \sum_k S i k * S k j.
 Lemma square_gram I (S : I -> I -> R) : (forall i j, S i j = S j i) -> forall i j, square S i j = gram S i j.

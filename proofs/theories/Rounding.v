@@ -91,6 +91,48 @@ move=> hN hN' c0 hf x y; have [a0 a2] := hN (x - y); have [b0 b2] := hN' (f x - 
 by rewrite -ler_sqr ?nnegrE ?mulr_ge0 // exprMn a2 b2; exact: hf.
 Qed.
 
+(* ---- The local error of an affine layer: every output has error at most g (|b_j| + sum_i |W_ji x_i|) + e (sum_error),
+        and |W| has norm at most a (row_column_dom). *)
+Section LocalError.
+Variables (I J : finType) (N : {ffun I -> R} -> R) (N' : {ffun J -> R} -> R).
+Hypotheses (hN : is_norm N) (hN' : is_norm N').
+Lemma norm_mono (u v : {ffun J -> R}) : (forall j, `|u j| <= v j) -> N' u <= N' v.
+Proof.
+move=> h; have [a0 a2] := hN' u; have [b0 b2] := hN' v; rewrite -ler_sqr ?nnegrE // a2 b2 !sqnE.
+apply: ler_sum => j _; rewrite -(real_normK (num_real (u j))) ler_sqr ?nnegrE ?normr_ge0 //.
+exact: le_trans (normr_ge0 _) (h j).
+Qed.
+Lemma normD (u v : {ffun J -> R}) : N' (u + v) <= N' u + N' v.
+Proof. by have := norm_triangle (u + v) v 0 hN'; rewrite addrK !subr0. Qed.
+Lemma normZ g (u : {ffun J -> R}) : 0 <= g -> N' (g *c u) = g * N' u.
+Proof.
+move=> g0; have [a0 a2] := hN' u; have [b0 b2] := hN' (g *c u).
+by apply/eqP; rewrite -(eqr_expn2 (n := 2)) ?mulr_ge0 // b2 sqnZ exprMn a2.
+Qed.
+Theorem local_error (W : J -> I -> R) (b err : {ffun J -> R}) (x : {ffun I -> R}) (g a e : R) :
+  0 <= g -> 0 <= a -> 0 <= e -> dom (gram (fun j i => `|W j i|)) (fun=> a ^+ 2) ->
+  (forall j, `|err j| <= g * (`|b j| + \sum_i `|W j i * x i|) + e) ->
+  N' err <= g * (a * N x + N' b) + e * N' [ffun=> 1].
+Proof.
+move=> g0 a0 e0 /dom_gram hW h.
+pose ax : {ffun I -> R} := [ffun i => `|x i|]; pose ab : {ffun J -> R} := [ffun j => `|b j|].
+pose Wx := (fun j i => `|W j i|) *v ax.
+have hW' : N' Wx <= a * N x.
+  have [u0 u2] := hN' Wx; have [v0 v2] := hN x; rewrite -ler_sqr ?nnegrE ?mulr_ge0 // exprMn u2 v2.
+  apply: le_trans (hW ax) _; rewrite sum_const; apply: ler_wpmul2l; first exact: sqr_ge0.
+  by rewrite !sqnE; apply: ler_sum => i _; rewrite ffunE real_normK ?num_real.
+have hb : N' ab <= N' b.
+  have [u0 u2] := hN' ab; have [v0 v2] := hN' b; rewrite -ler_sqr ?nnegrE // u2 v2 !sqnE.
+  by apply: ler_sum => j _; rewrite ffunE real_normK ?num_real.
+apply: le_trans (norm_mono (v := g *c (Wx + ab) + e *c [ffun=> 1]) _) _.
+  move=> j; apply: le_trans (h j) _; rewrite !ffunE mulr1 addrC [X in _ <= X]addrC ler_add2l.
+  rewrite addrC; apply: ler_wpmul2l => //; rewrite ler_add2r.
+  by apply: ler_sum => i _; rewrite ffunE normrM.
+apply: le_trans (normD _ _) _; rewrite !normZ //; apply: ler_add => //; apply: ler_wpmul2l => //.
+by apply: le_trans (normD _ _) _; exact: ler_add.
+Qed.
+End LocalError.
+
 (* ---- One layer, for abstract distances: only the triangle inequality is used. f exact, ft as executed. *)
 Lemma err_step (X Y : Type) (d1 : X -> X -> R) (d2 : Y -> Y -> R) (f ft : X -> Y) (c : R) x xt e dl :
   (forall a b c, d2 a c <= d2 a b + d2 b c) -> 0 <= c ->
