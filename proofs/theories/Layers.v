@@ -1,7 +1,7 @@
 (* The layers of a network over concrete shapes, each with its Lipschitz theorem for all values of its parameters.
    A statement about an architecture is a chain of these (see ../examples). A feature map is {ffun 'I_c * ('I_h * 'I_w)}. *)
 From mathcomp Require Import all_ssreflect all_algebra ring.
-From Lip Require Import Base Activation Gershgorin Residual Structure Conv Image.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -57,6 +57,47 @@ End Pool.
 Definition flatten (I : finType) (x : {ffun I -> R}) : {ffun 'I_#|I| -> R} := [ffun i => x (enum_val i)].
 Theorem flatten_lip (I : finType) : lip (@flatten I).
 Proof. exact: (reindex_lip enum_val_inj). Qed.
+
+(* `maxmin` of channels (2i, 2i + 1), an odd last channel passing through; and of the two halves of the channel axis *)
+Section MaxMin.
+Variable P : finType.
+Section Adjacent.
+Variable c : nat.
+Definition adjacent_nat (k : nat) : nat := if odd k then k.-1 else if (k.+1 < c)%N then k.+1 else k.
+Lemma adjacent_lt (k : 'I_c) : (adjacent_nat k < c)%N.
+Proof.
+rewrite /adjacent_nat; case: ifP => _; first by apply: leq_ltn_trans (leq_pred _) (ltn_ord k).
+by case: ifP.
+Qed.
+Definition adjacent (i : 'I_c * P) : 'I_c * P := (Ordinal (adjacent_lt i.1), i.2).
+Lemma adjacentK : involutive adjacent.
+Proof.
+move=> [k p]; congr (_, _); apply: val_inj; rewrite /= /adjacent_nat.
+have hk := ltn_ord k; case: (boolP (odd k)) => ok.
+  by case: {k} (nat_of_ord k) ok hk => //= k; move=> /negbTE -> ->.
+by case h: (k.+1 < c)%N; rewrite /= ?ok ?(negbTE ok) ?h.
+Qed.
+Theorem maxmin_adjacent_lip : lip (@maxmin R _ adjacent (fun i => ~~ odd i.1)).
+Proof.
+apply: maxmin_lip => [|[k p]]; first exact: adjacentK.
+rewrite xpair_eqE eqxx andbT -val_eqE /= /adjacent_nat.
+by case: ifP => ok; [case: {k} (nat_of_ord k) ok => //= k /negbTE -> | case: ifP => h; rewrite ?eqxx //= ok].
+Qed.
+End Adjacent.
+Section Halves.
+Variable h : nat.
+Definition halves (i : 'I_(h + h) * P) : 'I_(h + h) * P :=
+  (match split i.1 with inl a => rshift h a | inr b => lshift h b end, i.2).
+Theorem maxmin_halves_lip : lip (@maxmin R _ halves (fun i => if split i.1 is inl _ then true else false)).
+Proof.
+have sl (a : 'I_h) : split (lshift h a) = inl a by rewrite -[lshift _ _]/(unsplit (inl a)) unsplitK.
+have sr (a : 'I_h) : split (rshift h a) = inr a by rewrite -[rshift _ _]/(unsplit (inr a)) unsplitK.
+apply: maxmin_lip => [[k p]|[k p] _]; rewrite /halves /=.
+  by rewrite -{2}[k]splitK; case: (split k) => a /=; rewrite ?sl ?sr.
+by case: (split k) => a; rewrite ?sl ?sr.
+Qed.
+End Halves.
+End MaxMin.
 
 (* `residual dense by sll` (q = 1 and eps: by aol); A is the stored weight, hidden x in *)
 Definition sll_rescaling (I H : finType) (A : H -> I -> R) (q : H -> R) (h : H) : R :=
