@@ -51,8 +51,12 @@ const printClauses = (clauses: readonly Clause[]): string =>
   clauses.map(c => ` ${c.word} ${printExpr(c.value)}`).join('');
 
 /** What `{` or the end of the line follows. */
-const printStatementHead = (st: Statement): string =>
-  `${st.residual ? 'residual ' : ''}${st.name.text}${st.args.length > 0 ? ` ${printArgs(st.args)}` : ''}${printClauses(st.clauses)}`;
+const printStatementHead = (st: Statement): string => {
+  // Right behind the name, `in` would be its argument.
+  const none = st.clauses[0]?.word === 'in' ? ' ()' : '';
+  const args = st.args.length > 0 ? ` ${printArgs(st.args)}` : none;
+  return `${st.residual ? 'residual ' : ''}${st.name.text}${args}${printClauses(st.clauses)}`;
+};
 
 const printItemHead = (item: Item): string =>
   `${item.keyword} ${item.name.text}${item.params.length > 0 ? `(${printArgs(item.params)})` : ''}${printClauses(item.clauses)}`;
@@ -212,13 +216,25 @@ export const print = (file: FileNode, source: string): string => {
     });
   };
 
+  /** A statement whose arguments get a line each where comments stand between them. `limit`: where the next one begins. */
+  const alone = (depth: number, st: Statement, limit: number): void => {
+    const parts = piecesOf(st, depth);
+    commentsBefore(depth, parts[0].span.end, false);
+    if (commentedBefore(st.span.end)) pieces(parts);
+    else {
+      code(depth, printStatementHead(st));
+      commentBehind(Math.min(lineEnd(source, st.span.end), limit));
+    }
+  };
+
   /** Code on one line as in the source, unless comments stand inside or it is too long. */
   const group = (depth: number, statements: readonly Statement[]): void => {
     const end = statements.at(-1)!.span.end;
     const together = statements.map(printStatementHead).join(', ');
     const fits = statements.length === 1 || INDENT.length * depth + together.length <= MAX_WIDTH;
-    if (commentedBefore(end)) pieces(statements.flatMap(st => piecesOf(st, depth)));
-    else {
+    if (commentedBefore(end)) {
+      for (const [i, st] of statements.entries()) alone(depth, st, statements[i + 1]?.span.start ?? source.length);
+    } else {
       if (fits) code(depth, together);
       else for (const st of statements) code(depth, printStatementHead(st));
       commentBehind(lineEnd(source, end));
@@ -257,6 +273,8 @@ export const print = (file: FileNode, source: string): string => {
   const openBrace = (body: readonly Statement[], span: Span): number =>
     source.lastIndexOf('{', body[0] ? body[0].span.start : span.end);
 
+  const headOf = (it: Item, clauses: number): string => printItemHead({ ...it, clauses: it.clauses.slice(0, clauses) });
+
   const item = (it: Item): void => {
     const last = it.params.at(-1);
     if (last && commentedBefore(last.span.end)) {
@@ -266,7 +284,15 @@ export const print = (file: FileNode, source: string): string => {
       if (it.body) withBody(0, rest, it.body, it.span);
       else pieces([{ code: rest, span: it.span, depth: 0 }]);
     } else if (it.body) withBody(0, printItemHead(it), it.body, it.span);
-    else pieces([{ code: printItemHead(it), span: it.span, depth: 0 }]);
+    else {
+      commentsBefore(0, it.span.end, false);
+      // Outside of blocks a line may also be broken before a clause.
+      const fitting = it.clauses.findLastIndex((_, k) => headOf(it, k + 1).length <= MAX_WIDTH) + 1;
+      const kept = fitting > 0 || it.clauses.length === 0 ? fitting : 1;
+      code(0, headOf(it, kept));
+      if (kept < it.clauses.length) code(1, printClauses(it.clauses.slice(kept)).trimStart());
+      commentBehind(lineEnd(source, it.span.end));
+    }
   };
 
   file.items.forEach((it, i) => {
