@@ -99,6 +99,36 @@ Qed.
 End Halves.
 End MaxMin.
 
+(* `groupsort n`: ascending within contiguous groups of n channels *)
+Section GroupSort.
+Variables (P : finType) (g n : nat).
+Lemma size_gt0 (k : 'I_(g * n)) : (0 < n)%N.
+Proof. by have := leq_ltn_trans (leq0n k) (ltn_ord k); rewrite muln_gt0 => /andP []. Qed.
+Lemma group_lt (k : 'I_(g * n)) : (k %/ n < g)%N.
+Proof. by rewrite ltn_divLR ?(size_gt0 k). Qed.
+Lemma rank_lt (k : 'I_(g * n)) : (k %% n < n)%N.
+Proof. by rewrite ltn_mod (size_gt0 k). Qed.
+Lemma channel_lt (a : 'I_g) (r : 'I_n) : (a * n + r < g * n)%N.
+Proof. by apply: leq_trans (_ : a.+1 * n <= _)%N; rewrite ?leq_mul2r ?ltn_ord ?orbT // mulSn addnC ltn_add2r. Qed.
+Definition to_group (i : 'I_(g * n) * P) : ('I_g * P) * 'I_n := (Ordinal (group_lt i.1), i.2, Ordinal (rank_lt i.1)).
+Definition from_group (j : ('I_g * P) * 'I_n) : 'I_(g * n) * P := (Ordinal (channel_lt j.1.1 j.2), j.1.2).
+Lemma from_groupK : cancel from_group to_group.
+Proof.
+move=> [[a p] r]; have n0 : (0 < n)%N by apply: leq_ltn_trans (ltn_ord r).
+congr (_, _, _); apply: val_inj; rewrite /= ?modnMDl ?modn_small //.
+by rewrite divnMDl // divn_small ?addn0.
+Qed.
+Lemma to_groupK : cancel to_group from_group.
+Proof. by move=> [k p]; congr (_, _); apply: val_inj; rewrite /= -divn_eq. Qed.
+Definition groupsort (x : {ffun 'I_(g * n) * P -> R}) : {ffun 'I_(g * n) * P -> R} :=
+  [ffun i => blocks (fun _ => @sortv R n) [ffun j => x (from_group j)] (to_group i)].
+Theorem groupsort_channels_lip : lip groupsort.
+Proof.
+have h := lip_comp (lip_comp (reindex_lip (R := R) (can_inj from_groupK)) (@groupsort_lip R _ n)) (reindex_lip (can_inj to_groupK)).
+by apply: eq_lips h => x; apply/ffunP => i; rewrite !ffunE.
+Qed.
+End GroupSort.
+
 (* `residual dense by sll` (q = 1 and eps: by aol); A is the stored weight, hidden x in *)
 Definition sll_rescaling (I H : finType) (A : H -> I -> R) (q : H -> R) (h : H) : R :=
   \sum_k `|gram (adj A) h k| * q k / q h.
@@ -121,6 +151,24 @@ Definition sll_conv_rescaling (q : O -> R) (o : O) : R :=
   \sum_o' (\sum_(d <- shifts g) `|kernel_hidden_gram K o o' d|) * q o' / q o.
 Definition residual_conv (T : O -> R) (b : O -> R) s (x : {ffun C * in_pos g -> R}) : {ffun C * in_pos g -> R} :=
   x - adj (conv2d_matrix K) *v ((fun oq => 2%:R / T oq.1) *d act s (conv2d K x + [ffun oq => b oq.1])).
+(* any rescaling: T from the dominance rules *)
+Theorem residual_conv_lip (T : O -> R) (b : O -> R) s : slope01 s -> (forall o, 0 <= T o) ->
+  dom (gram (adj (conv2d_matrix K))) (fun oq => T oq.1) -> lip (residual_conv T b s).
+Proof.
+move=> hs hT hK.
+apply: eq_lips (residual_rescaled_lip [ffun oq : O * out_pos g => b oq.1] hs (fun oq => hT oq.1) hK) => x.
+by rewrite /residual_conv /conv2d convE.
+Qed.
+(* `conv by ...`, rescaled per input channel, s_c^2 T_c <= 1 *)
+Definition linear_conv (r : C -> R) (b : O -> R) (x : {ffun C * in_pos g -> R}) : {ffun O * out_pos g -> R} :=
+  conv2d K ((fun cp => r cp.1) *d x) + [ffun oq => b oq.1].
+Theorem linear_conv_lip (r T : C -> R) (b : O -> R) : (forall c, r c ^+ 2 * T c <= 1) ->
+  dom (gram (conv2d_matrix K)) (fun cp => T cp.1) -> lip (linear_conv r b).
+Proof.
+move=> hr hK.
+apply: eq_lips (linear_scaled_lip [ffun oq : O * out_pos g => b oq.1] (fun cp => hr cp.1) hK) => x.
+by rewrite /linear_conv /conv2d convE.
+Qed.
 Theorem residual_conv_sll_lip (q : O -> R) (b : O -> R) s :
   valid_geometry g -> slope01 s -> (forall o, 0 < q o) -> lip (residual_conv (sll_conv_rescaling q) b s).
 Proof. by move=> hg hs hq; exact: (residual_conv2d_sll K [ffun oq => b oq.1] hg hq hs). Qed.
