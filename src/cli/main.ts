@@ -7,8 +7,10 @@ import { register as explain } from './commands/explain.ts';
 import { register as fmt } from './commands/fmt.ts';
 import { register as graph } from './commands/graph.ts';
 import { register as init } from './commands/init.ts';
+import { register as prove } from './commands/prove.ts';
 import { register as start } from './commands/start.ts';
 import { register as train } from './commands/train.ts';
+import { register as verify } from './commands/verify.ts';
 import { EXIT } from './errors.ts';
 import { describeBug, run } from './run.ts';
 
@@ -30,6 +32,8 @@ process.exitCode = await run(process.argv.slice(2), [
   explain,
   train,
   certify,
+  prove,
+  verify,
   build,
   fmt,
   graph,

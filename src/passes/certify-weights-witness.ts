@@ -81,13 +81,16 @@ const gershgorin = (
   };
 };
 
+/** ‖W‖_F², never 0. */
+const frobenius = (W: Float32Array): number => W.reduce((s, v) => s + v * v, 2 ** -300);
+
 /** diag(T) − G ⪰ 0 for a matrix out × in; a uniform T on the smaller side. */
 const psd = (c: WeightContext, target: Float64Array, out: number, columns: number): object => {
   const least = target.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   if (target.some(v => Number.isFinite(v) && v !== least))
     return { rule: 'psd-witness', side: c.side === 'out' ? 'rows' : 'columns', T: Array.from(target, dyadic) };
   // All t are 0: ‖W‖² ≤ ‖W‖_F².
-  const bound = Number.isFinite(least) ? least : 2 * c.W.reduce((s, v) => s + v * v, 2 ** -300);
+  const bound = Number.isFinite(least) ? least : 2 * frobenius(c.W);
   return { rule: 'psd-witness', side: out <= columns ? 'rows' : 'columns', T: [dyadic(bound)] };
 };
 
@@ -106,14 +109,27 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
       if (map.kind === 'dense') return psd(c, target, map.out, map.in);
       const area = map.kernel[0] * map.kernel[1];
       if (rescaling.by === 'orthogonal' || rescaling.method.kind === 'reshaped') {
-        const part = target.map(v => (v / area) * (1 - 2 ** -50));
+        const each = c.side === 'out' ? 1 : area;
+        const part = Float64Array.from(
+          { length: target.length * each },
+          (_, k) => (target[Math.floor(k / each)] / area) * (1 - 2 ** -50),
+        );
         return { rule: 'reshaped-kernel', premise: psd(c, part, map.out, map.in * area) };
+      }
+      if (rescaling.method.kind === 'gram') {
+        // One number bounds every channel: the least that is wanted, or what suffices for all where they differ.
+        const wanted = Array.from(target).filter(Number.isFinite);
+        const some = c.d ? Math.max(...wanted) : Math.min(...wanted);
+        const T = Number.isFinite(some) ? some : 2 * map.kernel[0] * map.kernel[1] * frobenius(c.W);
+        return { rule: 'gram-iteration-symbol', grid: rescaling.method.grid, T: [dyadic(T)] };
       }
       const positions =
         (c.image[1] + 2 * map.padding[0] - map.kernel[0] + 1) * (c.image[2] + 2 * map.padding[1] - map.kernel[1] + 1);
+      const each = c.side === 'out' ? positions : c.image[1] * c.image[2];
+      const perPosition = Float64Array.from({ length: target.length * each }, (_, k) => target[Math.floor(k / each)]);
       return {
         rule: 'operator-matrix',
-        premise: psd(c, target, map.out * positions, map.in * c.image[1] * c.image[2]),
+        premise: psd(c, perPosition, map.out * positions, map.in * c.image[1] * c.image[2]),
       };
     }
     case 'scaled':
@@ -128,7 +144,7 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
         rule: 'dominance-convex',
         weights: rescaling.of.map(p => format(p.weight)),
         premises: rescaling.of.map(p => {
-          const grown = (v: number, i: number) => v * (c.d ? c.d[i] ** 2 : 1 + 2 ** -33);
+          const grown = (v: number, i: number) => v * (c.d ? c.d[i] ** 2 * target[i] : 1 + 2 ** -33);
           const T = storedDiagonal(c, p.part).map((v, i) => Math.max(grown(v, i), 2 ** -300));
           return findWitness(c, p.part, T);
         }),

@@ -13,7 +13,7 @@ import { format as formatQ, fromFloat, mul, ONE, type Q, Refused } from '../proo
 import { sha256 } from '../proof/verify/tensors.ts';
 import { checkedMap, findWitness, storedDiagonal, type WeightContext } from './certify-weights-witness.ts';
 import { type EmittedWeight, emittedWeights } from './freeze.ts';
-import { chainOf, networkToJson } from './network-json.ts';
+import { chainOf, networkToJson, notCertifiable } from './network-json.ts';
 import type { ProvenNetwork } from './prove.ts';
 
 export interface EmittedTensor {
@@ -44,8 +44,8 @@ export const certifyAllWeights = (proven: ProvenNetwork): WrittenCertificate => 
   certificate: seal(allWeights(proven)),
 });
 
-/** Factors a linear layer's norm may have grown by in rounding; the first is nearly always enough. */
-const GROWTH = [1, 1 + 2 ** -22, 1 + 2 ** -19, 1 + 2 ** -16, 1 + 2 ** -12];
+/** Factors T may have to grow by, from rounding or because a rule bounds all channels by one number; the first is nearly always enough. */
+const GROWTH = [1, 1 + 2 ** -22, 1 + 2 ** -19, 1 + 2 ** -16, 1 + 2 ** -12, 1.01, 1.1, 1.5, 2, 4, 16];
 
 const linearWitness = (c: WeightContext, layer: Layer): { readonly dominance: object; readonly squared: Q } => {
   if (layer.op.kind !== 'linear') throw new Error(`${layer.path} is not linear`);
@@ -67,7 +67,7 @@ const linearWitness = (c: WeightContext, layer: Layer): { readonly dominance: ob
 };
 
 /**
- * Certifies `weights` (by path) as `folded`, made of them by `foldInference`, multiplies with them. `progress` is told the path of each layer before its turn. Throws when no witness is found.
+ * Certifies `weights` (by path) as `folded`, made of them by `foldInference`, multiplies with them. `progress` is told the path of each layer before its turn. Throws NotCertifiable, and Error when no witness is found.
  */
 export const certifyWeights = (
   proven: ProvenNetwork,
@@ -158,7 +158,7 @@ export const certifyWeights = (
         break;
       }
       default:
-        op satisfies never;
+        notCertifiable(path, 'layers of this kind');
     }
     shape = layer.shape;
   }

@@ -2,6 +2,14 @@
 import type { Activation, Layer, LayerOp, LinearMap, Network, ValueId } from '../ir/network.ts';
 import { format } from '../ir/rational.ts';
 
+/** A proven network that certificates do not speak of yet. */
+export class NotCertifiable extends Error {}
+
+/** Certificates list the layers they know; any other is refused, never left out. */
+export const notCertifiable = (path: string, what: string): never => {
+  throw new NotCertifiable(`${path}: certificates do not cover ${what}`);
+};
+
 const mapToJson = (m: LinearMap): object => ({
   kind: m.kind,
   weight: m.weight.path,
@@ -20,7 +28,7 @@ const activationToJson = (act: Activation): object => {
   };
 };
 
-const attributes = (op: LayerOp): object => {
+const attributes = (op: LayerOp, path: string): object => {
   switch (op.kind) {
     case 'center':
       return { offset: op.offset.map(format) };
@@ -41,24 +49,25 @@ const attributes = (op: LayerOp): object => {
     case 'head':
       return { classes: op.classes };
     default:
-      return op satisfies never;
+      return notCertifiable(path, 'layers of this kind');
   }
 };
 
-/** The layers that lead to the output, in order. Throws for a network that is not a chain. */
+/** The layers that lead to the output, in order. Throws NotCertifiable for a network that is not a chain. */
 export const chainOf = (net: Network): readonly Layer[] => {
   const byId = new Map<ValueId, Layer>(net.layers.map(l => [l.id, l]));
   const chain: Layer[] = [];
   for (let at: Layer | undefined = net.layers.at(-1); at; at = byId.get(at.inputs[0])) {
-    if (at.inputs.length !== 1) throw new Error(`${at.path}: certificates speak of chains of layers`);
+    if (at.inputs.length !== 1) notCertifiable(at.path, 'layers with several inputs');
     chain.push(at);
   }
   return chain.reverse();
 };
 
+/** Throws NotCertifiable. */
 export const networkToJson = (net: Network): object => ({
   name: net.name,
   input: net.input.shape,
   budget: format(net.budget),
-  layers: chainOf(net).map(l => ({ path: l.path, kind: l.op.kind, output: l.shape, ...attributes(l.op) })),
+  layers: chainOf(net).map(l => ({ path: l.path, kind: l.op.kind, output: l.shape, ...attributes(l.op, l.path) })),
 });

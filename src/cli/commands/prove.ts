@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { lipschitzLowerBound } from '../../certify/lipschitz-lower-bound.ts';
 import { certifyAllWeights, certifyWeights } from '../../passes/certify-weights.ts';
 import { foldInference } from '../../passes/freeze.ts';
+import { NotCertifiable } from '../../passes/network-json.ts';
 import type { ProvenNetwork } from '../../passes/prove.ts';
 import { formatBound } from '../../proof/derivation.ts';
 import { verifyCertificate } from '../../proof/verify/certificate.ts';
@@ -58,8 +59,7 @@ const printReport = (r: Report, bound: string): string => {
   return `${lines.join('\n')}\n`;
 };
 
-const proveProgram = (file: string, options: ProveOptions): void => {
-  const proven = pick(loadProgram(file, options), options.network);
+const writeCertificate = (proven: ProvenNetwork, options: ProveOptions): void => {
   const { name } = proven.network;
   const out = options.out ?? join('out', name, 'lipschitz.json');
   const bound = formatBound(proven.squared);
@@ -101,6 +101,16 @@ const proveProgram = (file: string, options: ProveOptions): void => {
     emittedSquaredBound: `${verdict.emitted!.num}/${verdict.emitted!.den}`,
     lowerBound,
   });
+};
+
+const proveProgram = (file: string, options: ProveOptions): void => {
+  const proven = pick(loadProgram(file, options), options.network);
+  try {
+    writeCertificate(proven, options);
+  } catch (e) {
+    if (e instanceof NotCertifiable) throw new CliError(e.message, EXIT.negative);
+    throw e;
+  }
 };
 
 export const register = (program: Command): void => {

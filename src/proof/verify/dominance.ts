@@ -1,6 +1,6 @@
 /** G ⪯ diag(T) for one emitted weight, by witnesses: one function for each rule. */
 import { exactGershgorinSums, gershgorinSums, isDominated, isDominatedExactly, type Kernel } from './gram.ts';
-import { type LinearMap, list, object, text } from './network.ts';
+import { counts, type LinearMap, list, object, text } from './network.ts';
 import {
   add,
   compare,
@@ -16,6 +16,7 @@ import {
   refuse,
   ZERO,
 } from './numbers.ts';
+import { symbolBelow } from './symbol.ts';
 
 export type Side = 'rows' | 'columns';
 
@@ -155,6 +156,18 @@ const RULES: Readonly<Record<string, Rule>> = {
     // Rows of the kernel are the convolution's output channels; its columns are not channels.
     return d.side === 'rows' ? { side: 'rows', T } : uniform({ side: 'columns', T }, 'columns', w.map.in);
   },
+  'gram-iteration-symbol': (value, w) => {
+    const o = object(value, w.path, ['rule', 'grid', 'T']);
+    need(w.map.conv, `${w.path}: gram-iteration-symbol is for convolutions`);
+    const [T] = witness(o.T, w.path, 1);
+    const shape = [w.map.out, w.map.in, ...w.map.kernel];
+    const [grid] = counts([o.grid], `${w.path}, grid`);
+    need(
+      symbolBelow(shape, w.data, grid, T, w.mode.exact ?? false),
+      `${w.path}: the symbol could not be shown to stay below T`,
+    );
+    return uniform({ side: 'rows', T: [fromFloat(T)] }, 'rows', w.map.out);
+  },
   'operator-matrix': (value, w) => {
     const o = object(value, w.path, ['rule', 'premise']);
     need(w.map.conv, `${w.path}: operator-matrix is for convolutions`);
@@ -176,7 +189,8 @@ const RULES: Readonly<Record<string, Rule>> = {
       weights.every(a => compare(a, ZERO) >= 0) && compare(weights.reduce(add, ZERO), ONE) === 0,
       `${w.path}: weights must be ≥ 0 and add up to 1`,
     );
-    const { side, T } = parts[0];
+    // Where one part speaks of hidden units, all are put in those terms.
+    const { side, T } = parts.find(p => p.side === 'rows') ?? parts[0];
     const same = parts.map(p => (p.side === side ? p : uniform(p, side, T.length)));
     return { side, T: T.map((_, i) => same.map((p, n) => mul(weights[n], p.T[i])).reduce(add, ZERO)) };
   },
