@@ -104,7 +104,11 @@ export const holdLibrary = (path: string): void => {
 /** The archive in the installed package, and a name for its version. */
 const findPackage = (): { archive: string; version: string } => {
   const require = createRequire(import.meta.url);
-  const root = join(dirname(require.resolve('@sparticuz/chromium')), '..');
+  // The entry point lies one or two folders below the package's root, depending on its version.
+  const root = [1, 2, 3]
+    .map(up => join(dirname(require.resolve('@sparticuz/chromium')), ...Array<string>(up).fill('..')))
+    .find(folder => existsSync(join(folder, 'bin', 'swiftshader.tar.br')));
+  if (root === undefined) throw new Error('the package @sparticuz/chromium has no bin/swiftshader.tar.br');
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   return { archive: join(root, 'bin', 'swiftshader.tar.br'), version };
 };
