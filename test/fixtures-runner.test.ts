@@ -120,6 +120,24 @@ describe('comparison', () => {
 });
 
 describe('layer sources', () => {
+  it('take the norm of a 1×1 kernel from its matrix', () => {
+    const zeros = (...shape: number[]): CaseTensor => ({
+      shape,
+      data: new Float64Array(shape.reduce((a, d) => a * d)),
+    });
+    const s = layerSource({
+      group: 'cpl',
+      variant: '',
+      formula: 's = largest singular value of the zero-padded (padding 0) 1x1 convolution on this image size; …',
+      attrs: { eps: 1e-4, padding: 0 },
+      tolerance: {},
+      tensors: new Map([
+        ['x', zeros(1, 2, 3, 3)],
+        ['param.kernel', zeros(4, 2, 1, 1)],
+      ]),
+    });
+    expect('source' in s && s.source).toContain('method = reshaped');
+  });
   const source = (file: string): string => {
     const s = layerSource(readCase(join(FIXTURES, file)));
     return 'source' in s ? s.source : `unsupported: ${s.unsupported}`;
