@@ -21,8 +21,20 @@ export type Loss =
   | { readonly kind: 'margin_boosting' };
 
 export type Optimizer =
-  | { readonly kind: 'adam'; readonly rate: number; readonly betas: readonly [number, number]; readonly eps: number }
-  | { readonly kind: 'sgd'; readonly rate: number; readonly momentum: number; readonly nesterov: boolean; readonly weightDecay: number };
+  | {
+      readonly kind: 'adam';
+      readonly rate: number;
+      readonly betas: readonly [number, number];
+      readonly eps: number;
+      readonly weightDecay: number;
+    }
+  | {
+      readonly kind: 'sgd';
+      readonly rate: number;
+      readonly momentum: number;
+      readonly nesterov: boolean;
+      readonly weightDecay: number;
+    };
 
 /** Learning rate as a function of the step. */
 export type Schedule =

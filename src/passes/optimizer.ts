@@ -36,8 +36,8 @@ export const stepScalarCount = (opt: Optimizer): number => stepScalars(opt, 0, 1
  * Registers the new value of parameter `path` and of its state, given its gradient (same shape) and `scalars` [k] from
  * `stepScalars`.
  *
- * Adam (Kingma & Ba, ICLR 2015): m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − rate/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps).
- * SGD: g ← g + decay·p; m ← momentum·m + g; p ← p − rate·m, or p − rate·(g + momentum·m) with Nesterov's momentum.
+ * Adam (Kingma & Ba, ICLR 2015), with decay·p added to the gradient (not decoupled): g ← g + decay·p; m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − rate/(1 − β₁ᵗ) · m / (√v/√(1 − β₂ᵗ) + eps).
+ * SGD: the same g; m ← momentum·m + g; p ← p − rate·m, or p − rate·(g + momentum·m) with Nesterov's momentum.
  */
 export const lowerOptimizer = (
   b: GraphBuilder,
@@ -50,11 +50,12 @@ export const lowerOptimizer = (
   const shape = b.shape(param);
   const scalar = (i: number): TensorId => b.broadcast(b.reshape(b.slice(scalars, [i], [i + 1]), []), shape, []);
   const state = (suffix: string): TensorId => b.param(`${path}${suffix}`, shape);
+  const decayed = opt.weightDecay === 0 ? grad : b.add(grad, b.scale(param, opt.weightDecay));
   switch (opt.kind) {
     case 'adam': {
       const [b1, b2] = opt.betas;
-      const m = b.add(b.scale(state('#m'), b1), b.scale(grad, 1 - b1));
-      const v = b.add(b.scale(state('#v'), b2), b.scale(b.mul(grad, grad), 1 - b2));
+      const m = b.add(b.scale(state('#m'), b1), b.scale(decayed, 1 - b1));
+      const v = b.add(b.scale(state('#v'), b2), b.scale(b.mul(decayed, decayed), 1 - b2));
       const spread = b.offset(b.mul(b.unary('sqrt', v), scalar(1)), opt.eps);
       b.update(`${path}#m`, m);
       b.update(`${path}#v`, v);
@@ -62,7 +63,6 @@ export const lowerOptimizer = (
       return;
     }
     case 'sgd': {
-      const decayed = opt.weightDecay === 0 ? grad : b.add(grad, b.scale(param, opt.weightDecay));
       let direction = decayed;
       if (opt.momentum !== 0) {
         const m = b.add(b.scale(state('#m'), opt.momentum), decayed);

@@ -180,14 +180,17 @@ const resolveLoss = (scope: Scope, e: Expr): Loss | undefined => {
 
 const OPTIMIZERS: Readonly<Record<string, Choice<Optimizer>>> = {
   adam: {
-    signature: { options: ['rate', 'betas', 'eps'] },
+    signature: { options: ['rate', 'betas', 'eps', 'weight_decay'] },
     build: (scope, args) => {
       const rate = optional(args, 'rate', 0.01, e => real(scope, e, '`rate`', POSITIVE));
       const betas = optional<readonly [number, number]>(args, 'betas', [0.5, 0.9], e =>
         reals(scope, e, '`betas`', BELOW_ONE),
       );
       const eps = optional(args, 'eps', 1e-8, e => real(scope, e, '`eps`', POSITIVE));
-      return rate === undefined || !betas || eps === undefined ? undefined : { kind: 'adam', rate, betas, eps };
+      const weightDecay = optional(args, 'weight_decay', 0, e => real(scope, e, '`weight_decay`', NONNEGATIVE));
+      return rate === undefined || !betas || eps === undefined || weightDecay === undefined
+        ? undefined
+        : { kind: 'adam', rate, betas, eps, weightDecay };
     },
   },
   sgd: {
@@ -290,7 +293,7 @@ const REFERENCE_OFFSET = 1.5 * Math.SQRT2;
 
 const defaults = (): Settings => ({
   loss: { kind: 'cross_entropy', offset: REFERENCE_OFFSET, temperature: 0.25 },
-  optimizer: { kind: 'adam', rate: 0.01, betas: [0.5, 0.9], eps: 1e-8 },
+  optimizer: { kind: 'adam', rate: 0.01, betas: [0.5, 0.9], eps: 1e-8, weightDecay: 0 },
   schedule: { kind: 'triangular', peak: PEAK, knee: KNEE },
   augment: [],
   epochs: 1000,

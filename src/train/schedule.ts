@@ -24,12 +24,11 @@ export const rateAt = (schedule: Schedule, rate: number, step: number, totalStep
         [floorOf(schedule.knee, totalSteps), rate / 20],
         [totalSteps, 0],
       ] as const;
-      if (step <= 0) return 0;
-      for (let i = 1; i < knots.length; i++) {
-        const [[x0, y0], [x1, y1]] = [knots[i - 1], knots[i]];
-        if (step <= x1 && x1 > x0) return y0 + ((step - x0) / (x1 - x0)) * (y1 - y0);
-      }
-      return 0;
+      // Of knots at one step, the last counts: runs of one or two steps have no rise.
+      const i = knots.findLastIndex(([x]) => x <= step);
+      if (i < 0 || i === knots.length - 1) return 0;
+      const [[x0, y0], [x1, y1]] = [knots[i], knots[i + 1]];
+      return y0 + ((step - x0) / (x1 - x0)) * (y1 - y0);
     }
     default:
       return schedule satisfies never;

@@ -21,7 +21,7 @@ describe('optimiser trajectories of the original code in float64', () => {
     const a = f.attrs as Record<string, number>;
     const opt: Optimizer =
       f.attrs.optimizer === 'adam'
-        ? { kind: 'adam', rate: a.lr, betas: [a.beta1, a.beta2], eps: a.eps }
+        ? { kind: 'adam', rate: a.lr, betas: [a.beta1, a.beta2], eps: a.eps, weightDecay: a.weight_decay }
         : { kind: 'sgd', rate: a.lr, momentum: a.momentum, nesterov: false, weightDecay: a.weight_decay };
     const shapes = { W: [10, 6], b: [10] };
     const b = new GraphBuilder();
@@ -98,6 +98,31 @@ it('SGD with weight decay and Nesterov momentum follows PyTorch', () => {
   }
 });
 
+it('Adam adds weight decay to the gradient, as PyTorch does', () => {
+  const opt: Optimizer = { kind: 'adam', rate: 0.1, betas: [0.5, 0.9], eps: 1e-8, weightDecay: 0.2 };
+  const b = new GraphBuilder();
+  lowerOptimizer(b, opt, 'p', b.param('p', [1]), b.input('g', [1]), b.input('step', [2]));
+  const graph = b.finish();
+  let [p, m, v] = [2, 0, 0];
+  const params = new Map<string, ArrayLike<number>>([
+    ['p', [p]],
+    ['p#m', [m]],
+    ['p#v', [v]],
+  ]);
+  [0.3, -0.7, 0.5].forEach((g, i) => {
+    const d = g + 0.2 * p;
+    m = 0.5 * m + 0.5 * d;
+    v = 0.9 * v + 0.1 * d * d;
+    p -= (0.1 * (m / (1 - 0.5 ** (i + 1)))) / (Math.sqrt(v / (1 - 0.9 ** (i + 1))) + 1e-8);
+    const inputs = new Map<string, ArrayLike<number>>([
+      ['g', [g]],
+      ['step', stepScalars(opt, 0.1, i + 1)],
+    ]);
+    for (const [k, x] of interpret(graph, { inputs, params }).updates) params.set(k, x);
+    expect(params.get('p')![0]).toBeCloseTo(p, 14);
+  });
+});
+
 describe('triangular schedule', () => {
   const schedule = { kind: 'triangular', peak: rational(2, 5), knee: rational(4, 5) } as const;
   it.each(fixtureNames('optim').filter(n => n.startsWith('triangular')))('%s', name => {
@@ -107,8 +132,9 @@ describe('triangular schedule', () => {
     const got = steps.map(s => rateAt(schedule, lr, s, num_steps));
     expect(maxError(got, f.tensors.get('lr')!.data)).toBeLessThanOrEqual(1e-15);
   });
-  it('is finite when the run is shorter than its knots', () => {
-    for (let s = 0; s <= 2; s++) expect(rateAt(schedule, 1, s, 1)).toBeGreaterThanOrEqual(0);
+  it('takes the last of the knots at one step when the run is shorter than they are', () => {
+    expect([-1, 0, 1].map(s => rateAt(schedule, 1, s, 1))).toEqual([0, 1 / 20, 0]);
+    expect([0, 1, 2].map(s => rateAt(schedule, 1, s, 2))).toEqual([1, 1 / 20, 0]);
     expect(rateAt(schedule, 1, 0, 0)).toBe(0);
   });
   it('is the optimiser’s rate when constant', () => {

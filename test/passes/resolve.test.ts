@@ -402,7 +402,7 @@ describe('recipes', () => {
       network: 'N',
       data: { name: 'mnist', args: [] },
       loss: { kind: 'cross_entropy', offset: 1.5 * Math.SQRT2, temperature: 0.25 },
-      optimizer: { kind: 'adam', rate: 0.01, betas: [0.5, 0.9], eps: 1e-8 },
+      optimizer: { kind: 'adam', rate: 0.01, betas: [0.5, 0.9], eps: 1e-8, weightDecay: 0 },
       schedule: { kind: 'triangular', peak: { num: 2n, den: 5n }, knee: { num: 4n, den: 5n } },
       augment: [],
       epochs: 1000,

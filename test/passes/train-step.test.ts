@@ -44,7 +44,7 @@ const networkOf = (f: Fixture) => {
   return { proven, names };
 };
 
-const ADAM: Optimizer = { kind: 'adam', rate: 0.01, betas: [0.5, 0.9], eps: 1e-8 };
+const ADAM: Optimizer = { kind: 'adam', rate: 0.01, betas: [0.5, 0.9], eps: 1e-8, weightDecay: 0 };
 const LOSS = { kind: 'cross_entropy', offset: 1.5 * Math.SQRT2, temperature: 0.25 } as const;
 
 const worst = (got: ArrayLike<number>, want: Float64Array): number => {

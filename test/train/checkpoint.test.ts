@@ -21,7 +21,7 @@ const recipe: TrainRecipe = {
   network: 'Net',
   data: { name: 'mnist', args: [], span },
   loss: { kind: 'cross_entropy', offset: 2, temperature: 0.25 },
-  optimizer: { kind: 'adam', rate: 0.01, betas: [0.5, 0.9], eps: 1e-8 },
+  optimizer: { kind: 'adam', rate: 0.01, betas: [0.5, 0.9], eps: 1e-8, weightDecay: 0 },
   schedule: { kind: 'triangular', peak: rational(2, 5), knee: rational(4, 5) },
   augment: [],
   epochs: 2,
