@@ -136,6 +136,20 @@ export const loadProgram = (path: string, options: LoadOptions = {}): ProvenProg
   return { path, source, networks, trains: program.trains, certifies: program.certifies };
 };
 
+/** The network that a command is about: the only one of the file, or the one named. Throws CliError (exit 2). */
+export const pickNetwork = (program: ProvenProgram, name: string | undefined): ProvenNetwork => {
+  const names = program.networks.map(n => n.network.name);
+  if (names.length === 0) throw new CliError(`${program.path} defines no network`, EXIT.usage);
+  const chosen = name === undefined && names.length === 1 ? names[0] : name;
+  const found = program.networks.find(n => n.network.name === chosen);
+  if (found) return found.proven;
+  throw new CliError(
+    name === undefined ? `${program.path} defines ${names.length} networks` : `${program.path} has no network ${name}`,
+    EXIT.usage,
+    `choose one with --network: ${names.join(', ')}`,
+  );
+};
+
 const collectSet = (text: string, before: Record<string, string>): Record<string, string> => {
   const i = text.indexOf('=');
   if (i < 1) throw new InvalidArgumentError('write NAME=VALUE, e.g. --set width=60.');

@@ -16,7 +16,7 @@ import { derivationToJson, printDerivation } from '../../proof/derivation.ts';
 import { loadWeights } from '../../train/checkpoint.ts';
 import { initializeParams } from '../../train/initialize.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { addProgramOptions, loadProgram, type ProvenProgram } from '../load-program.ts';
+import { addProgramOptions, loadProgram, type ProvenProgram, pickNetwork } from '../load-program.ts';
 import { saveModule } from '../save-module.ts';
 
 const REPRESENTATIONS = ['network', 'tensor', 'kernels', 'wgsl', 'plan', 'proof'] as const;
@@ -42,20 +42,6 @@ const parseBatch = (text: string): number => {
   if (!Number.isInteger(n) || n < 1 || n > MAX_BATCH)
     throw new InvalidArgumentError(`a batch is a whole number from 1 to ${MAX_BATCH}.`);
   return n;
-};
-
-/** The network to build: the only one, or the one named. */
-const pick = (program: ProvenProgram, name: string | undefined): ProvenNetwork => {
-  const names = program.networks.map(n => n.network.name);
-  if (names.length === 0) throw new CliError(`${program.path} defines no network`, EXIT.usage);
-  const chosen = name === undefined && names.length === 1 ? names[0] : name;
-  const found = program.networks.find(n => n.network.name === chosen);
-  if (found) return found.proven;
-  throw new CliError(
-    name === undefined ? `${program.path} defines ${names.length} networks` : `${program.path} has no network ${name}`,
-    EXIT.usage,
-    `choose one with --network: ${names.join(', ')}`,
-  );
 };
 
 const recipeOf = (program: ProvenProgram, proven: ProvenNetwork): TrainRecipe | undefined =>
@@ -151,7 +137,7 @@ export const register = (program: Command): void => {
     .option('--json', 'print the list of files, a plan or a proof as JSON');
   addProgramOptions(command).action(async (file: string, options: BuildOptions) => {
     const loaded = loadProgram(file, options);
-    const proven = pick(loaded, options.network);
+    const proven = pickNetwork(loaded, options.network);
     if (options.emit) process.stdout.write(print(loaded, proven, options.emit, options));
     else await writeModule(loaded, proven, options);
   });

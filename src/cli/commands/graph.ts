@@ -1,12 +1,11 @@
 /** `lip graph FILE`: the network as a picture (SVG), as a Graphviz program (DOT), or as JSON. */
 import { extname } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { ProvenNetwork } from '../../passes/prove.ts';
 import { writeAtomically } from '../../train/write-atomically.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { FONT, networkToDot } from '../graph/dot.ts';
 import { networkGraph } from '../graph/network-graph.ts';
-import { addProgramOptions, type LoadOptions, loadProgram, type ProvenProgram } from '../load-program.ts';
+import { addProgramOptions, type LoadOptions, loadProgram, pickNetwork } from '../load-program.ts';
 
 const FORMATS = ['svg', 'dot', 'json'] as const;
 type Format = (typeof FORMATS)[number];
@@ -33,26 +32,6 @@ const formatOf = (options: GraphOptions): Format => {
   );
 };
 
-/** The network to draw: the only one, or the one named. */
-const pick = (program: ProvenProgram, name: string | undefined): ProvenNetwork => {
-  const all = program.networks.map(n => n.proven);
-  const names = all.map(p => p.network.name);
-  if (all.length === 0) throw new CliError(`${program.path} defines no network`, EXIT.usage);
-  if (name === undefined && all.length > 1)
-    throw new CliError(
-      `${program.path} defines ${all.length} networks`,
-      EXIT.usage,
-      `choose one with --network: ${names.join(', ')}`,
-    );
-  const found = name === undefined ? all[0] : all.find(p => p.network.name === name);
-  if (found) return found;
-  throw new CliError(
-    `${program.path} has no network ${name}`,
-    EXIT.usage,
-    `choose one with --network: ${names.join(', ')}`,
-  );
-};
-
 /** Graphviz runs as WebAssembly; loaded here, for it takes longer to start than all the rest. */
 const render = async (dot: string): Promise<string> => {
   const { instance } = await import('@viz-js/viz');
@@ -62,7 +41,7 @@ const render = async (dot: string): Promise<string> => {
 
 const draw = async (file: string, options: GraphOptions): Promise<void> => {
   const format = formatOf(options);
-  const graph = networkGraph(pick(loadProgram(file, options), options.network));
+  const graph = networkGraph(pickNetwork(loadProgram(file, options), options.network));
   const text =
     format === 'json'
       ? `${JSON.stringify(graph, null, 2)}\n`

@@ -1,6 +1,6 @@
 /** A proven network as a picture shows it: one node a layer, and one box around each block of layers that repeats. */
 import type { LayerOp, Shape, ValueId } from '../../ir/network.ts';
-import { format as formatRange } from '../../ir/rational.ts';
+import { format } from '../../ir/rational.ts';
 import type { ProvenNetwork } from '../../passes/prove.ts';
 import { type CheckedNetwork, checkNetwork, foldRepeats, formText, methodText, pathRange } from '../check-report.ts';
 
@@ -121,7 +121,7 @@ export const networkGraph = (proven: ProvenNetwork): NetworkGraph => {
         id: INPUT,
         role: 'input',
         path: 'input',
-        form: network.input.range ? `in [${network.input.range.map(formatRange).join(', ')}]` : '',
+        form: network.input.range ? `in [${network.input.range.map(format).join(', ')}]` : '',
         shape: network.input.shape,
         params: 0,
         count: 1,
