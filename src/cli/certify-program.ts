@@ -7,7 +7,7 @@ import { evaluateImages } from '../certify/evaluate.ts';
 import { headGeometry, predict } from '../certify/radii.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { CertifyRecipe } from '../ir/recipe.ts';
-import { freeze } from '../passes/freeze.ts';
+import { type FrozenNetwork, freeze } from '../passes/freeze.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { formatBound } from '../proof/derivation.ts';
 import type { Gpu } from '../runtime/node-device.ts';
@@ -27,6 +27,9 @@ export interface CertifyOutcome {
   readonly result: CertifiedAccuracy;
   readonly certificate: object;
   readonly files: CertifyFiles;
+  /** What was evaluated, and its outputs (images, classes). */
+  readonly frozen: FrozenNetwork;
+  readonly logits: Float32Array;
 }
 
 /** Certifies every image of `data` under the weights `params` and writes certificate and picture to `folder`; progress on stderr. */
@@ -72,7 +75,7 @@ export const certifyProgram = async (run: {
     const subtitle = `${count} images of ${data.name}, proven ${formatBound(proven.squared)}-Lipschitz`;
     writeAtomically(files.picture, accuracyCurve(result, proven.network.name, subtitle));
     progress.line(`certified ${count} images; certificate in ${files.certificate}, picture in ${files.picture}`);
-    return { result, certificate: made, files };
+    return { result, certificate: made, files, frozen, logits };
   } finally {
     progress.done();
   }

@@ -1,10 +1,13 @@
 /** `lip certify`: certified accuracy of trained weights on the test data of a certify block. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { accuracyTable } from '../../certify/report.ts';
+import type { SoundMode } from '../../certify/sound.ts';
+import { soundTable } from '../../certify/sound-report.ts';
 import { openDevice } from '../../runtime/node-device.ts';
 import { loadWeights } from '../../train/checkpoint.ts';
 import { certifyProgram } from '../certify-program.ts';
 import { addProgramOptions, loadProgram } from '../load-program.ts';
+import { soundProgram } from '../sound-program.ts';
 import { dataFor, outputFolder, pickRecipe, provenOf } from '../train-program.ts';
 
 interface CertifyCommandOptions {
@@ -12,10 +15,13 @@ interface CertifyCommandOptions {
   readonly out?: string;
   readonly data?: string;
   readonly network?: string;
+  readonly sound?: SoundMode | 'all';
   readonly json?: boolean;
   readonly set?: Record<string, string>;
   readonly by?: string;
 }
+
+const MODES: readonly SoundMode[] = ['any-order', 'structured', 'measured'];
 
 const certify = async (file: string, options: CertifyCommandOptions): Promise<void> => {
   const program = loadProgram(file, options);
@@ -26,8 +32,20 @@ const certify = async (file: string, options: CertifyCommandOptions): Promise<vo
   const gpu = await openDevice();
   try {
     const folder = outputFolder(recipe.network, options.out);
-    const { result, certificate } = await certifyProgram({ proven, recipe, params, data, gpu, folder });
-    process.stdout.write(options.json ? `${JSON.stringify(certificate)}\n` : accuracyTable(result));
+    const made = await certifyProgram({ proven, recipe, params, data, gpu, folder });
+    const { result: naive, certificate, frozen, logits } = made;
+    if (options.sound === undefined) {
+      process.stdout.write(options.json ? `${JSON.stringify(certificate)}\n` : accuracyTable(naive));
+      return;
+    }
+    const modes = options.sound === 'all' ? MODES : [options.sound];
+    const { radii } = recipe;
+    const { sound, json } = soundProgram({ proven, params, data, gpu, folder, frozen, logits, naive, radii, modes });
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ ...certificate, rounding: json })}\n`
+        : `${accuracyTable(naive)}\n${soundTable(naive, sound)}`,
+    );
   } finally {
     gpu.destroy();
   }
@@ -42,6 +60,11 @@ export const register = (program: Command): void => {
       .option('-o, --out <folder>', 'where certificate and picture go (default: out/NETWORK)')
       .option('--data <folder>', 'folder of the data, in place of the one in the file')
       .option('--network <name>', 'which network, when the file certifies several')
+      .addOption(
+        new Option('--sound [mode]', 'also radii that hold for the network as executed, rounding errors included')
+          .choices([...MODES, 'all'])
+          .preset('all'),
+      )
       .option('--json', 'print the certificate as JSON on stdout'),
   ).action((file: string, options: CertifyCommandOptions) => certify(file, options));
 };

@@ -1,0 +1,87 @@
+/**
+ * Upper bounds of norms, in f64. Everything here and in `rounding.ts` is built from numbers ≥ 0 by sums, products, quotients and roots,
+ * which never cancel: after k operations in a row the result is off by a factor of at most (1 + 2⁻⁵²)^k, roots included (2⁻⁵² covers what
+ * ECMAScript leaves to implementations). No chain is longer than 2²⁰, so one factor at the end makes it an upper bound.
+ */
+import type { LinearMap } from '../ir/network.ts';
+
+/** Raises a result of at most 2²⁰ roundings in a row above the real number it stands for: (1 + 2⁻⁵²)^(2²⁰) < 1 + 2⁻³⁰. */
+export const up = (x: number): number => x * (1 + 2 ** -30);
+
+/** ‖v‖, unrounded: see `up`. */
+export const norm = (v: ArrayLike<number>): number => {
+  let sum = 0;
+  for (let i = 0; i < v.length; i++) sum += v[i] * v[i];
+  return Math.sqrt(sum);
+};
+
+/** Improvements of the test vector; each costs two products with the matrix. */
+const TURNS = 12;
+
+/**
+ * ‖M‖ ≤ √max_i (MᵀMv)_i / v_i for every v > 0 (Schur test with weights): M (rows, columns) has entries ≥ 0. v is improved by power iteration,
+ * so the bound is nearly exact. Any v proves it, so nothing depends on convergence.
+ */
+export const normOfNonnegative = (M: Float64Array, rows: number, columns: number): number => {
+  let v = new Float64Array(columns).fill(1);
+  let best = Number.POSITIVE_INFINITY;
+  for (let turn = 0; turn < TURNS; turn++) {
+    const image = new Float64Array(columns);
+    for (let i = 0; i < rows; i++) {
+      let sum = 0;
+      for (let j = 0; j < columns; j++) sum += M[i * columns + j] * v[j];
+      if (sum > 0) for (let j = 0; j < columns; j++) image[j] += M[i * columns + j] * sum;
+    }
+    let ratio = 0;
+    let largest = 0;
+    for (let j = 0; j < columns; j++) {
+      ratio = Math.max(ratio, image[j] / v[j]);
+      largest = Math.max(largest, image[j]);
+    }
+    best = Math.min(best, ratio);
+    if (!(largest > 0)) break;
+    // Kept away from 0, where the quotients would blow up.
+    v = image.map(x => Math.max(x / largest, 1e-9));
+  }
+  return up(Math.sqrt(best));
+};
+
+export interface WeightNorms {
+  /** ‖diag(s)·|W|‖ as a map on images: no size of image and no zero padding makes it larger. */
+  readonly absolute: number;
+  /** ‖|W|‖. */
+  readonly unscaled: number;
+  /** Largest ‖W_i‖, over the rows (dense) or the kernels of an output channel (conv). */
+  readonly largestRow: number;
+  readonly largestEntry: number;
+}
+
+/**
+ * `W` is stored (out, in, …taps). A convolution with |K| has norm ‖Σ_taps |K|‖, attained at frequency 0: its symbol is nowhere larger in any
+ * entry. `s` (out) defaults to 1.
+ */
+export const weightNorms = (map: LinearMap, W: Float32Array, s?: Float64Array): WeightNorms => {
+  const taps = map.kind === 'conv' ? map.kernel[0] * map.kernel[1] : 1;
+  const M = new Float64Array(map.out * map.in);
+  let largestEntry = 0;
+  let largestRow = 0;
+  for (let o = 0; o < map.out; o++) {
+    let squares = 0;
+    for (let i = 0; i < map.in; i++) {
+      let sum = 0;
+      const start = (o * map.in + i) * taps;
+      for (let d = start; d < start + taps; d++) {
+        const a = Math.abs(W[d]);
+        sum += a;
+        squares += a * a;
+        if (a > largestEntry) largestEntry = a;
+      }
+      M[o * map.in + i] = sum;
+    }
+    largestRow = Math.max(largestRow, Math.sqrt(squares));
+  }
+  const unscaled = normOfNonnegative(M, map.out, map.in);
+  if (s === undefined) return { absolute: unscaled, unscaled, largestRow, largestEntry };
+  const scaled = M.map((v, k) => v * s[Math.floor(k / map.in)]);
+  return { absolute: normOfNonnegative(scaled, map.out, map.in), unscaled, largestRow, largestEntry };
+};

@@ -1,0 +1,415 @@
+/**
+ * A bound of how far the executed network is from the real one, per input norm. "Real" is the frozen network in real arithmetic: the f32
+ * tensors and constants as emitted, so that the certificate of the emitted tensors gives its Lipschitz constants. Each layer commits a local
+ * error δ_i; later layers do not blow it up: E ≤ Σ δ_i when all are 1-Lipschitz, E ← c·E + δ in general (MATH: "errors add"). Formulas and their reasons:
+ * docs/rounding.md.
+ *
+ * Bounds are computed in f64 as `rounding-norms.ts` explains: `up` covers every chain of roundings here.
+ */
+import type { Activation, Layer, Shape } from '../ir/network.ts';
+import { elements } from '../ir/network.ts';
+import { type Rational, toNumber } from '../ir/rational.ts';
+import type { EmittedWeight } from '../passes/freeze.ts';
+import type { ProvenNetwork } from '../passes/prove.ts';
+import { norm, up, weightNorms } from './rounding-norms.ts';
+
+/** What an executing machine guarantees. */
+export interface Arithmetic {
+  readonly name: string;
+  /** Relative error of one + − ×. */
+  readonly unit: number;
+  /** Absolute error of an operation whose result, or an operand, is below the smallest normal number. */
+  readonly underflow: number;
+  /** No overflow below this magnitude. */
+  readonly largest: number;
+  /** Absolute errors. */
+  readonly tanh: number;
+  readonly sigmoid: number;
+  /** Additions in a row for a sum of n terms as written; undefined: terms may be added in any order, across the layers that one kernel computes. */
+  readonly depth?: (terms: number) => number;
+}
+
+/**
+ * WGSL's guarantees for f32: + − × off by at most one neighbour, subnormals flushed anywhere, tanh 1e-5 absolute (clamped to |x| ≤ 15, where the quotient
+ * of exponentials is no worse), 1/(1 + exp(−x)) from exp 3 + 2|x| ULP, + and ÷ 2.5 ULP: below 6u.
+ */
+const WGSL = {
+  unit: 2 ** -23,
+  underflow: 2 ** -126,
+  largest: 2 ** 127,
+  tanh: 1.0001e-5,
+  sigmoid: 6 * 2 ** -23,
+} as const;
+
+export const anyOrder: Arithmetic = { name: 'any-order', ...WGSL };
+/** Declared assumption: kernels add in the order in which they are written. */
+export const structured = (depth: (terms: number) => number): Arithmetic => ({ name: 'structured', ...WGSL, depth });
+/**
+ * f64 as ECMAScript has it, sums in any order. Math.exp and Math.tanh are left to implementations by the standard; an absolute error of 2⁻⁴⁰ (some 4000
+ * times that of every engine in use) is assumed of them.
+ */
+export const float64: Arithmetic = {
+  name: 'f64',
+  unit: 2 ** -53,
+  underflow: 2 ** -1022,
+  largest: 2 ** 1022,
+  tanh: 2 ** -40,
+  sigmoid: 2 ** -40,
+};
+
+/** γ_k = k·u/(1 − k·u): the worst relative error of k roundings in a row. ∞ when k·u ≥ 1/2, where it says nothing. */
+const gamma = (a: Arithmetic, k: number): number =>
+  k * a.unit < 0.5 ? (k * a.unit) / (1 - k * a.unit) : Number.POSITIVE_INFINITY;
+
+/** What is known after some layers, of the executed value x̃ and the real value x for the same input. */
+interface State {
+  /** ‖x‖ ≤ real. */
+  readonly real: number;
+  /** ‖x̃ − x‖ ≤ error. */
+  readonly error: number;
+  /** Of the error: what a consumer that computes x̃ again, and rounds differently, may see differently. */
+  readonly fresh: number;
+  /** Norm of the sum of magnitudes of the terms that x̃ is the sum of, where a compiler may still reorder it with later additions. */
+  readonly loose: number;
+  /** How many such terms there are if the reduction below them is in memory, and how many if it is not. */
+  readonly terms: number;
+  readonly reduced: number;
+  /** Magnitudes that occurred. */
+  readonly largest: number;
+}
+
+type Step = (s: State) => State;
+
+/** Norms that the bound at an input depends on. */
+export interface InputNorm {
+  /** ‖x‖. */
+  readonly input: number;
+  /** ‖x − offset‖, where the network begins with `center`; sharper than ‖x‖ + ‖offset‖. */
+  readonly centered?: number;
+}
+
+export interface RoundingBound {
+  /** ‖executed − real features‖; ∞ where overflow cannot be excluded. */
+  readonly features: number;
+  /** Per class, |executed logit − (ŵ_i·f̃ + b_i)| for the executed features f̃. */
+  readonly logits: Float64Array;
+}
+
+/** δ of every layer, with the bound after it: what `lip certify --sound` explains itself with. */
+export interface LayerRounding {
+  readonly path: string;
+  readonly local: number;
+  readonly total: number;
+  readonly norm: number;
+}
+
+export interface RoundingModel {
+  readonly arithmetic: Arithmetic;
+  readonly at: (x: InputNorm) => RoundingBound;
+  readonly layers: (x: InputNorm) => readonly LayerRounding[];
+}
+
+/** A layer for which no bound of rounding is known. */
+export class NoRoundingBound extends Error {}
+
+/** ‖W√t‖ ≤ √2 is what a residual is certified by (t_i T_i ≤ 2); a little more, for free. */
+const ROOT_TWO = 1.4143;
+
+/** One factor per channel, or one for all. */
+const emittedConstants = (values: readonly Rational[], f: (v: number) => number): Float32Array =>
+  Float32Array.from(values, v => f(toNumber(v)));
+
+/** ‖v‖ for a vector with `values` per channel, repeated over an image. */
+const spreadNorm = (values: Float32Array, shape: Shape): number =>
+  norm(values) * Math.sqrt(values.length === 1 ? elements(shape) : elements(shape) / shape[0]);
+
+/** Multipliers of single entries, which kernels may combine with neighbouring products: (w·s)·x for w·(s·x). */
+const multiplies = ({ op }: Layer): boolean =>
+  op.kind === 'scale' || op.kind === 'avgpool' || (op.kind === 'activation' && op.act.kind === 'leaky_relu');
+
+/** Squared Lipschitz bound of each layer with its emitted tensors, by path; the head needs none. */
+export type LayerBounds = ReadonlyMap<string, Rational>;
+
+/**
+ * The bound for a network whose emitted tensors are `emitted`, biases and head bias from `params`. Throws NoRoundingBound for layers it does not know. Source: Higham,
+ * Accuracy and Stability, §3.1 (γ_n), with flushing to zero as in Tobler, Syeda, Murray (CAV 2025) §5 and WGSL's §15.7.
+ */
+export const roundingModel = (
+  proven: ProvenNetwork,
+  emitted: { readonly layers: ReadonlyMap<string, EmittedWeight>; readonly head?: Float32Array },
+  params: ReadonlyMap<string, Float32Array>,
+  bounds: LayerBounds,
+  arithmetic: Arithmetic,
+): RoundingModel => {
+  const a = arithmetic;
+  const { network } = proven;
+  const free = a.depth === undefined;
+  const g = (k: number): number => gamma(a, k);
+  const multipliers = network.layers.filter(multiplies).length;
+  /** Roundings that reordering may add to a sum: one a multiplier of single entries. */
+  const extra = free ? multipliers : 0;
+  /** Two constants may have been merged into one, rounded anew. */
+  const merged = multipliers > 1 ? 2 ** -22 : 0;
+  /** Roundings of a sum of n products. */
+  const roundings = (n: number): number => 1 + extra + (a.depth ? a.depth(n) : n);
+  /**
+   * Flushes and underflows in a sum of n products of entries up to w, S (and t): at each of at most 4n + 8 operations, `underflow` times what
+   * it is multiplied with afterwards.
+   */
+  const flushed = (n: number, outputs: number, ...magnitudes: number[]): number =>
+    8 * (n + 8) * Math.sqrt(outputs) * a.underflow * magnitudes.reduce((p, m) => p * (1 + m), 1);
+
+  const steps: { readonly path: string; readonly step: Step }[] = [];
+  let shape: Shape = network.input.shape;
+  let head: { readonly rowNorms: Float64Array; readonly bias: Float32Array; readonly features: number } | undefined;
+
+  /** The rule of a layer that adds: (real norm, local error) → the state after it. */
+  const after = (s: State, c: number, local: number, change: Partial<State>): State => ({
+    ...s,
+    real: c * s.real,
+    error: c * s.error + local,
+    fresh: c * s.fresh + local,
+    ...change,
+  });
+
+  /** Error of σ at arguments of norm z, in √t-weighted norm (`weight` = that of a vector of ones), and a bound of ‖σ(z)‖ likewise. */
+  const activated = (act: Activation, z: number, weight: number): { readonly error: number; readonly norm: number } => {
+    switch (act.kind) {
+      case 'relu':
+      case 'abs':
+      case 'maxmin':
+      case 'groupsort':
+        return { error: 0, norm: z };
+      case 'leaky_relu': {
+        const slope = Math.abs(toNumber(act.slope));
+        const size = (slope + Math.abs(1 - slope)) * z;
+        // The emitted 1 − slope is rounded, where the certified function has 1 minus the emitted slope: 2⁻²³ between them, in every arithmetic.
+        return { error: g(3 + extra) * size + (2 ** -23 + merged) * (1 + slope) * z, norm: size };
+      }
+      case 'tanh':
+        return { error: a.tanh * weight, norm: z };
+      case 'sigmoid':
+        return { error: a.sigmoid * weight, norm: weight };
+      default:
+        return act satisfies never;
+    }
+  };
+
+  const push = (path: string, step: Step): void => {
+    steps.push({ path, step });
+  };
+
+  for (const layer of network.layers) {
+    const { op, path } = layer;
+    const entries = elements(layer.shape);
+    const [from, to] = [shape, layer.shape];
+    const squared = bounds.get(path);
+    const c = (): number => {
+      if (!squared) throw new Error(`no Lipschitz bound for ${path}`);
+      return up(Math.sqrt(toNumber(squared)));
+    };
+    switch (op.kind) {
+      case 'center': {
+        const offset = spreadNorm(
+          emittedConstants(op.offset, v => v),
+          from,
+        );
+        push(path, s => {
+          const loose = s.loose + offset;
+          const local = free
+            ? g(s.reduced + s.terms + 1 + extra) * loose
+            : g(1) * (s.real + s.error + offset) + flushed(1, entries);
+          return after(s, 1, local + flushed(1, entries), { real: s.real + offset, loose, terms: s.terms + 1 });
+        });
+        break;
+      }
+      case 'scale': {
+        const most = emittedConstants(op.divisor, v => 1 / v).reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+        const factor = c();
+        push(path, s => {
+          const executed = s.real + s.error;
+          const local = (g(1) + merged) * most * executed + flushed(1, entries, most);
+          return after(s, factor, local, { loose: most * s.loose, largest: Math.max(s.largest, most * s.loose) });
+        });
+        break;
+      }
+      case 'pad':
+      case 'flatten':
+        push(path, s => after(s, 1, flushed(1, entries), {}));
+        break;
+      case 'avgpool': {
+        const count = op.size[0] * op.size[1];
+        const multiplier = Math.fround(1 / Math.sqrt(count));
+        const factor = c();
+        // Entries of a pooled |x|: norm √count·multiplier ≤ factor.
+        push(path, s => {
+          const n = free ? count * s.terms : count;
+          const size = factor * (free ? s.loose : s.real + s.error);
+          const local = (g(roundings(n) + 1) + merged) * size + flushed(n, entries, multiplier);
+          const largest = Math.max(s.largest, Math.sqrt(count) * s.loose);
+          return after(s, factor, local, { loose: size, terms: 1, reduced: n, largest });
+        });
+        break;
+      }
+      case 'activation': {
+        const factor = c();
+        // A consumer of both outputs of a pair may compute each input twice.
+        const again = op.act.kind === 'maxmin' ? 1 : 0;
+        push(path, s => {
+          const { error, norm: size } = activated(op.act, s.real + s.error, Math.sqrt(entries));
+          const start = op.act.kind === 'sigmoid' ? Math.sqrt(entries) : factor * s.real;
+          const reordered =
+            free && op.act.kind === 'leaky_relu' ? g(s.reduced + 2 * s.terms + extra) * 3 * factor * s.loose : 0;
+          return after(s, factor, error + reordered + again * s.fresh + flushed(1, entries), {
+            real: Math.min(start, size),
+            loose: Math.max(size, factor * s.loose),
+            terms: op.act.kind === 'leaky_relu' ? 2 * s.terms : s.terms,
+          });
+        });
+        break;
+      }
+      case 'linear': {
+        const { W } = emitted.layers.get(path)!;
+        const norms = weightNorms(op.map, W);
+        const bias = op.bias ? spreadNorm(params.get(op.bias.path)!, to) : 0;
+        const largestBias = op.bias ? params.get(op.bias.path)!.reduce((m, v) => Math.max(m, Math.abs(v)), 0) : 0;
+        const factor = c();
+        const n = W.length / op.map.out;
+        const k = roundings(n);
+        push(path, s => {
+          const x = s.real + s.error;
+          const sum = norms.absolute * x;
+          const local = free ? g(k + 1) * (sum + bias) : g(k) * sum + g(1) * (2 * sum + bias);
+          return {
+            real: factor * s.real + bias,
+            error: factor * s.error + local + flushed(n, entries, norms.largestEntry, x),
+            fresh: local,
+            loose: sum + bias,
+            terms: 2,
+            reduced: n,
+            largest: Math.max(s.largest, 2 * (norms.largestRow * x + largestBias), 2 * (sum + bias)),
+          };
+        });
+        break;
+      }
+      case 'residual': {
+        const { W, t } = emitted.layers.get(path)!;
+        const { map, act } = op;
+        const hidden =
+          map.kind === 'conv'
+            ? map.kernel.reduce((p, kernel, i) => p * (from[1 + i] + 2 * map.padding[i] - kernel + 1), 1)
+            : 1;
+        const root = Float64Array.from(t!, Math.sqrt);
+        const norms = weightNorms(map, W, root);
+        const b = op.bias ? params.get(op.bias.path)! : new Float32Array(map.out);
+        const bias = norm(b.map((v, i) => v * root[i])) * Math.sqrt(hidden);
+        const factor = c();
+        /** √t-weighted norm of a vector of ones. */
+        const ones = norm(root) * Math.sqrt(hidden);
+        const largestBias = b.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
+        const largestT = t!.reduce((m, v) => Math.max(m, v), 0);
+        const taps = map.kind === 'conv' ? map.kernel[0] * map.kernel[1] : 1;
+        const [n1, n2] = [map.in * taps, map.out * taps];
+        const [k1, k2] = [roundings(n1), roundings(n2)];
+        /** ‖W (t ⊙ σ(b))‖, the layer at 0. */
+        const atZero = ROOT_TWO * (act.kind === 'sigmoid' ? ones : activated(act, bias, ones).norm);
+        const units = map.out * hidden;
+        // Errors before the second product are measured in the norm ‖√t ⊙ ·‖, in which it amplifies by at most ‖W√t‖ ≤ √2.
+        push(path, s => {
+          const x = s.real + s.error;
+          const first = norms.absolute * x;
+          const e1 = free ? g(k1 + 1) * (first + bias) : g(k1) * first + g(1) * (2 * first + bias);
+          const z = ROOT_TWO * x + bias + e1;
+          const { error: e2, norm: v } = activated(act, z, ones);
+          const e3 = g(2) * (v + e2);
+          const u = v + e2 + e3;
+          const second = norms.absolute * u;
+          const sum = free ? g(k2 + 1) * (x + second) : g(k2) * second + g(1) * (x + 2 * second);
+          const tiny =
+            flushed(n1, units, norms.largestEntry, x, largestT, norms.unscaled, Math.sqrt(largestT)) +
+            flushed(
+              n2,
+              entries,
+              norms.largestEntry,
+              u,
+              largestT,
+              Math.sqrt(largestT),
+              norms.unscaled,
+              norms.largestRow * x + largestBias,
+            );
+          const local = ROOT_TWO * (e1 + e2 + e3) + sum + tiny;
+          const preactivation = 2 * (norms.largestRow * x + largestBias) + 1;
+          return {
+            real: factor * s.real + atZero,
+            error: factor * s.error + local,
+            fresh: local,
+            loose: x + second,
+            terms: 2,
+            reduced: n2,
+            largest: Math.max(
+              s.largest,
+              preactivation,
+              preactivation * largestT,
+              norms.largestEntry * largestT,
+              2 * (x + second),
+            ),
+          };
+        });
+        break;
+      }
+      case 'head': {
+        const rows = emitted.head!;
+        const features = rows.length / op.classes;
+        const rowNorms = Float64Array.from({ length: op.classes }, (_, i) =>
+          norm(rows.subarray(i * features, (i + 1) * features)),
+        );
+        head = { rowNorms, bias: params.get(op.bias.path)!, features };
+        break;
+      }
+      default:
+        throw new NoRoundingBound(`${path}: no bound of the rounding errors of layers of this kind is known`);
+    }
+    shape = layer.shape;
+  }
+
+  const start = (x: InputNorm): State => {
+    const real = up(x.input);
+    // A subnormal input may be read as zero.
+    const error = flushed(1, elements(network.input.shape));
+    return { real, error, fresh: 0, loose: real, terms: 1, reduced: 0, largest: real };
+  };
+  const centered = network.layers[0]?.op.kind === 'center';
+  const run = (x: InputNorm, visit: (path: string, before: State, s: State) => void): State =>
+    steps.reduce((s, { path, step }, i) => {
+      const next = step(s);
+      const known = i === 0 && centered && x.centered !== undefined ? up(x.centered) : Number.POSITIVE_INFINITY;
+      const state = { ...next, real: Math.min(next.real, known), largest: Math.max(next.largest, next.loose) };
+      visit(path, s, state);
+      return state;
+    }, start(x));
+  return {
+    arithmetic,
+    at: x => {
+      const s = run(x, () => {});
+      const size = s.real + s.error;
+      const k = head ? roundings(head.features) + 1 : 0;
+      let largest = Math.max(s.largest, size);
+      const logits = new Float64Array(head?.rowNorms.length ?? 0);
+      head?.rowNorms.forEach((w, i) => {
+        const magnitudes = w * size + Math.abs(head.bias[i]);
+        largest = Math.max(largest, 2 * magnitudes);
+        logits[i] = up(g(k) * magnitudes + flushed(head.features, 1, w, size));
+      });
+      return up(largest) < a.largest
+        ? { features: up(s.error), logits }
+        : { features: Number.POSITIVE_INFINITY, logits };
+    },
+    layers: x => {
+      const all: LayerRounding[] = [];
+      run(x, (path, before, s) => {
+        all.push({ path, local: up(s.error - before.error), total: up(s.error), norm: s.real + s.error });
+      });
+      return all;
+    },
+  };
+};

@@ -1,0 +1,59 @@
+import { format } from '../ir/rational.ts';
+import type { CertifiedAccuracy } from './accuracy.ts';
+import { radiusText } from './curve.ts';
+import type { SoundAccuracy } from './sound.ts';
+
+/** What each row says, and what it takes for granted beyond WGSL's guarantees; shown below the table and in the JSON. */
+const STATEMENTS: { readonly [K in `${SoundAccuracy['mode']} ${SoundAccuracy['claim']}`]: string } = {
+  'any-order executed': 'every execution in f32 that WGSL allows keeps the class, sums in any order',
+  'any-order real': 'the network in real arithmetic keeps the class; logits as executed, sums in any order',
+  'structured executed': 'as any-order, assuming that kernels add in the order in which they are written',
+  'structured real': 'the network in real arithmetic keeps the class; logits as executed, sums in the order written',
+  'measured executed': 'as any-order, with the logits of undecided images computed again in f64',
+  'measured real': 'the network in real arithmetic keeps the class; logits of undecided images computed again in f64',
+};
+
+const statement = (s: SoundAccuracy): string => STATEMENTS[`${s.mode} ${s.claim}`];
+
+const percent = (n: number, of: number): string => (of === 0 ? '–' : ((100 * n) / of).toFixed(2));
+
+/** Certified accuracy, naive and sound, with the cost of rounding in percentage points; ends in a newline. */
+export const soundTable = (naive: CertifiedAccuracy, sound: readonly SoundAccuracy[]): string => {
+  const of = naive.images;
+  const rows = [
+    ['', ...naive.at.map(a => `r = ${radiusText(a.radius)}`), 'error bound'],
+    ['naive', ...naive.at.map(a => percent(a.certified, of)), 'none'],
+    ...sound.map(s => [
+      `${s.mode}, ${s.claim}`,
+      ...s.at.map(({ certified }, k) => {
+        const lost = naive.at[k].certified - certified;
+        return `${percent(certified, of)} (${lost > 0 ? '−' : lost < 0 ? '+' : ''}${percent(Math.abs(lost), of)})`;
+      }),
+      s.medianError.toExponential(1),
+    ]),
+  ];
+  const widths = rows[0].map((_, c) => Math.max(...rows.map(r => r[c].length)));
+  const line = (r: readonly string[]) =>
+    `  ${r.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join('   ')}`.trimEnd();
+  return `${[
+    `certified accuracy with rounding, in % of ${of} images (cost in points)`,
+    ...rows.map(line),
+    '',
+    ...sound.map(s => `  ${s.mode}, ${s.claim}: ${statement(s)}`),
+    '  error bound: median over the images, of the margin to the runner-up',
+  ].join('\n')}\n`;
+};
+
+/** Plain JSON: per row its claim, counts, and a certified radius per image (0 where none is). */
+export const soundToJson = (naive: CertifiedAccuracy, sound: readonly SoundAccuracy[]): object => ({
+  images: naive.images,
+  naive: naive.at.map(a => ({ radius: format(a.radius), certified: a.certified })),
+  sound: sound.map(s => ({
+    mode: s.mode,
+    claim: s.claim,
+    statement: statement(s),
+    certified: s.at.map(a => ({ radius: format(a.radius), certified: a.certified })),
+    medianError: Number.isFinite(s.medianError) ? s.medianError : null,
+    radii: Array.from(s.radii),
+  })),
+});

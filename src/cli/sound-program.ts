@@ -1,0 +1,111 @@
+/** `lip certify --sound`: certified accuracy of the network as executed. */
+import { join } from 'node:path';
+import type { CertifiedAccuracy } from '../certify/accuracy.ts';
+import { headGeometry } from '../certify/radii.ts';
+import {
+  anyOrder,
+  float64,
+  type LayerRounding,
+  NoRoundingBound,
+  roundingModel,
+  structured,
+} from '../certify/rounding.ts';
+import { summationDepth } from '../certify/rounding-depth.ts';
+import { type SoundAccuracy, type SoundImages, type SoundMode, soundAccuracy, undecided } from '../certify/sound.ts';
+import { emittedBounds, inputNorms, referenceLogits } from '../certify/sound-inputs.ts';
+import { soundToJson } from '../certify/sound-report.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { ONE, type Rational } from '../ir/rational.ts';
+import { compileGraph } from '../passes/compile-graph.ts';
+import { emittedWeights, type FrozenNetwork, foldInference } from '../passes/freeze.ts';
+import { NotCertifiable } from '../passes/network-json.ts';
+import type { ProvenNetwork } from '../passes/prove.ts';
+import type { Gpu } from '../runtime/node-device.ts';
+import { writeAtomically } from '../train/write-atomically.ts';
+import { CliError, EXIT } from './errors.ts';
+import { createProgress } from './progress.ts';
+import { targetOf } from './train-program.ts';
+
+export interface SoundOutcome {
+  readonly sound: readonly SoundAccuracy[];
+  /** Per layer, for an input of median norm, in any order. */
+  readonly layers: readonly LayerRounding[];
+  readonly json: object;
+}
+
+/** A bound that a network does not have is no bug: exit code 3. */
+const asRefusal = (e: unknown): unknown =>
+  e instanceof NoRoundingBound || e instanceof NotCertifiable ? new CliError(e.message, EXIT.negative) : e;
+
+/** Sound certified accuracy in `modes` from the logits that `certifyProgram` computed; writes sound.json to `folder`, progress on stderr. */
+export const soundProgram = (run: {
+  readonly proven: ProvenNetwork;
+  readonly params: ReadonlyMap<string, Float32Array>;
+  readonly data: Dataset;
+  readonly gpu: Gpu;
+  readonly folder: string;
+  readonly frozen: FrozenNetwork;
+  readonly logits: Float32Array;
+  readonly naive: CertifiedAccuracy;
+  readonly radii: readonly Rational[];
+  readonly modes: readonly SoundMode[];
+}): SoundOutcome => {
+  const { proven, params, data, frozen, logits, naive, modes } = run;
+  const progress = createProgress(process.stderr);
+  try {
+    progress.update('certifying the emitted tensors …');
+    const folded = foldInference(proven, params, 1);
+    const bounds = emittedBounds(proven, params, folded);
+    const emitted = emittedWeights(proven, folded);
+    const { classes, rows } = frozen.head!;
+    const head = { slopes: headGeometry(rows, classes, bounds.squared), distances: headGeometry(rows, classes, ONE) };
+    const norms = inputNorms(data, proven.network);
+    const images: SoundImages = { labels: data.labels, norms, logits, head, radii: run.radii };
+    const model = (arithmetic: Parameters<typeof roundingModel>[4]) =>
+      roundingModel(proven, emitted, params, bounds.layers, arithmetic);
+    const free = model(anyOrder);
+    const row = (i: number) => logits.subarray(i * classes, (i + 1) * classes);
+    const sound = modes.flatMap((mode): SoundAccuracy[] => {
+      progress.update(`bounding rounding errors: ${mode}`);
+      switch (mode) {
+        case 'any-order':
+          return [soundAccuracy(mode, 'executed', images, i => [{ logits: row(i), centre: free, ball: free }])];
+        case 'structured': {
+          const depth = summationDepth(compileGraph(frozen.graph, targetOf(run.gpu)).kernels);
+          const ordered = model(structured(depth));
+          return [soundAccuracy(mode, 'executed', images, i => [{ logits: row(i), centre: ordered, ball: ordered }])];
+        }
+        case 'measured': {
+          const which = undecided(images, free);
+          const exact = referenceLogits(frozen, data, which, n =>
+            progress.update(`computing undecided images again in f64: ${n}/${which.length}`),
+          );
+          progress.line(`computed ${which.length} of ${data.labels.length} images again in f64`);
+          const f64 = model(float64);
+          const decided = (i: number) => ({ logits: row(i), centre: free, ball: free });
+          const again = (i: number) => {
+            const found = exact.get(i);
+            return found ? [{ logits: found, centre: f64 }] : [];
+          };
+          return [
+            soundAccuracy(mode, 'executed', images, i => [decided(i), ...again(i).map(e => ({ ...e, ball: free }))]),
+            soundAccuracy(mode, 'real', images, i => [decided(i), ...again(i)]),
+          ];
+        }
+        default:
+          return mode satisfies never;
+      }
+    });
+    const middle = [...norms].sort((p, q) => p.input - q.input)[norms.length >> 1];
+    const layers = middle ? free.layers(middle) : [];
+    const json = { ...soundToJson(naive, sound), layers };
+    const file = join(run.folder, 'sound.json');
+    writeAtomically(file, `${JSON.stringify(json)}\n`);
+    progress.line(`sound radii in ${file}`);
+    return { sound, layers, json };
+  } catch (e) {
+    throw asRefusal(e);
+  } finally {
+    progress.done();
+  }
+};
