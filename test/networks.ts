@@ -98,6 +98,7 @@ const outputShape = (op: LayerOp, s: Shape): Shape => {
     case 'head':
       return [op.classes];
     case 'residual':
+    case 'formula':
     case 'center':
     case 'scale':
     case 'activation':

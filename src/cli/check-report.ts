@@ -122,6 +122,8 @@ export const formText = (op: LayerOp): string => {
       return `avgpool ${op.size.join('×')}`;
     case 'head':
       return `head ${op.classes}`;
+    case 'formula':
+      return op.name;
     case 'center':
     case 'scale':
     case 'flatten':

@@ -1,6 +1,10 @@
 /** Pages of the diagnostics of the proof (L02xx). */
 import { type DiagnosticPage, net, page } from './page.ts';
 
+/** A network with one layer whose formula is `value`. */
+const formula = (value: string): string =>
+  `layer own(x: vec[n]) {\n  param W: mat[n, 4] = xavier\n  return ${value}\n}\n\n${net('x[8]', 'own', 'head 3')}`;
+
 export const PROOF_PAGES = {
   L0201: page(
     'composed Lipschitz bound over the budget',
@@ -19,5 +23,23 @@ units: with them inside, there are weights for which the layer expands distances
 themselves, between layers.`,
     net('x[8]', 'residual dense hidden = 4, act = abs', 'head 3'),
     net('x[8]', 'residual dense hidden = 4', 'abs', 'head 3'),
+  ),
+  L0203: page(
+    'a residual of a layer definition that the residual rule does not cover',
+    `x − c W T⁻¹ σ(Wᵀx + b) is 1-Lipschitz for every W, b when 0 ≤ c ≤ 2, σ has slopes in [0, 1], T ⪰ WᵀW for every value of the
+parameters, and both uses of W are one tensor. The message underlines what breaks one of these. T ⪰ WᵀW is known for
+gershgorin(Wᵀ * W, p) with positive p, spectral, frobenius and schur of Wᵀ * W, for their maximum, for sums with factors of at least 0
+that add up to at least 1, and for those plus a number of at least 0. With T too small by any factor, or with a Gram matrix of the
+other side, there are weights for which the layer expands distances.`,
+    formula('x - 3 * W * inv(gershgorin(Wᵀ * W)) * relu(Wᵀ * x)'),
+    formula('x - 2 * W * inv(gershgorin(Wᵀ * W)) * relu(Wᵀ * x)'),
+  ),
+  L0204: page(
+    'a part of a layer definition that no rule bounds',
+    `A formula is 1-Lipschitz when it is made of parts with known bounds: W * invsqrt(T) or invsqrt(T) * W with T ⪰ WᵀW or T ⪰ WWᵀ,
+activations, residuals, and compositions and sums of these. A weight alone may have any norm, so nothing that contains one bare is
+bounded for every value of the weight. Nothing unknown counts as 1.`,
+    formula('W * relu(Wᵀ * x)'),
+    formula('W * invsqrt(gershgorin(Wᵀ * W)) * relu(invsqrt(gershgorin(Wᵀ * W)) * Wᵀ * x)'),
   ),
 } satisfies Readonly<Record<string, DiagnosticPage>>;

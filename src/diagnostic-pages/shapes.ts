@@ -1,4 +1,4 @@
-/** Pages of the diagnostics of shapes and of the structure of a network (L0120–L0139). */
+/** Pages of the diagnostics of shapes and of the structure of a network (L0120–L0149). */
 import { type DiagnosticPage, net, page } from './page.ts';
 
 export const SHAPE_PAGES = {
@@ -73,5 +73,20 @@ export const SHAPE_PAGES = {
     '`train` and `certify` need class scores and the distances between the rows of their weights, which `head` provides.',
     `${net('x[8]', 'dense 4')}train Net on mnist {\n  epochs 1\n}\n`,
     `${net('x[8]', 'dense 4', 'head 10')}train Net on mnist {\n  epochs 1\n}\n`,
+  ),
+  L0140: page(
+    'a layer definition that lacks something',
+    `A definition is \`layer name(options) (x: vec[n]) { … }\`: options are numbers or activations with a type \`slope[low, high]\`, the one
+input is a \`vec[n]\` or an \`image[c, h, w]\`, parameters are \`vec\`, \`mat\` or \`conv\` with their sizes, and the last line is \`return\`.`,
+    `layer own(x: vec[n]) {\n  param b: vec[n] = zeros\n}\n\n${net('x[8]', 'own', 'head 3')}`,
+    `layer own(x: vec[n]) {\n  param b: vec[n] = zeros\n  return x + b\n}\n\n${net('x[8]', 'own', 'head 3')}`,
+  ),
+  L0141: page(
+    'parts of a formula that do not fit together',
+    `A formula multiplies matrices with matrices and vectors of matching sizes, adds vectors of one size (an image takes one number per
+channel), and uses a diagonal T as \`inv(T)\` or \`invsqrt(T)\`. A matrix \`mat[m, n]\` takes a vector of n to one of m, its transpose
+the other way.`,
+    `layer own(x: vec[n]) {\n  param W: mat[n, 4] = xavier\n  return W * invsqrt(gershgorin(Wᵀ * W)) * x\n}\n\n${net('x[8]', 'own', 'head 3')}`,
+    `layer own(x: vec[n]) {\n  param W: mat[n, 4] = xavier\n  return invsqrt(gershgorin(Wᵀ * W)) * Wᵀ * x\n}\n\n${net('x[8]', 'own', 'head 3')}`,
   ),
 } satisfies Readonly<Record<string, DiagnosticPage>>;

@@ -33,7 +33,7 @@ export const SYNTAX_PAGES = {
   ),
   L0005: page(
     'not yet in the language',
-    '`layer` definitions, `let` and pipelines (`|>`) are reserved for layers and branches written in the language itself. For now a\nnetwork is one chain of built-in layers.',
+    '`let` in a network and pipelines (`|>`) are reserved for branches. For now a network is one chain of layers; `let` belongs into\n`layer` definitions.',
     net('x[8]', 'let a = x |> dense 4', 'relu'),
     small,
   ),

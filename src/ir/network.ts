@@ -8,6 +8,7 @@
  * linear layer is W, and its Gram matrix WᵀW is indexed by inputs.
  */
 import type { Span } from '../diagnostics.ts';
+import type { VectorExpr } from './formula.ts';
 import type { Rational } from './rational.ts';
 
 /** [features] or [channels, height, width]; every entry a positive safe integer. */
@@ -100,15 +101,35 @@ export type LayerOp =
   /** Zero channels (or features) appended up to `to`. */
   | { readonly kind: 'pad'; readonly to: number }
   /** y = W T^(-1/2) x + b. */
-  | { readonly kind: 'linear'; readonly map: LinearMap; readonly side: Side; readonly rescaling: Rescaling; readonly bias?: Param }
+  | {
+      readonly kind: 'linear';
+      readonly map: LinearMap;
+      readonly side: Side;
+      readonly rescaling: Rescaling;
+      readonly bias?: Param;
+    }
   /** y = x − 2 W T⁻¹ σ(Wᵀx + b); `map.weight` stores Wᵀ. */
-  | { readonly kind: 'residual'; readonly map: LinearMap; readonly rescaling: Rescaling; readonly act: Activation; readonly bias?: Param }
+  | {
+      readonly kind: 'residual';
+      readonly map: LinearMap;
+      readonly rescaling: Rescaling;
+      readonly act: Activation;
+      readonly bias?: Param;
+    }
+  /** A layer defined in the language; `body` is its value in terms of its input. */
+  | { readonly kind: 'formula'; readonly name: string; readonly params: readonly Param[]; readonly body: VectorExpr }
   | { readonly kind: 'activation'; readonly act: Activation }
   /** Sum over disjoint kh×kw blocks divided by √(kh·kw): norm exactly 1. Rows and columns that fill no block are dropped. */
   | { readonly kind: 'avgpool'; readonly size: readonly [number, number] }
   | { readonly kind: 'flatten' }
   /** y = Ŵx + b with rows ŵ = w / (‖w‖ + eps), and ŵ = 0 for w = 0; certified pairwise by ‖ŵ_i − ŵ_j‖. */
-  | { readonly kind: 'head'; readonly classes: number; readonly eps: Rational; readonly weight: Param; readonly bias: Param };
+  | {
+      readonly kind: 'head';
+      readonly classes: number;
+      readonly eps: Rational;
+      readonly weight: Param;
+      readonly bias: Param;
+    };
 
 export interface Layer {
   readonly id: ValueId;
@@ -122,7 +143,12 @@ export interface Layer {
 
 export interface Network {
   readonly name: string;
-  readonly input: { readonly id: ValueId; readonly shape: Shape; readonly range?: readonly [Rational, Rational]; readonly span: Span };
+  readonly input: {
+    readonly id: ValueId;
+    readonly shape: Shape;
+    readonly range?: readonly [Rational, Rational];
+    readonly span: Span;
+  };
   /** In order of evaluation; the last one is the output. */
   readonly layers: readonly Layer[];
   /** The bound to be proven for the map up to, and not including, the head. */
@@ -136,6 +162,8 @@ export const layerParams = (op: LayerOp): readonly Param[] => {
     case 'linear':
     case 'residual':
       return [op.map.weight, ...(op.bias ? [op.bias] : []), ...rescalingParams(op.rescaling)];
+    case 'formula':
+      return op.params;
     case 'head':
       return [op.weight, op.bias];
     default:

@@ -1,25 +1,11 @@
 /** Network IR as text: one line a layer, the form that `lip build --emit network` prints and tests compare. */
-import type { Activation, Initializer, LayerOp, LinearMap, Network, Rescaling, SpectralMethod } from './network.ts';
+import type { Initializer, LayerOp, LinearMap, Network, Rescaling, SpectralMethod } from './network.ts';
 import { layerParams } from './network.ts';
+import { printActivation } from './print-activation.ts';
+import { printVector } from './print-formula.ts';
 import { equal, format, ONE, type Rational, ZERO } from './rational.ts';
 
-export const printActivation = (act: Activation): string => {
-  switch (act.kind) {
-    case 'relu':
-    case 'tanh':
-    case 'sigmoid':
-    case 'abs':
-      return act.kind;
-    case 'leaky_relu':
-      return `leaky_relu(${format(act.slope)})`;
-    case 'maxmin':
-      return act.pairs === 'adjacent' ? 'maxmin' : 'maxmin(pairs = halves)';
-    case 'groupsort':
-      return `groupsort(${act.group})`;
-    default:
-      return act satisfies never;
-  }
-};
+export { printActivation };
 
 const spectralArgs = (method: SpectralMethod, map?: LinearMap): readonly string[] => {
   switch (method.kind) {
@@ -96,6 +82,8 @@ export const printOp = (op: LayerOp): string => {
       return `${printMap(op.map)}${op.bias ? '' : ', bias = false'}${op.side === 'in' ? '' : ', side = out'} by ${printRescaling(op.rescaling, op.map)}`;
     case 'residual':
       return `residual ${printMap(op.map)}${op.bias ? '' : ', bias = false'}, act = ${printActivation(op.act)} by ${printRescaling(op.rescaling, op.map)}`;
+    case 'formula':
+      return `${op.name}: ${printVector(op.body)}`;
     case 'activation':
       return printActivation(op.act);
     case 'avgpool':

@@ -24,6 +24,8 @@ export type Expr =
   /** `(a, b = 2)`: arguments in parentheses. `(a)` alone is just `a`. */
   | { readonly kind: 'tuple'; readonly args: readonly Arg[]; readonly span: Span }
   | { readonly kind: 'negate'; readonly operand: Expr; readonly span: Span }
+  /** `Wᵀ`. */
+  | { readonly kind: 'transpose'; readonly operand: Expr; readonly span: Span }
   | {
       readonly kind: 'binary';
       readonly op: BinaryOperator;
@@ -70,6 +72,30 @@ export interface Item {
   readonly span: Span;
 }
 
+/** `act: slope[0, 1] = relu`: an option, the input or a parameter of a definition. */
+export interface Field {
+  readonly name: Name;
+  readonly type?: Expr;
+  readonly value?: Expr;
+  readonly span: Span;
+}
+
+export type DefinitionStatement =
+  /** `param W: mat[n, hidden] = xavier`. */
+  | { readonly kind: 'param'; readonly field: Field; readonly span: Span }
+  | { readonly kind: 'let'; readonly name: Name; readonly value: Expr; readonly span: Span }
+  | { readonly kind: 'return'; readonly value: Expr; readonly span: Span };
+
+/** `layer name(options) (x: vec[n]) { … }`. */
+export interface Definition {
+  readonly name: Name;
+  readonly options: readonly Field[];
+  /** Empty, or more than one, only in a definition to be refused. */
+  readonly inputs: readonly Field[];
+  readonly body: readonly DefinitionStatement[];
+  readonly span: Span;
+}
+
 export interface Comment {
   readonly text: string;
   readonly span: Span;
@@ -79,6 +105,8 @@ export interface Comment {
 
 export interface FileNode {
   readonly items: readonly Item[];
+  /** `layer` definitions, which may stand before or behind their uses. */
+  readonly definitions: readonly Definition[];
   readonly comments: readonly Comment[];
   /** Where the text could not be read as the grammar says. What follows inside the same item may lack something. */
   readonly broken: readonly Span[];

@@ -2,7 +2,20 @@
 import type { CstElement, CstNode, IToken } from 'chevrotain';
 import type { Span } from '../diagnostics.ts';
 import { parseDecimal, ZERO } from '../ir/rational.ts';
-import type { Arg, BinaryOperator, Clause, ClauseWord, Expr, Item, ItemKeyword, Name, Statement } from './ast.ts';
+import type {
+  Arg,
+  BinaryOperator,
+  Clause,
+  ClauseWord,
+  Definition,
+  DefinitionStatement,
+  Expr,
+  Field,
+  Item,
+  ItemKeyword,
+  Name,
+  Statement,
+} from './ast.ts';
 
 const isNode = (e: CstElement): e is CstNode => 'children' in e;
 const nodes = (c: CstNode, key: string): CstNode[] => (c.children[key] ?? []).filter(isNode);
@@ -44,6 +57,9 @@ const product = (c: CstNode): Expr | undefined => chain(c, factor);
 
 const factor = (c: CstNode): Expr | undefined => {
   let e = atom(c);
+  const transposes = tokens(c, 'Transpose');
+  if (e && transposes.length % 2 === 1)
+    e = { kind: 'transpose', operand: e, span: join(e.span, tokenSpan(transposes[transposes.length - 1])) };
   const minuses = tokens(c, 'Minus');
   // An even number of signs cancels; one node per pair would only make the tree deep.
   if (e && minuses.length % 2 === 1) e = { kind: 'negate', operand: e, span: join(tokenSpan(minuses[0]), e.span) };
@@ -180,5 +196,49 @@ export const buildItem = (c: CstNode): Item | undefined => {
     clauses,
     ...(block ? { body: buildBlock(block) } : {}),
     span,
+  };
+};
+
+const buildField = (c: CstNode): Field | undefined => {
+  const token = tokens(c, 'name')[0];
+  if (!token) return undefined;
+  const name = nameOf(token);
+  const type = nodes(c, 'type').map(buildReference)[0];
+  const value = nodes(c, 'expression').map(buildExpression)[0];
+  return {
+    name,
+    ...(type ? { type } : {}),
+    ...(value ? { value } : {}),
+    span: joinAll(name.span, [type?.span, value?.span]),
+  };
+};
+
+const buildFormula = (c: CstNode): DefinitionStatement | undefined => {
+  const token = tokens(c, 'word')[0];
+  if (!token) return undefined;
+  const from = tokenSpan(token);
+  const field = nodes(c, 'field').map(buildField)[0];
+  if (field) return { kind: 'param', field, span: join(from, field.span) };
+  const value = nodes(c, 'expression').map(buildExpression)[0];
+  if (!value) return undefined;
+  const span = join(from, value.span);
+  const name = tokens(c, 'name')[0];
+  return name ? { kind: 'let', name: nameOf(name), value, span } : { kind: 'return', value, span };
+};
+
+export const buildDefinition = (c: CstNode): Definition | undefined => {
+  const name = tokens(c, 'name')[0];
+  const keyword = tokens(c, 'Layer')[0];
+  if (!name || !keyword) return undefined;
+  const groups = nodes(c, 'fields').map(g => nodes(g, 'field').map(buildField).filter(present));
+  // Options may be left out, the input may not.
+  const [options, inputs] = groups.length > 1 ? groups : [[], groups[0] ?? []];
+  const block = nodes(c, 'formulas')[0];
+  return {
+    name: nameOf(name),
+    options,
+    inputs,
+    body: block ? nodes(block, 'formula').map(buildFormula).filter(present) : [],
+    span: joinAll(tokenSpan(keyword), [tokenSpan(name), nodeSpan(c)]),
   };
 };

@@ -8,7 +8,7 @@ const PLACES: ReadonlySet<string> = new Set(['span', 'wordSpan']);
 
 /** The tree without places, as text: equal for two sources that mean the same. */
 export const meaning = (file: FileNode): string =>
-  JSON.stringify(file.items, (key, value) =>
+  JSON.stringify([file.items, file.definitions], (key, value) =>
     PLACES.has(key) ? undefined : key === 'residual' ? true : typeof value === 'bigint' ? `${value}` : value,
   );
 

@@ -13,6 +13,8 @@ const SURPLUS: readonly TokenType[] = [
   t.LBracket,
   t.RBracket,
   t.Equals,
+  t.Colon,
+  t.Transpose,
   t.Plus,
   t.Minus,
   t.Times,
@@ -47,7 +49,7 @@ export class LipParser extends CstParser {
   }
 
   file = this.RULE('file', () => {
-    this.MANY(() => this.SUBRULE(this.item));
+    this.MANY(() => this.OR([{ ALT: () => this.SUBRULE(this.item) }, { ALT: () => this.SUBRULE(this.definition) }]));
   });
 
   private item = this.RULE('item', () => {
@@ -121,6 +123,77 @@ export class LipParser extends CstParser {
     this.SUBRULE(this.expression);
   });
 
+  private definition = this.RULE('definition', () => {
+    this.CONSUME(t.LayerWord);
+    this.CONSUME(t.Identifier, { LABEL: 'name' });
+    this.SUBRULE(this.fields);
+    this.OPTION(() => this.SUBRULE2(this.fields));
+    this.SUBRULE(this.formulas);
+  });
+
+  private fields = this.RULE('fields', () => {
+    this.CONSUME(t.LParen);
+    this.OPTION(() => {
+      this.SUBRULE(this.field);
+      this.MANY(() => {
+        this.CONSUME(t.Comma);
+        this.SUBRULE2(this.field);
+      });
+    });
+    this.CONSUME(t.RParen);
+  });
+
+  private field = this.RULE('field', () => {
+    this.CONSUME(t.Identifier, { LABEL: 'name' });
+    this.OPTION(() => {
+      this.CONSUME(t.Colon);
+      this.SUBRULE(this.reference, { LABEL: 'type' });
+    });
+    this.OPTION2(() => {
+      this.CONSUME(t.Equals);
+      this.SUBRULE(this.expression);
+    });
+  });
+
+  /** The block of a definition. */
+  private formulas = this.RULE('formulas', () => {
+    this.CONSUME(t.LBrace);
+    this.OPTION(() => {
+      this.SUBRULE(this.formula);
+      this.MANY(() => {
+        this.CONSUME(t.Newline);
+        this.SUBRULE2(this.formula);
+      });
+    });
+    this.CONSUME(t.RBrace);
+  });
+
+  private formula = this.RULE('formula', () => {
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(t.ParamWord, { LABEL: 'word' });
+          this.SUBRULE(this.field);
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(t.Let, { LABEL: 'word' });
+          this.CONSUME(t.Identifier, { LABEL: 'name' });
+          this.CONSUME(t.Equals);
+          this.SUBRULE(this.expression);
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(t.ReturnWord, { LABEL: 'word' });
+          this.SUBRULE2(this.expression);
+        },
+      },
+    ]);
+    this.OPTION(() => this.SUBRULE(this.surplus));
+  });
+
   /** `bracketed`: inside parentheses a comma always goes on with the next argument. */
   private args = this.RULE('args', (bracketed: boolean = true) => {
     this.SUBRULE(this.arg);
@@ -175,6 +248,7 @@ export class LipParser extends CstParser {
       { ALT: () => this.SUBRULE(this.list) },
       { ALT: () => this.SUBRULE(this.tuple) },
     ]);
+    this.MANY2(() => this.CONSUME(t.Transpose));
   });
 
   /** A name, a call or a typed shape. `in` is a clause word, but also the value of `side = in`. */

@@ -9,8 +9,8 @@ import {
 } from 'chevrotain';
 import type { Diagnostic, Span } from '../diagnostics.ts';
 import { parseDecimal } from '../ir/rational.ts';
-import type { Comment, Expr, FileNode, Item } from './ast.ts';
-import { buildExpression, buildItem, findSurplus, type Surplus } from './build-ast.ts';
+import type { Comment, Definition, Expr, FileNode, Item } from './ast.ts';
+import { buildDefinition, buildExpression, buildItem, findSurplus, type Surplus } from './build-ast.ts';
 import { LipParser } from './grammar.ts';
 import { findExcess } from './nesting.ts';
 import { suggest } from './suggest.ts';
@@ -36,11 +36,16 @@ const label = (type: TokenType): string => type.LABEL ?? type.name;
 
 /** What each rule begins with, for a reader who doesn't know the grammar. */
 const EXPECTED: Readonly<Record<string, string>> = {
-  file: '`network`, `train` or `certify`',
+  file: '`network`, `layer`, `train` or `certify`',
   item: '`network`, `train` or `certify`',
   statement: 'a layer or a setting',
   block: '`,` or the end of the line',
   line: 'a layer or a setting',
+  definition: '`layer`',
+  fields: '`,` or `)`',
+  field: 'a name',
+  formulas: '`param`, `let`, `return` or `}`',
+  formula: '`param`, `let` or `return`',
   clause: '`by`, `on`, `at`, `in`, `to` or `budget`',
   args: 'a value',
   arg: 'a value',
@@ -87,7 +92,7 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
   const expected = unclosed ? '`}`' : e.message;
   const message = `expected ${expected}, found ${found(e.token)}`;
   if (rule === 'file' && tokenMatcher(e.token, t.Identifier))
-    return failure('L0108', span, message, suggest(e.token.image, ['network', 'train', 'certify']));
+    return failure('L0108', span, message, suggest(e.token.image, ['network', 'layer', 'train', 'certify']));
   const help = unclosed
     ? 'a `{` before this is never closed: add `}`'
     : rule === 'file' && CLOSING.includes(e.token.tokenType)
@@ -151,11 +156,12 @@ const strayHelp = (image: string): string | undefined =>
       : image === "'"
         ? 'strings are written with `"`'
         : image === '^'
-          ? 'there is no power: write `a * a`, or `sqrt(a)`'
+          ? 'there is no power but the transpose `^T`: write `a * a`, or `sqrt(a)`'
           : undefined;
 
 const emptyFile = (source: string): FileNode => ({
   items: [],
+  definitions: [],
   comments: [],
   broken: [],
   incomplete: true,
@@ -205,10 +211,15 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
     const item = 'children' in c ? buildItem(c) : undefined;
     return item ? [item] : [];
   });
+  const definitions = (cst?.children?.definition ?? []).flatMap((c): Definition[] => {
+    const definition = 'children' in c ? buildDefinition(c) : undefined;
+    return definition ? [definition] : [];
+  });
   const found = tidy(diagnostics, source);
   return {
     file: {
       items,
+      definitions,
       comments,
       broken: found.map(d => d.span),
       incomplete: lines.diagnostics.length > 0,

@@ -1,6 +1,6 @@
 /** AST → canonical text, with its comments. `parse(print(parse(s)))` is `parse(s)` up to spans. */
 import type { Span } from '../diagnostics.ts';
-import type { Arg, Clause, Expr, FileNode, Item, Statement } from './ast.ts';
+import type { Arg, Clause, Definition, DefinitionStatement, Expr, Field, FileNode, Item, Statement } from './ast.ts';
 
 const INDENT = '  ';
 
@@ -30,13 +30,15 @@ export const printExpr = (e: Expr): string => {
       return `(${printArgs(e.args)})`;
     case 'negate':
       return `-${wrapped(e.operand, ATOM)}`;
+    case 'transpose':
+      return `${wrapped(e.operand, ATOM)}ᵀ`;
     case 'binary': {
       const p = PRECEDENCE[e.op];
       const left = wrapped(e.left, p);
       // The grammar is left-associative, so a right operand of equal precedence keeps its brackets.
       const right = wrapped(e.right, p + 1);
       // Quotients of literals read as numbers: 36/255.
-      const tight = e.op === '/' && e.left.kind !== 'binary' && e.right.kind !== 'binary';
+      const tight = e.op === '/' && e.left.kind === 'number' && e.right.kind === 'number';
       return tight ? `${left}/${right}` : `${left} ${e.op} ${right}`;
     }
     default:
@@ -60,6 +62,27 @@ const printStatementHead = (st: Statement): string => {
 
 const printItemHead = (item: Item): string =>
   `${item.keyword} ${item.name.text}${item.params.length > 0 ? `(${printArgs(item.params)})` : ''}${printClauses(item.clauses)}`;
+
+const printField = (f: Field): string =>
+  `${f.name.text}${f.type ? `: ${printExpr(f.type)}` : ''}${f.value ? ` = ${printExpr(f.value)}` : ''}`;
+
+const printFields = (fields: readonly Field[]): string => `(${fields.map(printField).join(', ')})`;
+
+const printDefinitionHead = ({ name, options, inputs }: Definition): string =>
+  `layer ${name.text}${options.length > 0 ? `${printFields(options)} ` : ''}${printFields(inputs)} {`;
+
+const printFormula = (st: DefinitionStatement): string => {
+  switch (st.kind) {
+    case 'param':
+      return `param ${printField(st.field)}`;
+    case 'let':
+      return `let ${st.name.text} = ${printExpr(st.value)}`;
+    case 'return':
+      return `return ${printExpr(st.value)}`;
+    default:
+      return st satisfies never;
+  }
+};
 
 /** Columns. Longer statements are broken after a comma. */
 const MAX_WIDTH = 100;
@@ -295,11 +318,28 @@ export const print = (file: FileNode, source: string): string => {
     }
   };
 
-  file.items.forEach((it, i) => {
+  const definition = (d: Definition): void => {
+    const brace = source.indexOf('{', d.inputs.at(-1)?.span.end ?? d.name.span.end);
+    commentsBefore(0, brace, false);
+    code(0, printDefinitionHead(d));
+    commentBehind(d.body[0]?.span.start ?? d.span.end);
+    d.body.forEach((st, i) => {
+      commentsBefore(1, st.span.start, i > 0);
+      if (i > 0 && blankAbove(source, st.span.start)) blank();
+      pieces([{ code: printFormula(st), span: st.span, depth: 1 }]);
+    });
+    commentsBefore(1, d.span.end, d.body.length > 0);
+    line(0, '}');
+    commentBehind(lineEnd(source, d.span.end));
+  };
+
+  const all = [...file.items, ...file.definitions].sort((a, b) => a.span.start - b.span.start);
+  all.forEach((it, i) => {
     if (i > 0) blank();
     commentsBefore(0, it.span.start, i > 0);
     if (blankAbove(source, it.span.start)) blank();
-    item(it);
+    if ('keyword' in it) item(it);
+    else definition(it);
   });
   commentsBefore(0, source.length + 1, true);
   return layOut(lines);

@@ -1,6 +1,6 @@
 /**
- * `layer` definitions, `let` and pipelines are words of a language to come. Each is taken out as a whole before parsing, so that it
- * gives one diagnostic and no cascade.
+ * `let` and pipelines in networks are words of a language to come. Each is taken out as a whole before parsing, so that it gives one
+ * diagnostic and no cascade.
  */
 import type { IToken } from 'chevrotain';
 import type { Diagnostic, Span } from '../diagnostics.ts';
@@ -44,8 +44,9 @@ export const removeUnsupported = (tokens: readonly IToken[]): { tokens: IToken[]
     const token = tokens[i];
     const span = { start: token.startOffset, end: token.endOffset! + 1 };
     if (token.tokenType === t.LayerWord && startsStatement(kept.at(-1))) {
-      report('`layer` definitions are', span, 'use the built-in layers: dense, conv, residual dense, residual conv');
-      i = definitionEnd(tokens, i);
+      const end = definitionEnd(tokens, i);
+      kept.push(...tokens.slice(i, end));
+      i = end;
     } else if (token.tokenType === t.Let && startsStatement(kept.at(-1))) {
       report('`let` is', span, 'write the network as one chain, one layer per line');
       i = statementEnd(tokens, i);

@@ -1,4 +1,5 @@
 /** Parameters and floating-point operations of a layer, counted in exact integer arithmetic from shapes alone. */
+import { atomsOf, type DiagExpr, sameExpr } from '../ir/formula.ts';
 import {
   elements,
   type Layer,
@@ -8,6 +9,7 @@ import {
   type Rescaling,
   type Shape,
 } from '../ir/network.ts';
+import { ZERO } from '../ir/rational.ts';
 import type { GramSide } from '../proof/rules.ts';
 
 export interface Cost {
@@ -85,6 +87,44 @@ const imageOf = (shape: Shape): readonly [number, number] => (shape.length === 3
 const linearFlops = (map: LinearMap, points: number): number =>
   2 * map.out * map.in * points * (map.kind === 'dense' ? 1 : map.kernel[0] * map.kernel[1]);
 
+const diagonalCost = (d: DiagExpr, image: readonly [number, number]): number => {
+  switch (d.kind) {
+    case 'rowsum':
+      return rescalingCost({ by: 'aol', eps: ZERO }, d.gram.map, d.gram.side, image, image);
+    case 'norm': {
+      const { map, side } = d.gram;
+      if (d.bound.kind === 'frobenius' || d.bound.kind === 'schur') return 2 * elements(map.weight.shape);
+      return rescalingCost({ by: 'spectral', method: d.bound, eps: ZERO }, map, side, image, image);
+    }
+    case 'max':
+      return d.of.reduce((s, p) => s + diagonalCost(p, image), 0);
+    case 'sum':
+      return d.of.reduce((s, p) => s + diagonalCost(p.part, image), 0);
+    default:
+      return d satisfies never;
+  }
+};
+
+/** Every use of a weight, and two operations a unit behind it (a scale, a bias or an activation); each T once. */
+const formulaCost = (
+  op: Extract<LayerOp, { kind: 'formula' }>,
+  image: readonly [number, number],
+  output: Shape,
+): Omit<Cost, 'params'> => {
+  const atoms = atomsOf(op.body);
+  const diagonals: DiagExpr[] = [];
+  let flops = op.body.terms.length * elements(output);
+  for (const a of atoms) {
+    if (a.kind === 'inverse') {
+      if (!diagonals.some(d => sameExpr(d, a.of))) diagonals.push(a.of);
+    } else {
+      const points = a.map.kind === 'dense' ? 1 : image[0] * image[1];
+      flops += linearFlops(a.map, points) + 2 * (a.transposed ? a.map.in : a.map.out) * points;
+    }
+  }
+  return { flops, rescalingFlops: diagonals.reduce((s, d) => s + diagonalCost(d, image), 0) };
+};
+
 const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> => {
   const image = imageOf(input);
   switch (op.kind) {
@@ -113,6 +153,8 @@ const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> 
         rescalingFlops: rescalingCost(op.rescaling, op.map, 'rows', image, result),
       };
     }
+    case 'formula':
+      return formulaCost(op, image, output);
     case 'avgpool':
       return { flops: elements(output) * op.size[0] * op.size[1], rescalingFlops: 0 };
     case 'head': {

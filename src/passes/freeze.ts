@@ -32,9 +32,22 @@ export const foldInference = (
   const inward = layers.filter(
     ({ op }) => op.kind === 'linear' || (op.kind === 'residual' && op.rescaling.by === 'orthogonal'),
   );
-  return fold(buildInference(proven, batch), weights, {
-    downward: layers.filter(l => l.op.kind === 'residual').map(l => multiplierOutput(l.path)),
-    inward: inward.map(l => weightOutput(l.path)),
+  const graph = buildInference(proven, batch);
+  // A layer defined in the language has several uses, `path/n`; those with a multiplier are residual branches.
+  const uses = layers
+    .filter(l => l.op.kind === 'formula')
+    .flatMap(l => {
+      const prefix = weightOutput(`${l.path}/`);
+      return [...graph.outputs.keys()]
+        .filter(n => n.startsWith(prefix))
+        .map(n => `${l.path}/${n.slice(prefix.length)}`);
+    });
+  const isBranch = (use: string): boolean => graph.outputs.has(multiplierOutput(use));
+  return fold(graph, weights, {
+    downward: [...layers.filter(l => l.op.kind === 'residual').map(l => l.path), ...uses.filter(isBranch)].map(
+      multiplierOutput,
+    ),
+    inward: [...inward.map(l => l.path), ...uses.filter(u => !isBranch(u))].map(weightOutput),
   });
 };
 

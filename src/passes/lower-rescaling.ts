@@ -2,7 +2,7 @@
  * A layer's rescaling as tensor graph: a vector T (positive where it is used) with G ⪯ diag(T), G the layer's Gram matrix. One
  * mechanism for every layer form, dense or convolutional; the rules are those of MATH.md's table, by the names of the literature.
  */
-import type { LinearMap, Rescaling, Side } from '../ir/network.ts';
+import type { LinearMap, Param, Rescaling, Side } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
 import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
 import { cayley } from './lower-cayley.ts';
@@ -22,13 +22,13 @@ export const along = (b: GraphBuilder, v: TensorId, like: TensorId, axis: number
   b.broadcast(v, b.shape(like), [axis]);
 
 /** A number repeated to [n]. */
-const filled = (b: GraphBuilder, scalar: TensorId, n: number): TensorId => b.broadcast(scalar, [n], []);
+export const filled = (b: GraphBuilder, scalar: TensorId, n: number): TensorId => b.broadcast(scalar, [n], []);
 
 /**
  * |G| summed over spatial offsets: [m, m], m the rows (`out`) or columns (`in`) of the map. For a convolution g_ij(δ) is the
  * correlation of the kernel with itself at every offset |δ| ≤ k − 1, which covers zero padding at every image size.
  */
-const absoluteGram = (b: GraphBuilder, map: LinearMap, weight: TensorId, side: Side): TensorId => {
+export const absoluteGram = (b: GraphBuilder, map: LinearMap, weight: TensorId, side: Side): TensorId => {
   if (map.kind === 'dense') {
     return b.unary(
       'abs',
@@ -40,6 +40,10 @@ const absoluteGram = (b: GraphBuilder, map: LinearMap, weight: TensorId, side: S
   const correlation = b.conv(kernel, kernel, convAttrs({ padding: [kh - 1, kw - 1] }));
   return b.sum(b.unary('abs', correlation), [2, 3]);
 };
+
+/** q [m] kept within what f32 can take the exponential of. */
+export const clampedExponent = (b: GraphBuilder, { path, shape }: Param): TensorId =>
+  b.binary('min', b.binary('max', b.param(path, shape), b.constant(-Q_LIMIT, shape)), b.constant(Q_LIMIT, shape));
 
 /** The diagonal of one rule: [m]. */
 const diagonal = (
@@ -63,8 +67,7 @@ const diagonal = (
     case 'sll': {
       // Σ_j |G_ij| exp(q_j − q_i) as a matrix-vector product, so that no m×m matrix of exponentials exists.
       const gram = absoluteGram(b, map, weight, side);
-      const q = b.param(rescaling.q.path, rescaling.q.shape);
-      const clamped = b.binary('min', b.binary('max', q, b.constant(-Q_LIMIT, [m])), b.constant(Q_LIMIT, [m]));
+      const clamped = clampedExponent(b, rescaling.q);
       const weighted = b.mul(gram, along(b, b.unary('exp', clamped), gram, 1));
       return b.mul(b.sum(weighted, [1]), b.unary('exp', b.unary('neg', clamped)));
     }

@@ -2,10 +2,12 @@
  * Proven network → tensor graph. Every layer is written in the primitives; T is inserted here, by one mechanism for both layer
  * forms. Only a proven network is accepted.
  */
-import type { Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
+import type { Layer, LayerOp, Shape } from '../ir/network.ts';
 import { type Rational, toNumber } from '../ir/rational.ts';
-import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
+import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
+import { lowerFormula } from './lower-formula.ts';
+import { applyAdjoint, applyMap } from './lower-map.ts';
 import { along, inverseOrZero, inverseRootOrZero, lowerRescaling } from './lower-rescaling.ts';
 import type { ProvenNetwork } from './prove.ts';
 
@@ -24,23 +26,13 @@ export interface LoweredNetwork {
   /** The head's normalised rows: [classes, features]. */
   readonly headWeight?: TensorId;
   /**
-   * 'inference' only: the vector t [hidden] of each residual layer, by its path. Any 0 ≤ t with t_i T_i ≤ 2 proves the layer, so t is a
+   * 'inference' only: the vector t [hidden] of each residual layer, by its path (`path/n` in a layer defined in the language). Any 0 ≤ t with t_i T_i ≤ 2 proves the layer, so t is a
    * witness that may be rounded down, never up.
    */
   readonly multipliers: ReadonlyMap<string, TensorId>;
   /** 'inference' only: the weight that each linear and residual layer multiplies with, by its path; T is already in a linear one. */
   readonly weights: ReadonlyMap<string, TensorId>;
 }
-
-/** W·x for a batch. */
-const apply = (b: GraphBuilder, map: LinearMap, weight: TensorId, x: TensorId): TensorId =>
-  map.kind === 'dense' ? b.matmul(x, weight, { b: true }) : b.conv(x, weight, convAttrs({ padding: map.padding }));
-
-/** Wᵀ·u for a batch, back to an input of shape `image`. */
-const applyTranspose = (b: GraphBuilder, map: LinearMap, weight: TensorId, u: TensorId, image: Shape): TensorId =>
-  map.kind === 'dense'
-    ? b.matmul(u, weight)
-    : b.convTranspose(u, weight, [image[1], image[2]], convAttrs({ padding: map.padding }));
 
 const addBias = (b: GraphBuilder, x: TensorId, bias: { path: string; shape: Shape } | undefined): TensorId =>
   bias === undefined ? x : b.add(x, along(b, b.param(bias.path, bias.shape), x, 1));
@@ -107,21 +99,23 @@ const lowerLayer = (
       const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, op.side);
       const scaled = b.mul(weight, along(b, inverseRootOrZero(b, T), weight, op.side === 'in' ? 1 : 0));
       emit(scaled);
-      return addBias(b, apply(b, op.map, scaled, x), op.bias);
+      return addBias(b, applyMap(b, op.map, scaled, x), op.bias);
     }
     case 'residual': {
       const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, 'out');
       const inverse = inverseOrZero(b, T);
-      const u = lowerActivation(b, op.act, addBias(b, apply(b, op.map, weight, x), op.bias));
+      const u = lowerActivation(b, op.act, addBias(b, applyMap(b, op.map, weight, x), op.bias));
       if (mode === 'train') {
         // The sign goes into the small weight too, so that no pass over activations, forward or backward, exists for it.
         const scaled = b.mul(weight, along(b, b.scale(inverse, -2), weight, 0));
-        return b.add(x, applyTranspose(b, op.map, scaled, u, image));
+        return b.add(x, applyAdjoint(b, op.map, scaled, u, image));
       }
       const t = b.scale(inverse, 2);
       emit(weight, t);
-      return b.sub(x, applyTranspose(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image));
+      return b.sub(x, applyAdjoint(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image));
     }
+    case 'formula':
+      return lowerFormula(b, op, x, mode, emit);
     case 'activation':
       return lowerActivation(b, op.act, x);
     case 'avgpool':
@@ -162,9 +156,12 @@ export const lowerNetwork = (
       b.origin = origin;
       return { features: value, logits, headWeight: weight, multipliers, weights };
     }
+    let uses = 0;
     features = lowerLayer(b, layer.op, value, shape, mode, (weight, t) => {
-      weights.set(layer.path, weight);
-      if (t !== undefined) multipliers.set(layer.path, t);
+      // A formula may have several weights.
+      const name = layer.op.kind === 'formula' ? `${layer.path}/${uses++}` : layer.path;
+      weights.set(name, weight);
+      if (t !== undefined) multipliers.set(name, t);
     });
     values.set(layer.id, features);
     shapes.set(layer.id, layer.shape);

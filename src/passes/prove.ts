@@ -17,6 +17,7 @@ import { printActivation, printRescaling } from '../ir/print-network.ts';
 import { absolute, add, compare, equal, format, isqrt, ONE, type Rational, rational, ZERO } from '../ir/rational.ts';
 import { formatBound } from '../proof/derivation.ts';
 import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
+import { isGap, proveFormula } from './prove-formula.ts';
 
 declare const PROVEN: unique symbol;
 
@@ -42,7 +43,14 @@ export interface ProvenNetwork {
 }
 
 /** Reports a side condition that fails; the derivation is then not attempted. */
-type Refuse = (code: Diagnostic['code'], message: string, help: string, notes?: readonly string[]) => undefined;
+type Refuse = (
+  code: Diagnostic['code'],
+  message: string,
+  help: string,
+  notes?: readonly string[],
+  /** Where the finding is, if not the layer's own statement. */
+  place?: Pick<Diagnostic, 'span' | 'labels'>,
+) => undefined;
 
 const kernelOf = (map: Extract<LinearMap, { kind: 'conv' }>): { kh: Rational; kw: Rational } => ({
   kh: rational(map.kernel[0]),
@@ -253,10 +261,12 @@ const proveResidualSlope = (act: Activation, refuse: Refuse): Derivation | undef
   return slope;
 };
 
+const sameSpan = (a: Span, b: Span): boolean => a.start === b.start && a.end === b.end;
+
 type BodyOp = Exclude<LayerOp, { kind: 'head' }>;
 
 /** The layer's own Lipschitz bound. */
-const proveLayer = (op: BodyOp, path: string, refuse: Refuse): Derivation | undefined => {
+const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivation | undefined => {
   switch (op.kind) {
     case 'center':
       return apply('translate', path);
@@ -276,6 +286,15 @@ const proveLayer = (op: BodyOp, path: string, refuse: Refuse): Derivation | unde
       const dominates = proveDominance(op.map, op.rescaling, 'rows', refuse);
       const slope = proveResidualSlope(op.act, refuse);
       return dominates && slope && apply('residual', path, [dominates, slope], {}, { T: printRescaling(op.rescaling) });
+    }
+    case 'formula': {
+      const proof = proveFormula(op, path, span);
+      if (!isGap(proof)) return proof;
+      const used = { span, text: `used here as ${path}` };
+      return refuse(proof.code, proof.message, proof.help, [], {
+        span: proof.span,
+        labels: [...(proof.labels ?? []), ...(sameSpan(proof.span, span) ? [] : [used])],
+      });
     }
     case 'activation':
       return proveActivation(op.act, path);
@@ -327,6 +346,7 @@ interface Fault {
   readonly span: Span;
   readonly help: string;
   readonly notes: readonly string[];
+  readonly labels?: NonNullable<Diagnostic['labels']>;
   readonly paths: string[];
 }
 
@@ -365,11 +385,11 @@ const proveLayers = (net: Network): LayerProofs => {
     if (layer.inputs.length !== 1) throw new Error(`${path}: ${op.kind} takes one input, got ${layer.inputs.length}`);
     const from = reached.get(layer.inputs[0]);
     if (!from) throw new Error(`${path} reads value ${layer.inputs[0]}, which is not computed before it`);
-    const refuse: Refuse = (code, message, help, notes = []) => {
-      const key = `${code} ${span.start} ${span.end} ${message}`;
+    const refuse: Refuse = (code, message, help, notes = [], place = { span }) => {
+      const key = `${code} ${place.span.start} ${place.span.end} ${message}`;
       const known = faults.get(key);
       if (known) known.paths.push(path);
-      else faults.set(key, { code, message, span, help, notes, paths: [path] });
+      else faults.set(key, { code, message, help, notes, paths: [path], ...place });
       return undefined;
     };
     if (from.head) {
@@ -389,7 +409,7 @@ const proveLayers = (net: Network): LayerProofs => {
       proven.push({ layer, derivation: apply('pairwise-head', path, [compose(path, chainOf(from))]) });
       output = { before: from, head: true };
     } else {
-      const derivation = proveLayer(op, path, refuse);
+      const derivation = proveLayer(op, layer, refuse);
       if (derivation) {
         const squared = squaredOf(derivation);
         proven.push({ layer, derivation, squared });
@@ -491,6 +511,7 @@ const mend = (op: LayerOp): string => {
     case 'pad':
     case 'linear':
     case 'residual':
+    case 'formula':
     case 'avgpool':
     case 'flatten':
     case 'head':

@@ -4,6 +4,7 @@ import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { ClauseWord, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
+import { definitionRule } from './resolve-definition.ts';
 import { type Chain, fits, RESIDUAL, RULES } from './resolve-layers.ts';
 import { bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
 
@@ -142,7 +143,7 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
     chain.stopped = true;
     return;
   }
-  if (st.residual && !Object.hasOwn(RESIDUAL, name) && LAYER_NAMES.includes(name)) {
+  if (st.residual && !Object.hasOwn(RESIDUAL, name) && (LAYER_NAMES.includes(name) || chain.definitions.has(name))) {
     scope.report(
       'L0128',
       st.residual,
@@ -166,9 +167,11 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
     if (refuseClauses(scope, st, []) && args) resolveBudget(chain, args.get('bound')!, st.span);
     return;
   }
-  const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined;
+  const definition = chain.definitions.get(name);
+  const rule = Object.hasOwn(RULES, name) ? RULES[name] : definition && definitionRule(definition);
   if (!rule) {
-    scope.report('L0101', st.name.span, `there is no layer \`${shorten(name)}\``, suggest(name, LAYER_NAMES));
+    const known = [...LAYER_NAMES, ...chain.definitions.keys()];
+    scope.report('L0101', st.name.span, `there is no layer \`${shorten(name)}\``, suggest(name, known));
     chain.shape = undefined;
     return;
   }

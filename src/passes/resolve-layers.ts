@@ -15,7 +15,7 @@ import type {
 import { elements } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
-import type { Arg, ClauseWord, Expr, Statement } from '../parser/ast.ts';
+import type { Arg, ClauseWord, Definition, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { resolveRescaling } from './resolve-rescaling.ts';
 import {
@@ -39,6 +39,8 @@ const MAX_ELEMENTS = 2 ** 28;
 export interface Chain {
   readonly scope: Scope;
   readonly defaultBy: Expr | undefined;
+  /** Layers defined in the file, by name. */
+  readonly definitions: ReadonlyMap<string, Definition>;
   readonly layers: Layer[];
   readonly counters: Map<string, number>;
   /** Places of the source that could not be read. */
@@ -62,15 +64,16 @@ export interface Rule {
   readonly apply: (chain: Chain, st: Statement, args: Bound) => Made | undefined;
 }
 
-interface Made {
+export interface Made {
   readonly op: LayerOp;
   readonly shape: Shape;
   readonly path: string;
 }
 
-const describeShape = (s: Shape): string => (s.length === 1 ? `a vector of ${s[0]}` : `an image of ${s.join('×')}`);
+export const describeShape = (s: Shape): string =>
+  s.length === 1 ? `a vector of ${s[0]}` : `an image of ${s.join('×')}`;
 
-const nextPath = (chain: Chain, form: string): string => {
+export const nextPath = (chain: Chain, form: string): string => {
   const n = chain.counters.get(form) ?? 0;
   chain.counters.set(form, n + 1);
   return `${form}[${n}]`;
@@ -163,10 +166,10 @@ const ACTIVATIONS: Readonly<
   },
 };
 
-const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as Activation['kind'][];
+export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as Activation['kind'][];
 
 /** Reports channel counts that sorting activations cannot divide. */
-const activationFits = (scope: Scope, act: Activation, channels: number, span: Span): boolean => {
+export const activationFits = (scope: Scope, act: Activation, channels: number, span: Span): boolean => {
   if (act.kind === 'groupsort' && channels % act.group !== 0) {
     scope.report(
       'L0125',
@@ -189,7 +192,7 @@ const activationFits = (scope: Scope, act: Activation, channels: number, span: S
 };
 
 /** `act = leaky_relu(1/10)`. */
-const activationOf = (scope: Scope, e: Expr): Activation | undefined => {
+export const activationOf = (scope: Scope, e: Expr): Activation | undefined => {
   const name = e.kind === 'name' ? e.name : e.kind === 'call' ? e.callee.text : undefined;
   const args: readonly Arg[] = e.kind === 'call' ? e.args : [];
   const kind = ACTIVATION_NAMES.find(k => k === name);

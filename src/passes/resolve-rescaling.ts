@@ -23,7 +23,7 @@ export interface RescalingTarget {
 const diagonalLength = (t: RescalingTarget): number =>
   t.form === 'residual' || t.side === 'out' ? t.map.out : t.map.in;
 
-const DEFAULT_EPS = q.rational(1n, 1_000_000n);
+export const DEFAULT_EPS = q.rational(1n, 1_000_000n);
 const DEFAULT_STEPS = 12;
 const DEFAULT_GRID = 32;
 /** Entries of a convolution written out as a matrix (256 MB in f32). */
@@ -219,6 +219,7 @@ const isConstant = (e: Expr): boolean => {
     case 'typed':
     case 'list':
     case 'tuple':
+    case 'transpose':
       return false;
     default:
       return e satisfies never;

@@ -83,6 +83,7 @@ const KIND: Readonly<Record<Expr['kind'], string>> = {
   list: 'a list',
   tuple: 'a list of arguments',
   negate: 'a number',
+  transpose: 'a transposed matrix',
   binary: 'a number',
 };
 
@@ -143,6 +144,7 @@ export const evaluate = (scope: Scope, e: Expr, what: string): Value | undefined
     case 'typed':
     case 'list':
     case 'tuple':
+    case 'transpose':
       return scope.report('L0111', e.span, `${what} must be a number, found ${KIND[e.kind]}`);
     default:
       return e satisfies never;

@@ -4,10 +4,11 @@ import type { Network } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
-import type { Expr, FileNode, Item } from '../parser/ast.ts';
+import type { Definition, Expr, FileNode, Item } from '../parser/ast.ts';
 import { parseExpression } from '../parser/parse.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { resolveBlock, resolveBudget } from './resolve-block.ts';
+import { checkDefinitions } from './resolve-definition.ts';
 import type { Chain } from './resolve-layers.ts';
 import { resolveCertify, resolveTrain } from './resolve-recipes.ts';
 import { createReporter, rationalOf, type Scope } from './resolve-scope.ts';
@@ -61,6 +62,7 @@ const moved = (e: Expr, span: Span): Expr => {
     case 'list':
       return { ...e, span, items: e.items.map(i => moved(i, span)) };
     case 'negate':
+    case 'transpose':
       return { ...e, span, operand: moved(e.operand, span) };
     case 'binary':
       return { ...e, span, left: moved(e.left, span), right: moved(e.right, span) };
@@ -104,6 +106,7 @@ const resolveNetwork = (
   item: Item,
   until: number,
   options: ResolveOptions,
+  definitions: ReadonlyMap<string, Definition>,
 ): Network | undefined => {
   const values = parameterValues(report, item, options.set ?? {});
   const scope: Scope = { report, values };
@@ -113,6 +116,7 @@ const resolveNetwork = (
   const chain: Chain = {
     scope,
     defaultBy: overridden ?? header?.value,
+    definitions,
     layers: [],
     counters: new Map(),
     shape: undefined,
@@ -181,6 +185,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
     if (!parameters.includes(name))
       report('L0109', where, `--set ${shorten(name)}: no network has such a parameter`, suggest(name, parameters));
 
+  const definitions = checkDefinitions(report, file.definitions);
   const names = [...networks.keys()];
   const hasHead = new Map<string, boolean>();
   for (const [i, item] of file.items.entries()) {
@@ -188,7 +193,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
     switch (item.keyword) {
       case 'network': {
         const before = diagnostics.length;
-        const network = resolveNetwork(report, file, item, until, options);
+        const network = resolveNetwork(report, file, item, until, options, definitions);
         if (network) program.networks.push(network);
         if (network && diagnostics.length === before)
           hasHead.set(network.name, network.layers.at(-1)?.op.kind === 'head');

@@ -10,6 +10,7 @@ import {
   compare,
   div,
   equal,
+  exactSqrt,
   format,
   max,
   mul,
@@ -17,6 +18,7 @@ import {
   type Rational,
   rational,
   sub,
+  TWO,
   ZERO,
 } from '../ir/rational.ts';
 
@@ -78,6 +80,15 @@ const RULES = {
     statement: 'the kernel reshaped to out × in·kh·kw is a partial isometry by Cayley, so G ⪯ kh·kw·I',
     source: 'Trockman & Kolter, ICLR 2021, §3; Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
   },
+  frobenius: {
+    statement: '‖W‖ ≤ ‖W‖_F, so G ⪯ ‖W‖_F²·I; of a convolution, G ⪯ kh·kw·‖K‖_F²·I',
+    source: 'Cauchy–Schwarz; Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
+  },
+  schur: {
+    statement:
+      '‖W‖² ≤ (largest row sum of |W|)·(largest column sum of |W|), so G ⪯ that·I; of a convolution, sums over a channel and all taps, at every image size',
+    source: 'Schur 1911 (test for bounded operators), with weights 1',
+  },
   gershgorin: {
     statement: 'T_i = Σ_j |G_ij| q_j / q_i with q > 0 gives G ⪯ diag(T)',
     source: `${ARAUJO} (SLL); with q = 1: Prach & Lampert, ECCV 2022, Theorem 1`,
@@ -117,6 +128,20 @@ const RULES = {
     statement: 'WᵀW ⪯ T and σ slope[0, 1] make x ↦ x − 2 W T⁻¹ σ(Wᵀx + b) 1-Lipschitz',
     source: `${ARAUJO}, Theorem 1; with T = ‖W‖²I: Meunier, Delattre, Araujo & Allauzen, ICML 2022`,
     coq: 'residual_lip',
+  },
+  'linear-adjoint': {
+    statement: 'WᵀW ⪯ T makes x ↦ T^(−1/2) Wᵀ x 1-Lipschitz (for WWᵀ ⪯ T: x ↦ Wᵀ T^(−1/2) x)',
+    source: `${ARAUJO}, Theorem 1; an operator and its adjoint have one norm`,
+    coq: 'linear_lip',
+  },
+  'scaled-residual': {
+    statement: 'AᵀA ⪯ T, σ slope[0, 1] and 0 ≤ c ≤ 2 make x ↦ x − c A T⁻¹ σ(Aᵀx + b) 1-Lipschitz',
+    source: `${ARAUJO}, Theorem 1, with t = c/T: t ≥ 0 and tT ≤ 2 suffice`,
+    coq: 'residual_lip',
+  },
+  sum: {
+    statement: 'f_k L_k-Lipschitz make x ↦ Σ a_k f_k(x) (Σ |a_k| L_k)-Lipschitz',
+    source: 'triangle inequality',
   },
   elementwise: {
     statement: 'σ slope[low, high] is max(|low|, |high|)-Lipschitz elementwise',
@@ -229,6 +254,15 @@ const isometry = (i: Instance): Judgement => {
   return ONE_LIPSCHITZ;
 };
 
+const slopeWithin01 = (i: Instance, n: number): void => {
+  const { low, high } = premise(i, n, 'slope');
+  need(
+    compare(low, ZERO) >= 0 && compare(high, ONE) <= 0,
+    i.rule,
+    `slope [${format(low)}, ${format(high)}] is not within [0, 1]`,
+  );
+};
+
 /** Slope intervals by name; `a` is the slope of a leaky ReLU. Exact: σ′ of the sigmoid has supremum 1/4. */
 const SLOPES: Readonly<Record<string, (a: Rational) => Slope>> = {
   relu: () => ({ low: ZERO, high: ONE }),
@@ -268,6 +302,8 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
     need(equal(constant(i, 'factor'), mul(constant(i, 'kh'), constant(i, 'kw'))), i.rule, 'factor must be kh·kw');
     return dominance(i);
   },
+  frobenius: dominance,
+  schur: dominance,
   gershgorin: dominance,
   'gershgorin-lattice': dominance,
   'dominance-shift': i => {
@@ -304,13 +340,38 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
   residual: i => {
     arity(i, 2);
     need(premise(i, 0, 'dominates').side === 'rows', i.rule, 'the Gram matrix must be that of the hidden units');
-    const { low, high } = premise(i, 1, 'slope');
+    slopeWithin01(i, 1);
+    return ONE_LIPSCHITZ;
+  },
+  'linear-adjoint': i => {
+    arity(i, 1);
     need(
-      compare(low, ZERO) >= 0 && compare(high, ONE) <= 0,
+      premise(i, 0, 'dominates').side === (i.about.side === 'out' ? 'columns' : 'rows'),
       i.rule,
-      `slope [${format(low)}, ${format(high)}] is not within [0, 1]`,
+      'the Gram matrix is of the other side',
     );
     return ONE_LIPSCHITZ;
+  },
+  'scaled-residual': i => {
+    arity(i, 2);
+    need(
+      premise(i, 0, 'dominates').side === i.about.hidden,
+      i.rule,
+      'the Gram matrix must be that of the hidden units',
+    );
+    slopeWithin01(i, 1);
+    const c = atLeast(i, 'c', ZERO);
+    need(compare(c, TWO) <= 0, i.rule, `c = ${format(c)} is above 2`);
+    return ONE_LIPSCHITZ;
+  },
+  sum: i => {
+    need(i.premises.length >= 1, i.rule, 'needs a premise');
+    const parts = i.premises.map((_, n) => {
+      const root = exactSqrt(premise(i, n, 'lipschitz').squared);
+      if (!root) throw new RuleError(`rule ${i.rule} does not apply: a bound is irrational`);
+      return mul(absolute(constant(i, `a${n + 1}`)), root);
+    });
+    return lipschitz(square(parts.reduce(add, ZERO)));
   },
   elementwise: i => {
     arity(i, 1);

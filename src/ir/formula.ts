@@ -1,0 +1,169 @@
+/**
+ * The formula of a layer that is written in the language, in normal form: a sum of terms c·A₁…A_k·leaf. The constructors keep it so
+ * (scalars collected, products of matrices flat, like terms added up), so equal maps are recognised by their text. Matrices are not
+ * distributed over sums: `W * (x + b)` stays one product.
+ */
+import type { Span } from '../diagnostics.ts';
+import type { Activation, LinearMap, Param, SpectralMethod } from './network.ts';
+import { add, equal, mul, ONE, type Rational, ZERO } from './rational.ts';
+
+/** WWᵀ ('rows') or WᵀW ('columns') of a stored weight W. */
+export interface Gram {
+  readonly map: LinearMap;
+  readonly side: 'rows' | 'columns';
+}
+
+/** exp(q) + shift, or the constant vector `shift` without a q: one positive number per row of a Gram matrix. */
+export interface Positive {
+  readonly q?: Param;
+  readonly shift: Rational;
+}
+
+/** How one number λ ≥ ‖W‖² is found. */
+export type NormBound =
+  | SpectralMethod
+  /** λ = ‖W‖_F²; of a kernel, kh·kw·‖K‖_F². */
+  | { readonly kind: 'frobenius' }
+  /** λ = (largest row sum of |W|)·(largest column sum); of a kernel, sums over a channel and all taps. */
+  | { readonly kind: 'schur' };
+
+/** A diagonal T, one entry per row of a Gram matrix. Whether it dominates one is for the prover to say. */
+export type DiagExpr =
+  /** T_i = Σ_j |G_ij| weights_j / divisor_i. */
+  | {
+      readonly kind: 'rowsum';
+      readonly gram: Gram;
+      readonly weights: Positive;
+      readonly divisor: Positive;
+      readonly span: Span;
+    }
+  /** T = λI. */
+  | { readonly kind: 'norm'; readonly gram: Gram; readonly bound: NormBound; readonly span: Span }
+  | { readonly kind: 'max'; readonly of: readonly DiagExpr[]; readonly span: Span }
+  /** T = Σ factor·of + shift·I. */
+  | {
+      readonly kind: 'sum';
+      readonly of: readonly { readonly factor: Rational; readonly part: DiagExpr }[];
+      readonly shift: Rational;
+      readonly span: Span;
+    };
+
+export type Atom =
+  | { readonly kind: 'weight'; readonly map: LinearMap; readonly transposed: boolean; readonly span: Span }
+  /** T⁻¹, or T^(−1/2) where `root`. */
+  | { readonly kind: 'inverse'; readonly root: boolean; readonly of: DiagExpr; readonly span: Span };
+
+export type Leaf =
+  | { readonly kind: 'input' }
+  /** One number per feature or channel. */
+  | { readonly kind: 'param'; readonly param: Param }
+  | { readonly kind: 'act'; readonly act: Activation; readonly of: VectorExpr; readonly span: Span }
+  /** Two or more terms under a matrix. */
+  | { readonly kind: 'sum'; readonly of: VectorExpr };
+
+/** coefficient·(product of atoms)·of; the coefficient is not 0. */
+export interface Term {
+  readonly coefficient: Rational;
+  readonly atoms: readonly Atom[];
+  readonly of: Leaf;
+  readonly span: Span;
+}
+
+/** A sum of terms, no two of which differ in their coefficient alone; the empty sum is 0. */
+export interface VectorExpr {
+  readonly terms: readonly Term[];
+}
+
+const textOf = (value: unknown): string =>
+  JSON.stringify(value, (key, v) => (key === 'span' ? undefined : typeof v === 'bigint' ? `${v}` : v));
+
+/** True when both are the same expression, wherever they are written. */
+export const sameExpr = <T>(a: T, b: T): boolean => textOf(a) === textOf(b);
+
+const likeTerms = (a: Term, b: Term): boolean => sameExpr([a.atoms, a.of], [b.atoms, b.of]);
+
+/** `leaf` alone; a sum under no matrix is its terms. */
+export const leaf = (of: Leaf, span: Span): VectorExpr =>
+  of.kind === 'sum' ? of.of : { terms: [{ coefficient: ONE, atoms: [], of, span }] };
+
+export const sum = (a: VectorExpr, b: VectorExpr): VectorExpr => {
+  const terms: Term[] = [...a.terms];
+  for (const t of b.terms) {
+    const at = terms.findIndex(o => likeTerms(o, t));
+    if (at < 0) terms.push(t);
+    else terms[at] = { ...terms[at], coefficient: add(terms[at].coefficient, t.coefficient) };
+  }
+  return { terms: terms.filter(t => !equal(t.coefficient, ZERO)) };
+};
+
+/** factor·v; `span` is the place of the product. */
+export const scale = (factor: Rational, v: VectorExpr, span?: Span): VectorExpr => ({
+  terms: equal(factor, ZERO)
+    ? []
+    : v.terms.map(t => ({ ...t, coefficient: mul(factor, t.coefficient), span: span ?? t.span })),
+});
+
+/** T^(−1/2)·T^(−1/2) is T⁻¹. */
+const joinRoots = (atoms: readonly Atom[]): readonly Atom[] => {
+  const out: Atom[] = [];
+  for (const atom of atoms) {
+    const last = out.at(-1);
+    if (atom.kind === 'inverse' && atom.root && last?.kind === 'inverse' && last.root && sameExpr(atom.of, last.of))
+      out[out.length - 1] = { ...last, root: false };
+    else out.push(atom);
+  }
+  return out;
+};
+
+/** factor·(product of atoms)·v. */
+export const product = (factor: Rational, atoms: readonly Atom[], v: VectorExpr, span: Span): VectorExpr => {
+  if (v.terms.length === 0 || equal(factor, ZERO)) return { terms: [] };
+  if (atoms.length === 0) return scale(factor, v, span);
+  const [only, ...more] = v.terms;
+  return more.length > 0
+    ? { terms: [{ coefficient: factor, atoms: joinRoots(atoms), of: { kind: 'sum', of: v }, span }] }
+    : {
+        terms: [
+          {
+            coefficient: mul(factor, only.coefficient),
+            atoms: joinRoots([...atoms, ...only.atoms]),
+            of: only.of,
+            span,
+          },
+        ],
+      };
+};
+
+/** False for a sum of parameters. */
+export const dependsOnInput = (of: Leaf): boolean => {
+  switch (of.kind) {
+    case 'input':
+      return true;
+    case 'param':
+      return false;
+    case 'act':
+    case 'sum':
+      return of.of.terms.some(t => dependsOnInput(t.of));
+    default:
+      return of satisfies never;
+  }
+};
+
+/** Every atom, those inside activations and sums included. */
+export const atomsOf = (v: VectorExpr): readonly Atom[] =>
+  v.terms.flatMap(t => [...t.atoms, ...(t.of.kind === 'act' || t.of.kind === 'sum' ? atomsOf(t.of.of) : [])]);
+
+/** The Gram matrices a diagonal is made of. */
+export const gramsOf = (d: DiagExpr): readonly Gram[] => {
+  switch (d.kind) {
+    case 'rowsum':
+    case 'norm':
+      return [d.gram];
+    case 'max':
+      return d.of.flatMap(gramsOf);
+    case 'sum':
+      return d.of.flatMap(p => gramsOf(p.part));
+    default:
+      return d satisfies never;
+  }
+};

@@ -1,0 +1,85 @@
+/** Formulas as text, in the notation of the language. */
+import type { Atom, DiagExpr, Gram, Leaf, NormBound, Positive, Term, VectorExpr } from './formula.ts';
+import type { LinearMap } from './network.ts';
+import { printActivation } from './print-activation.ts';
+import { absolute, equal, format, ONE, type Rational, ZERO } from './rational.ts';
+
+/** `residual_sll[0].W` is `W` inside its layer. */
+const local = (path: string): string => path.slice(path.lastIndexOf('.') + 1);
+
+const weight = (map: LinearMap, transposed: boolean): string => `${local(map.weight.path)}${transposed ? 'ᵀ' : ''}`;
+
+export const printGram = ({ map, side }: Gram): string =>
+  side === 'rows' ? `${weight(map, false)} * ${weight(map, true)}` : `${weight(map, true)} * ${weight(map, false)}`;
+
+export const printPositive = ({ q, shift }: Positive): string =>
+  !q ? format(shift) : equal(shift, ZERO) ? `exp(${local(q.path)})` : `exp(${local(q.path)}) + ${format(shift)}`;
+
+const printBound = (gram: Gram, bound: NormBound): string => {
+  switch (bound.kind) {
+    case 'frobenius':
+    case 'schur':
+      return `${bound.kind}(${printGram(gram)})`;
+    case 'gram':
+      return `spectral(${printGram(gram)}, steps = ${bound.steps}${gram.map.kind === 'conv' ? `, grid = ${bound.grid}` : ''})`;
+    case 'operator':
+    case 'reshaped':
+      return `spectral(${printGram(gram)}, method = ${bound.kind}, steps = ${bound.steps})`;
+    default:
+      return bound satisfies never;
+  }
+};
+
+const times = (factor: Rational, text: string): string => (equal(factor, ONE) ? text : `${format(factor)} * ${text}`);
+
+export const printDiagonal = (d: DiagExpr): string => {
+  switch (d.kind) {
+    case 'rowsum': {
+      const [p, q] = [printPositive(d.weights), printPositive(d.divisor)];
+      if (p !== q) return `rowsum(abs(${printGram(d.gram)}) * (${p})) / (${q})`;
+      return p === '1' ? `gershgorin(${printGram(d.gram)})` : `gershgorin(${printGram(d.gram)}, ${p})`;
+    }
+    case 'norm':
+      return printBound(d.gram, d.bound);
+    case 'max':
+      return `max(${d.of.map(printDiagonal).join(', ')})`;
+    case 'sum': {
+      const parts = d.of.map(p => times(p.factor, printDiagonal(p.part)));
+      return [...parts, ...(equal(d.shift, ZERO) ? [] : [format(d.shift)])].join(' + ');
+    }
+    default:
+      return d satisfies never;
+  }
+};
+
+export const printAtom = (a: Atom): string =>
+  a.kind === 'weight' ? weight(a.map, a.transposed) : `${a.root ? 'invsqrt' : 'inv'}(${printDiagonal(a.of)})`;
+
+const printLeaf = (of: Leaf): string => {
+  switch (of.kind) {
+    case 'input':
+      return 'x';
+    case 'param':
+      return local(of.param.path);
+    case 'act':
+      return `${printActivation(of.act)}(${printVector(of.of)})`;
+    case 'sum':
+      return `(${printVector(of.of)})`;
+    default:
+      return of satisfies never;
+  }
+};
+
+/** Without its sign. */
+const printTerm = (t: Term): string =>
+  times(absolute(t.coefficient), [...t.atoms.map(printAtom), printLeaf(t.of)].join(' * '));
+
+export const printVector = (v: VectorExpr): string =>
+  v.terms.length === 0
+    ? '0'
+    : v.terms
+        .map((t, i) => {
+          const minus = t.coefficient.num < 0n;
+          return `${i === 0 ? (minus ? '-' : '') : minus ? ' - ' : ' + '}${printTerm(t)}`;
+        })
+        .join('');
