@@ -8,7 +8,20 @@
 export type TensorId = number;
 export type Dims = readonly number[];
 
-export type UnaryOp = 'neg' | 'abs' | 'sign' | 'step' | 'relu' | 'exp' | 'log' | 'sqrt' | 'reciprocal' | 'tanh' | 'sigmoid' | 'cos' | 'sin';
+export type UnaryOp =
+  | 'neg'
+  | 'abs'
+  | 'sign'
+  | 'step'
+  | 'relu'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'reciprocal'
+  | 'tanh'
+  | 'sigmoid'
+  | 'cos'
+  | 'sin';
 export type BinaryOp = 'add' | 'sub' | 'mul' | 'div' | 'max' | 'min' | 'greater' | 'equal';
 
 export interface ConvAttrs {
@@ -130,8 +143,14 @@ const inferShape = (op: Op, shapes: readonly Dims[], declared: Dims | undefined)
       return b;
     case 'broadcast': {
       const out = declared ?? fail('broadcast without a target shape');
-      need(op.axes.length === a.length && op.axes.every((ax, i) => ax < out.length && out[ax] === a[i]), `axes ${op.axes} of [${out}]`);
-      need(op.axes.every((ax, i) => i === 0 || ax > op.axes[i - 1]), 'axes must increase');
+      need(
+        op.axes.length === a.length && op.axes.every((ax, i) => ax < out.length && out[ax] === a[i]),
+        `axes ${op.axes} of [${out}]`,
+      );
+      need(
+        op.axes.every((ax, i) => i === 0 || ax > op.axes[i - 1]),
+        'axes must increase',
+      );
       return out;
     }
     case 'reshape': {
@@ -140,22 +159,37 @@ const inferShape = (op: Op, shapes: readonly Dims[], declared: Dims | undefined)
       return out;
     }
     case 'transpose':
-      need(op.perm.length === a.length && [...op.perm].sort((x, y) => x - y).every((p, i) => p === i), `perm ${op.perm}`);
+      need(
+        op.perm.length === a.length && [...op.perm].sort((x, y) => x - y).every((p, i) => p === i),
+        `perm ${op.perm}`,
+      );
       return op.perm.map(p => a[p]);
     case 'slice':
-      need(a.every((d, i) => op.start[i] >= 0 && op.limit[i] <= d && op.start[i] < op.limit[i] && op.stride[i] >= 1), 'out of range');
+      need(
+        a.every((d, i) => op.start[i] >= 0 && op.limit[i] <= d && op.start[i] < op.limit[i] && op.stride[i] >= 1),
+        'out of range',
+      );
       return a.map((_, i) => Math.ceil((op.limit[i] - op.start[i]) / op.stride[i]));
     case 'pad':
-      need(a.every((_, i) => op.low[i] >= 0 && op.high[i] >= 0 && op.interior[i] >= 0), 'negative padding');
+      need(
+        a.every((_, i) => op.low[i] >= 0 && op.high[i] >= 0 && op.interior[i] >= 0),
+        'negative padding',
+      );
       return a.map((d, i) => op.low[i] + op.high[i] + d + (d - 1) * op.interior[i]);
     case 'reverse':
       return a;
     case 'concat': {
-      need(shapes.every(s => s.length === a.length && s.every((d, i) => i === op.axis || d === a[i])), 'shapes differ off the axis');
+      need(
+        shapes.every(s => s.length === a.length && s.every((d, i) => i === op.axis || d === a[i])),
+        'shapes differ off the axis',
+      );
       return a.map((d, i) => (i === op.axis ? shapes.reduce((n, s) => n + s[i], 0) : d));
     }
     case 'reduce':
-      need(op.axes.every(ax => ax < a.length), `axes ${op.axes}`);
+      need(
+        op.axes.every(ax => ax < a.length),
+        `axes ${op.axes}`,
+      );
       return a.filter((_, i) => !op.axes.includes(i));
     case 'matmul': {
       const r = a.length;
@@ -166,19 +200,31 @@ const inferShape = (op: Op, shapes: readonly Dims[], declared: Dims | undefined)
       return [...a.slice(0, -2), m, n];
     }
     case 'conv': {
-      need(a.length === 4 && b.length === 4 && a[1] === b[1] * op.groups && b[0] % op.groups === 0, 'channels do not fit');
+      need(
+        a.length === 4 && b.length === 4 && a[1] === b[1] * op.groups && b[0] % op.groups === 0,
+        'channels do not fit',
+      );
       const out = [0, 1].map(i => convExtent(a[2 + i], b[2 + i], op.stride[i], op.padding[i], op.dilation[i]));
-      need(out.every(d => d >= 1), 'kernel larger than the padded image');
+      need(
+        out.every(d => d >= 1),
+        'kernel larger than the padded image',
+      );
       return [a[0], b[0], ...out];
     }
     case 'convTranspose': {
       need(a.length === 4 && b.length === 4 && a[1] === b[0], 'channels do not fit');
-      need([0, 1].every(i => convExtent(op.size[i], b[2 + i], op.stride[i], op.padding[i], op.dilation[i]) === a[2 + i]), `size ${op.size}`);
+      need(
+        [0, 1].every(i => convExtent(op.size[i], b[2 + i], op.stride[i], op.padding[i], op.dilation[i]) === a[2 + i]),
+        `size ${op.size}`,
+      );
       return [a[0], b[1] * op.groups, ...op.size];
     }
     case 'convWeight': {
       need(a.length === 4 && b.length === 4 && a[0] === b[0] && a[1] % op.groups === 0, 'batches differ');
-      need([0, 1].every(i => convExtent(a[2 + i], op.size[i], op.stride[i], op.padding[i], op.dilation[i]) === b[2 + i]), `size ${op.size}`);
+      need(
+        [0, 1].every(i => convExtent(a[2 + i], op.size[i], op.stride[i], op.padding[i], op.dilation[i]) === b[2 + i]),
+        `size ${op.size}`,
+      );
       return [b[1], a[1] / op.groups, ...op.size];
     }
     case 'sortPermute':
@@ -218,7 +264,11 @@ export class GraphBuilder {
 
   /** The node `op(inputs)`; `shape` is needed for leaves, broadcast and reshape. */
   make(op: Op, inputs: readonly TensorId[] = [], shape?: Dims): TensorId {
-    const out = inferShape(op, inputs.map(i => this.shape(i)), shape);
+    const out = inferShape(
+      op,
+      inputs.map(i => this.shape(i)),
+      shape,
+    );
     if (op.kind !== 'literal') {
       const found = this.known.get(JSON.stringify([op, inputs, out]));
       if (found !== undefined) return found;
@@ -260,12 +310,17 @@ export class GraphBuilder {
   detach = (a: TensorId) => this.make({ kind: 'detach' }, [a]);
   broadcast = (a: TensorId, shape: Dims, axes: Dims) =>
     sameDims(this.shape(a), shape) ? a : this.make({ kind: 'broadcast', axes }, [a], shape);
-  reshape = (a: TensorId, shape: Dims) => (sameDims(this.shape(a), shape) ? a : this.make({ kind: 'reshape' }, [a], shape));
-  transpose = (a: TensorId, perm: Dims) => (perm.every((p, i) => p === i) ? a : this.make({ kind: 'transpose', perm }, [a]));
-  slice = (a: TensorId, start: Dims, limit: Dims, stride: Dims = start.map(() => 1)) => this.make({ kind: 'slice', start, limit, stride }, [a]);
-  pad = (a: TensorId, low: Dims, high: Dims, interior: Dims = low.map(() => 0)) => this.make({ kind: 'pad', low, high, interior }, [a]);
+  reshape = (a: TensorId, shape: Dims) =>
+    sameDims(this.shape(a), shape) ? a : this.make({ kind: 'reshape' }, [a], shape);
+  transpose = (a: TensorId, perm: Dims) =>
+    perm.every((p, i) => p === i) ? a : this.make({ kind: 'transpose', perm }, [a]);
+  slice = (a: TensorId, start: Dims, limit: Dims, stride: Dims = start.map(() => 1)) =>
+    this.make({ kind: 'slice', start, limit, stride }, [a]);
+  pad = (a: TensorId, low: Dims, high: Dims, interior: Dims = low.map(() => 0)) =>
+    this.make({ kind: 'pad', low, high, interior }, [a]);
   reverse = (a: TensorId, axes: Dims) => this.make({ kind: 'reverse', axes }, [a]);
-  concat = (parts: readonly TensorId[], axis: number) => (parts.length === 1 ? parts[0] : this.make({ kind: 'concat', axis }, parts));
+  concat = (parts: readonly TensorId[], axis: number) =>
+    parts.length === 1 ? parts[0] : this.make({ kind: 'concat', axis }, parts);
   sum = (a: TensorId, axes: Dims) => (axes.length === 0 ? a : this.make({ kind: 'reduce', op: 'sum', axes }, [a]));
   maximum = (a: TensorId, axes: Dims) => (axes.length === 0 ? a : this.make({ kind: 'reduce', op: 'max', axes }, [a]));
   matmul = (a: TensorId, b: TensorId, t: { a?: boolean; b?: boolean } = {}) =>
@@ -275,7 +330,8 @@ export class GraphBuilder {
     this.make({ kind: 'convTranspose', size, ...attrs }, [y, k]);
   convWeight = (x: TensorId, y: TensorId, size: readonly [number, number], attrs: ConvAttrs) =>
     this.make({ kind: 'convWeight', size, ...attrs }, [x, y]);
-  sort = (a: TensorId, axis: number, group: number) => this.make({ kind: 'sortPermute', axis, group, inverse: false }, [a, a]);
+  sort = (a: TensorId, axis: number, group: number) =>
+    this.make({ kind: 'sortPermute', axis, group, inverse: false }, [a, a]);
   inverse = (a: TensorId) => this.make({ kind: 'inverse' }, [a]);
 }
 
@@ -283,7 +339,9 @@ const attrText = (op: Op): string => {
   const skip = new Set(['kind', 'op', 'name', 'path']);
   const entries = Object.entries(op).filter(([k]) => !skip.has(k));
   return entries
-    .map(([k, v]) => (k === 'data' ? `data=(${(v as readonly number[]).length})` : `${k}=${Array.isArray(v) ? `[${v}]` : v}`))
+    .map(([k, v]) =>
+      k === 'data' ? `data=(${(v as readonly number[]).length})` : `${k}=${Array.isArray(v) ? `[${v}]` : v}`,
+    )
     .join(' ');
 };
 
