@@ -1,12 +1,10 @@
-import type { ResolveOptions } from '../passes/resolve.ts';
-
 /** A program for a page. The tests compile every one. */
 export interface Example {
   readonly source: string;
   /** What the page shows instead of a source that is too long to print. */
   readonly shown?: string;
   /** Options of the command line that the example needs. */
-  readonly options?: ResolveOptions;
+  readonly options?: { readonly set?: Readonly<Record<string, string>>; readonly by?: string };
 }
 
 /** What `lip explain CODE` prints. `wrong` gives the code, `right` is a program without any diagnostic. */
