@@ -115,7 +115,7 @@ export interface SoundAccuracy {
   readonly at: readonly { readonly radius: Rational; readonly certified: number }[];
   /** Per image, a radius certified for its label; 0 where none is. */
   readonly radii: Float64Array;
-  /** Median over the images of the error bound of z_y − z_j that is subtracted at radius 0, j the runner-up. */
+  /** Median over the images of the error bound of z_y − z_j that is subtracted at radius 0, j the runner-up; the smallest, where there are several. */
   readonly medianError: number;
 }
 
@@ -160,12 +160,15 @@ export const soundAccuracy = (
   for (let i = 0; i < labels.length; i++) {
     const y = labels[i];
     const found = evidence(i);
-    for (const e of found.slice(-1)) {
-      const j = runnerUp(e.logits, y);
-      errors.push(
-        [e.centre, ...(e.ball ? [e.ball] : [])].reduce((sum, m) => sum + pairError(m.at(norms[i]), y, j, head), 0),
-      );
-    }
+    errors.push(
+      Math.min(
+        ...found.map(e => {
+          const j = runnerUp(e.logits, y);
+          const models = e.ball ? [e.centre, e.ball] : [e.centre];
+          return models.reduce((sum, m) => sum + pairError(m.at(norms[i]), y, j, head), 0);
+        }),
+      ),
+    );
     if (predict(rowOf(images, i)) !== y) continue;
     radii[i] = found.reduce((most, e) => Math.max(most, soundRadius(e, norms[i], y, head)), 0);
     images.radii.forEach((r, k) => {

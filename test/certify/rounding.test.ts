@@ -1,0 +1,328 @@
+import { describe, expect, test } from 'vitest';
+import {
+  anyOrder,
+  float64,
+  type InputNorm,
+  NoRoundingBound,
+  type RoundingModel,
+  roundingModel,
+  structured,
+} from '../../src/certify/rounding.ts';
+import { summationDepth } from '../../src/certify/rounding-depth.ts';
+import { norm, normOfNonnegative, weightNorms } from '../../src/certify/rounding-norms.ts';
+import { emittedBounds, referenceLogits } from '../../src/certify/sound-inputs.ts';
+import { interpret } from '../../src/ir/interpret.ts';
+import { DEFAULT_LIMITS, type Target } from '../../src/ir/kernel.ts';
+import { elements, networkParams } from '../../src/ir/network.ts';
+import { convAttrs, GraphBuilder } from '../../src/ir/tensor.ts';
+import { compileGraph } from '../../src/passes/compile-graph.ts';
+import { emittedWeights, foldInference, freeze } from '../../src/passes/freeze.ts';
+import type { ProvenNetwork } from '../../src/passes/prove.ts';
+import { createExecutor, createParamStore } from '../../src/runtime/executor.ts';
+import { useDevice } from '../device.ts';
+import { provenFrom } from '../proof/certified.ts';
+import { type Random, randomFrom } from '../random-network.ts';
+
+const gpu = useDevice({ prefer: 'software' });
+const SOFTWARE: Target = { profile: 'software', limits: DEFAULT_LIMITS };
+const BATCH = 4;
+
+const normals = (r: Random, n: number, scale: number): Float32Array =>
+  Float32Array.from({ length: n }, () => scale * r.normal());
+
+const randomWeights = (proven: ProvenNetwork, r: Random): Map<string, Float32Array> =>
+  new Map(networkParams(proven.network).map(p => [p.path, normals(r, elements(p.shape), 1)]));
+
+const everything = (proven: ProvenNetwork, params: ReadonlyMap<string, Float32Array>) => {
+  const folded = foldInference(proven, params, 1);
+  const emitted = emittedWeights(proven, folded);
+  const { layers } = emittedBounds(proven, params, folded);
+  const frozen = freeze(proven, params, BATCH);
+  const { kernels } = compileGraph(frozen.graph, SOFTWARE);
+  const model = (arithmetic: typeof anyOrder) => roundingModel(proven, emitted, params, layers, arithmetic);
+  return {
+    frozen,
+    kernels,
+    emitted,
+    free: model(anyOrder),
+    ordered: model(structured(summationDepth(kernels))),
+    f64: model(float64),
+  };
+};
+
+/** |executed − real logit i|, bounded. */
+const logitBound = (m: RoundingModel, x: InputNorm, i: number, rowNorm: number): number => {
+  const b = m.at(x);
+  return b.logits[i] + rowNorm * b.features;
+};
+
+const NETWORKS = [
+  `input x[12]
+   residual dense hidden = 20
+   residual dense hidden = 9, act = leaky_relu(1/10)
+   head 4`,
+  `input x[40]
+   scale 3
+   scale 1/3
+   dense 30 by orthogonal(cayley)
+   maxmin
+   dense 20 by aol
+   leaky_relu 1/5
+   maxmin
+   head 3`,
+  `input x[9]
+   center 1/3
+   dense 7 by sll
+   tanh
+   residual dense hidden = 12, act = sigmoid
+   residual dense hidden = 5, act = tanh
+   groupsort 7
+   head 5`,
+  `input image[2, 6, 6]
+   center [1/3, 0.2]
+   scale [2, 3]
+   pad channels to 5
+   residual conv hidden = 6, kernel = 3
+   residual conv hidden = 4, kernel = 3 by spectral
+   avgpool 2
+   maxmin
+   conv 4, kernel = 3 by aol
+   abs
+   flatten
+   residual dense hidden = 10
+   head 4`,
+  `input image[1, 6, 9]
+   residual conv hidden = 3, kernel = 3
+   avgpool 3
+   flatten
+   sigmoid
+   head 3`,
+].map(body => `network Net by sll { budget 100\n${body}\n}`);
+
+describe('the bounds hold on the device', () => {
+  test.each(NETWORKS.map((source, i) => [i, source] as const))(
+    'network %i, at scales from 2⁻²⁰ to 2²⁰',
+    async (seed, source) => {
+      const r = randomFrom(700 + seed);
+      const proven = provenFrom(source);
+      const params = randomWeights(proven, r);
+      const { frozen, kernels, free, ordered, f64, emitted } = everything(proven, params);
+      const { plan } = compileGraph(frozen.graph, SOFTWARE);
+      expect(kernels.length).toBeGreaterThan(0);
+      const n = elements(proven.network.input.shape);
+      const classes = frozen.output.size;
+      const store = createParamStore(gpu().device);
+      const executor = await createExecutor(gpu().device, plan, store);
+      let largest = 0;
+      try {
+        for (const scale of [2 ** -20, 1, 1, 32, 2 ** 20]) {
+          const images = normals(r, BATCH * n, scale);
+          executor.write('x', images);
+          const [z] = await executor.runAndRead(['logits']);
+          const data = {
+            name: '',
+            shape: proven.network.input.shape,
+            classes,
+            classesKnown: true,
+            images,
+            labels: new Int32Array(BATCH),
+          };
+          const exact = referenceLogits(frozen, data, [0, 1, 2, 3]);
+          for (let i = 0; i < BATCH; i++) {
+            const x = { input: norm(images.subarray(i * n, (i + 1) * n)) * (1 + 1e-9) };
+            for (let c = 0; c < classes; c++) {
+              const row = norm(
+                emitted.head!.subarray(
+                  (c * emitted.head!.length) / classes,
+                  ((c + 1) * emitted.head!.length) / classes,
+                ),
+              );
+              const error = Math.abs(z[i * classes + c] - exact.get(i)![c]);
+              const slack = logitBound(f64, x, c, row);
+              const bound = logitBound(ordered, x, c, row);
+              expect(error).toBeLessThanOrEqual(bound + slack);
+              expect(error).toBeLessThanOrEqual(logitBound(free, x, c, row) + slack);
+              largest = Math.max(largest, error / bound);
+            }
+          }
+        }
+      } finally {
+        executor.destroy();
+        store.destroy();
+      }
+      // Were errors not seen at all, the comparison would be of something else.
+      expect(largest).toBeGreaterThan(1e-5);
+    },
+  );
+});
+
+describe('a machine that does its worst', () => {
+  const NEXT = new Float32Array(1);
+  const BITS = new Uint32Array(NEXT.buffer);
+  /** The f32 next to x ≥ 0, above it. */
+  const nextUp = (x: number): number => {
+    NEXT[0] = x;
+    BITS[0] += 1;
+    return NEXT[0];
+  };
+  /** The upper of the two neighbours that WGSL allows, for x > 0; exact results must stay. */
+  const roundUp = (x: number): number => {
+    const near = Math.fround(x);
+    return near >= x ? near : nextUp(near);
+  };
+  const n = 512;
+  const source = `network Net { input x[${n}]\n head 2\n}`;
+
+  test('sums of n equal terms rounded upwards reach a good part of the bound, and never pass it', () => {
+    const r = randomFrom(9);
+    const proven = provenFrom(source);
+    const params = new Map([
+      ['head.W', Float32Array.from({ length: 2 * n }, () => 1 + 0.1 * r.uniform())],
+      ['head.b', Float32Array.of(0.3, 0.1)],
+    ]);
+    const { free, emitted } = everything(proven, params);
+    const rows = emitted.head!;
+    const x = Float32Array.from({ length: n }, () => 1 + 0.1 * r.uniform());
+    let executed = 0;
+    let exact = 0;
+    for (let k = 0; k < n; k++) {
+      executed = roundUp(executed + roundUp(rows[k] * x[k]));
+      exact += rows[k] * x[k];
+    }
+    executed = roundUp(executed + params.get('head.b')![0]);
+    exact += params.get('head.b')![0];
+    const { logits } = free.at({ input: norm(x) * (1 + 1e-9) });
+    expect(executed - exact).toBeLessThanOrEqual(logits[0]);
+    // A sum rounded upwards is off by 2⁻²³ of half the partial sums' average, on average.
+    expect(executed - exact).toBeGreaterThan(logits[0] / 12);
+  });
+
+  test('the bound of one dot product is γ_{n+2}(‖w‖‖x‖ + |b|), and that of a network without layers nothing else', () => {
+    const proven = provenFrom(source);
+    const params = new Map([
+      ['head.W', new Float32Array(2 * n).fill(1)],
+      ['head.b', Float32Array.of(2, -3)],
+    ]);
+    const { free, ordered, f64, emitted } = everything(proven, params);
+    const w = norm(emitted.head!.subarray(0, n));
+    const gamma = (k: number, u: number) => (k * u) / (1 - k * u);
+    for (const [model, u] of [
+      [free, 2 ** -23],
+      [ordered, 2 ** -23],
+      [f64, 2 ** -53],
+    ] as const) {
+      const { logits, features } = model.at({ input: 10 });
+      expect(logits[0] / (gamma(n + 2, u) * (10 * w + 2))).toBeCloseTo(1, 6);
+      expect(logits[1] / (gamma(n + 2, u) * (10 * w + 3))).toBeCloseTo(1, 6);
+      expect(features).toBeLessThan(1e-30);
+    }
+  });
+
+  test('where overflow cannot be excluded there is no bound', () => {
+    const proven = provenFrom('network Net by sll { input x[4]\n residual dense hidden = 4\n head 2 }');
+    const params = randomWeights(proven, randomFrom(3));
+    const { free } = everything(proven, params);
+    expect(free.at({ input: 1e30 }).features).toBeLessThan(1e30);
+    expect(free.at({ input: 1e38 }).features).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('errors add up', () => {
+  test('every layer adds its own error, and an isometry changes nothing of what came before', () => {
+    const proven = provenFrom(
+      'network Net by sll { input x[6]\n residual dense hidden = 4\n residual dense hidden = 4\n head 2 }',
+    );
+    const { free, f64 } = everything(proven, randomWeights(proven, randomFrom(5)));
+    for (const model of [free, f64]) {
+      const layers = model.layers({ input: 2 });
+      let sum = 0;
+      for (const l of layers) {
+        expect(l.local).toBeGreaterThan(0);
+        sum += l.local;
+        expect(l.total / sum).toBeCloseTo(1, 2);
+      }
+    }
+  });
+  test('f64 errors are 2³⁰ times smaller', () => {
+    const proven = provenFrom(NETWORKS[0].replace('leaky_relu(1/10)', 'relu'));
+    const { free, f64 } = everything(proven, randomWeights(proven, randomFrom(6)));
+    expect(free.at({ input: 1 }).features / f64.at({ input: 1 }).features / 2 ** 30).toBeCloseTo(1, 2);
+  });
+  test('the depth of the schedule never makes a bound worse than any order does', () => {
+    for (const [i, source] of NETWORKS.entries()) {
+      const { free, ordered } = everything(provenFrom(source), randomWeights(provenFrom(source), randomFrom(40 + i)));
+      expect(ordered.at({ input: 3 }).features).toBeLessThanOrEqual(free.at({ input: 3 }).features);
+    }
+  });
+});
+
+describe('depth of sums', () => {
+  const kernelsOf = (m: number, k: number, n: number, profile: Target['profile']) => {
+    const b = new GraphBuilder();
+    b.output('y', b.matmul(b.input('x', [m, k]), b.input('w', [k, n])));
+    return compileGraph(b.finish(), { profile, limits: DEFAULT_LIMITS }).kernels;
+  };
+  test('a sum in one accumulator is as deep as it is long', () => {
+    expect(summationDepth(kernelsOf(64, 100, 64, 'software'))(100)).toBe(100);
+  });
+  test('a sum in pieces is as deep as a piece and the pieces', () => {
+    const kernels = kernelsOf(1, 4096, 4, 'gpu');
+    expect(kernels).toHaveLength(2);
+    const [pieces] = kernels;
+    const count = pieces.kind === 'reduce' ? pieces.out[0].extent : 0;
+    expect(count).toBeGreaterThan(1);
+    expect(summationDepth(kernels)(4096)).toBe(4096 / count + count);
+  });
+});
+
+describe('norms are upper bounds', () => {
+  test('of matrices with entries ≥ 0: above every quotient, nearly attained', () => {
+    const r = randomFrom(11);
+    for (let turn = 0; turn < 20; turn++) {
+      const [rows, columns] = [r.integer(1, 9), r.integer(1, 9)];
+      const M = Float64Array.from({ length: rows * columns }, () => (r.uniform() < 0.3 ? 0 : Math.abs(r.normal())));
+      const bound = normOfNonnegative(M, rows, columns);
+      let v = Float64Array.from({ length: columns }, () => r.uniform());
+      let quotient = 0;
+      for (let i = 0; i < 200; i++) {
+        const y = Float64Array.from({ length: rows }, (_, a) =>
+          v.reduce((sum, x, c) => sum + M[a * columns + c] * x, 0),
+        );
+        quotient = norm(v) > 0 ? norm(y) / norm(v) : 0;
+        expect(quotient).toBeLessThanOrEqual(bound);
+        v = Float64Array.from({ length: columns }, (_, c) => y.reduce((sum, x, a) => sum + M[a * columns + c] * x, 0));
+        const size = norm(v) || 1;
+        v = v.map(x => x / size);
+      }
+      expect(bound).toBeLessThanOrEqual(quotient * 1.5 + 1e-6);
+    }
+  });
+  test('of convolutions with |K|, at every image size', () => {
+    const r = randomFrom(12);
+    const W = normals(r, 3 * 2 * 9, 1);
+    const weight = { path: 'W', shape: [3, 2, 3, 3], init: { kind: 'zeros' } } as const;
+    const { absolute } = weightNorms({ kind: 'conv', out: 3, in: 2, kernel: [3, 3], padding: [1, 1], weight }, W);
+    let most = 0;
+    for (const size of [1, 2, 5, 30]) {
+      const b = new GraphBuilder();
+      const k = b.literal(W.map(Math.abs), [3, 2, 3, 3]);
+      b.output('y', b.conv(b.input('x', [1, 2, size, size]), k, convAttrs({ padding: [1, 1] })));
+      const x = new Float64Array(2 * size * size).fill(1);
+      const y = interpret(b.finish(), { inputs: new Map([['x', x]]), params: new Map() }).outputs.get('y')!;
+      most = Math.max(most, norm(y) / norm(x));
+    }
+    expect(most).toBeLessThanOrEqual(absolute);
+    expect(most).toBeGreaterThan(0.6 * absolute);
+  });
+});
+
+test('a layer without a rule is refused', () => {
+  const proven = provenFrom(NETWORKS[0]);
+  const params = randomWeights(proven, randomFrom(1));
+  const [first, ...rest] = proven.network.layers;
+  const odd = { ...proven, network: { ...proven.network, layers: [{ ...first, op: { kind: 'formula' } }, ...rest] } };
+  const folded = foldInference(proven, params, 1);
+  expect(() =>
+    roundingModel(odd as unknown as ProvenNetwork, emittedWeights(proven, folded), params, new Map(), anyOrder),
+  ).toThrow(NoRoundingBound);
+});
