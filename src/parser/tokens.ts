@@ -40,6 +40,19 @@ export const Budget = keyword('budget');
 export const Let = keyword('let');
 export const LayerWord = keyword('layer');
 
+/** A word of `layer` definitions alone; everywhere else it is a name like any other. */
+const contextual = (word: string): TokenType =>
+  createToken({
+    name: word[0].toUpperCase() + word.slice(1),
+    pattern: word,
+    label: `\`${word}\``,
+    longer_alt: Identifier,
+    categories: [Identifier],
+  });
+
+export const ParamWord = contextual('param');
+export const ReturnWord = contextual('return');
+
 export const NumberLiteral = token('Number', /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/, 'a number');
 export const StringLiteral = token('String', /"[^"\r\n]*"/, 'a string');
 /** Stands for a string after its error is reported; it ends before a bracket, so that what follows can be read. */
@@ -58,6 +71,9 @@ export const LBracket = token('LBracket', '[', '`[`');
 export const RBracket = token('RBracket', ']', '`]`');
 export const Comma = token('Comma', ',', '`,`');
 export const Equals = token('Equals', '=', '`=`');
+export const Colon = token('Colon', ':', '`:`');
+/** `ᵀ`, or `^T` where the keyboard has none. */
+export const Transpose = unicode('Transpose', /ᵀ|\^T(?![\p{L}\p{N}_])/u, '`ᵀ`');
 export const Pipe = token('Pipe', '|>', '`|>`');
 export const Plus = token('Plus', '+', '`+`');
 /** `-` or U+2212 MINUS SIGN. */
@@ -81,14 +97,16 @@ const Space = createToken({
 });
 
 /** A line that begins with one of these begins a new item. */
-export const ITEM_KEYWORDS: readonly TokenType[] = [Network, Train, Certify];
+export const ITEM_KEYWORDS: readonly TokenType[] = [Network, Train, Certify, LayerWord];
 
-export const KEYWORDS: readonly TokenType[] = [...ITEM_KEYWORDS, Residual, By, On, At, In, To, Budget, Let, LayerWord];
+export const KEYWORDS: readonly TokenType[] = [...ITEM_KEYWORDS, Residual, By, On, At, In, To, Budget, Let];
 
 export const ALL_TOKENS: TokenType[] = [
   Space,
   Comment,
   ...KEYWORDS,
+  ParamWord,
+  ReturnWord,
   Identifier,
   NumberLiteral,
   StringLiteral,
@@ -101,6 +119,8 @@ export const ALL_TOKENS: TokenType[] = [
   RBracket,
   Comma,
   Equals,
+  Colon,
+  Transpose,
   Pipe,
   Plus,
   Minus,
@@ -113,7 +133,18 @@ export const ALL_TOKENS: TokenType[] = [
 export const lexer = new Lexer(ALL_TOKENS, { ensureOptimizations: false, positionTracking: 'full' });
 
 /** A line that ends in one of these goes on in the next. */
-export const CONTINUES: ReadonlySet<TokenType> = new Set([Comma, Equals, Pipe, Plus, Minus, Times, Divide, By, To]);
+export const CONTINUES: ReadonlySet<TokenType> = new Set([
+  Comma,
+  Equals,
+  Colon,
+  Pipe,
+  Plus,
+  Minus,
+  Times,
+  Divide,
+  By,
+  To,
+]);
 
 /**
  * A statement ends where its line ends, unless the line ends in a comma or an operator or inside ( ) or [ ]. Makes that explicit:
