@@ -13,7 +13,7 @@ import { loadWeights } from '../../train/checkpoint.ts';
 import { writeSafetensors } from '../../train/safetensors.ts';
 import { writeAtomically } from '../../train/write-atomically.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { addProgramOptions, loadProgram, type ProvenProgram } from '../load-program.ts';
+import { addProgramOptions, loadProgram, pickNetwork } from '../load-program.ts';
 import { createProgress } from '../progress.ts';
 import { describeSquared, layerProgress, tensorsFileOf } from '../proof-report.ts';
 
@@ -25,18 +25,6 @@ interface ProveOptions {
   readonly set?: Record<string, string>;
   readonly by?: string;
 }
-
-const pick = (program: ProvenProgram, name: string | undefined): ProvenNetwork => {
-  const names = program.networks.map(n => n.network.name);
-  const found = program.networks.find(n => (name === undefined ? names.length === 1 : n.network.name === name));
-  if (found) return found.proven;
-  if (names.length === 0) throw new CliError(`${program.path} defines no network`, EXIT.usage);
-  throw new CliError(
-    name === undefined ? `${program.path} defines ${names.length} networks` : `${program.path} has no network ${name}`,
-    EXIT.usage,
-    `choose one with --network: ${names.join(', ')}`,
-  );
-};
 
 interface Report {
   readonly network: string;
@@ -104,7 +92,7 @@ const writeCertificate = (proven: ProvenNetwork, options: ProveOptions): void =>
 };
 
 const proveProgram = (file: string, options: ProveOptions): void => {
-  const proven = pick(loadProgram(file, options), options.network);
+  const proven = pickNetwork(loadProgram(file, options), options.network);
   try {
     writeCertificate(proven, options);
   } catch (e) {
