@@ -57,6 +57,7 @@ const RULES = {
   'gram-iteration': {
     statement: 'λ = ‖G^m‖_F^(1/m) ≥ ‖G‖ for m = 2^(steps − 1), so G ⪯ λI',
     source: `${DELATTRE} (Gram iteration)`,
+    coq: 'gram_iteration',
   },
   'gram-iteration-symbol': {
     statement:
@@ -66,73 +67,85 @@ const RULES = {
   'gram-iteration-operator': {
     statement: 'the zero-padded convolution at this image size is one matrix M; λ = ‖(MᵀM)^m‖_F^(1/m) ≥ ‖M‖²',
     source: `${DELATTRE} (Gram iteration), on the operator as a matrix`,
+    coq: 'gram_iteration_operator',
   },
   'gram-iteration-reshaped': {
     statement:
       'conv = K̂ ∘ (kh·kw shifted copies of x), K̂ the kernel as an out × in·kh·kw matrix, so ‖conv‖² ≤ kh·kw·‖K̂‖²; K̂ by Gram iteration',
     source: 'Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
+    coq: 'gram_iteration_reshaped',
   },
   'orthogonal-cayley': {
     statement: 'the Cayley transform has orthonormal columns (or rows): a partial isometry, so G ⪯ I',
     source: 'Trockman & Kolter, ICLR 2021, §3 (exact over the reals)',
+    coq: 'orthogonal_cayley',
   },
   'orthogonal-reshaped': {
     statement: 'the kernel reshaped to out × in·kh·kw is a partial isometry by Cayley, so G ⪯ kh·kw·I',
     source: 'Trockman & Kolter, ICLR 2021, §3; Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
+    coq: 'orthogonal_reshaped',
   },
   frobenius: {
     statement: '‖W‖ ≤ ‖W‖_F, so G ⪯ ‖W‖_F²·I; of a convolution, G ⪯ kh·kw·‖K‖_F²·I',
     source: 'Cauchy–Schwarz; Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
+    coq: 'frobenius_dom',
   },
   schur: {
     statement:
       '‖W‖² ≤ (largest row sum of |W|)·(largest column sum of |W|), so G ⪯ that·I; of a convolution, sums over a channel and all taps, at every image size',
     source: 'Schur 1911 (test for bounded operators), with weights 1',
+    coq: 'schur_dom',
   },
   gershgorin: {
     statement: 'T_i = Σ_j |G_ij| q_j / q_i with q > 0 gives G ⪯ diag(T)',
     source: `${ARAUJO} (SLL); with q = 1: Prach & Lampert, ECCV 2022, Theorem 1`,
-    coq: 'gersh',
+    coq: 'gershgorin',
   },
   'gershgorin-lattice': {
     statement:
       'T_c = Σ_{c′,δ} |g_cc′(δ)| q_c′ / q_c over all offsets |δ| < k, g the autocorrelation of the kernel, gives G ⪯ diag(T) at every image size with zero padding',
     source: `${ARAUJO} (SLL), on the infinite lattice; with q = 1: Prach & Lampert, ECCV 2022, Theorem 2`,
+    coq: 'gershgorin_lattice',
   },
   'dominance-shift': {
     statement: 'G ⪯ T and eps ≥ 0 give G ⪯ T + eps·I',
     source: 'order of positive semidefinite matrices',
+    coq: 'dominance_shift',
   },
   'dominance-scale': {
     statement: 'G ⪯ T, T ≥ 0 and c ≥ 1 give G ⪯ cT',
     source: 'order of positive semidefinite matrices',
+    coq: 'dominance_scale',
   },
   'dominance-max': {
     statement: 'G ⪯ T and G ⪯ T′ give G ⪯ max(T, T′) elementwise',
     source: 'order of positive semidefinite matrices',
+    coq: 'dominance_max',
   },
   'dominance-convex': {
     statement: 'G ⪯ T_i, a_i ≥ 0 and Σ a_i = 1 give G ⪯ Σ a_i T_i',
     source: 'order of positive semidefinite matrices',
+    coq: 'dominance_convex',
   },
   slope: {
     statement: 'every difference quotient of σ lies in [low, high]',
     source: 'mean value theorem, piecewise',
+    coq: 'slope',
   },
   linear: {
     statement: 'WᵀW ⪯ T makes x ↦ W T^(−1/2) x + b 1-Lipschitz (for WWᵀ ⪯ T: x ↦ T^(−1/2) W x + b)',
     source: `${ARAUJO}, Theorem 1`,
-    coq: 'linear_lip',
+    coq: 'linear',
   },
   residual: {
     statement: 'WᵀW ⪯ T and σ slope[0, 1] make x ↦ x − 2 W T⁻¹ σ(Wᵀx + b) 1-Lipschitz',
     source: `${ARAUJO}, Theorem 1; with T = ‖W‖²I: Meunier, Delattre, Araujo & Allauzen, ICML 2022`,
-    coq: 'residual_lip',
+    coq: 'residual',
   },
   'linear-adjoint': {
     statement: 'WᵀW ⪯ T makes x ↦ T^(−1/2) Wᵀ x 1-Lipschitz (for WWᵀ ⪯ T: x ↦ Wᵀ T^(−1/2) x)',
     source: `${ARAUJO}, Theorem 1; an operator and its adjoint have one norm`,
-    coq: 'linear_lip',
+    coq: 'linear_scaled_out_lip',
   },
   'scaled-residual': {
     statement: 'AᵀA ⪯ T, σ slope[0, 1] and 0 ≤ c ≤ 2 make x ↦ x − c A T⁻¹ σ(Aᵀx + b) 1-Lipschitz',
@@ -142,34 +155,43 @@ const RULES = {
   sum: {
     statement: 'f_k L_k-Lipschitz make x ↦ Σ a_k f_k(x) (Σ |a_k| L_k)-Lipschitz',
     source: 'triangle inequality',
+    coq: 'sum_lips',
   },
   elementwise: {
     statement: 'σ slope[low, high] is max(|low|, |high|)-Lipschitz elementwise',
     source: 'definition of the slope interval',
+    coq: 'elementwise',
   },
   sort: {
     statement: 'sorting within disjoint groups of channels is 1-Lipschitz (MaxMin is the case of two)',
     source: 'Anil, Lucas & Grosse, ICML 2019; rearrangement inequality',
+    coq: 'sort_groups',
   },
-  translate: { statement: 'x ↦ x − c is an isometry', source: 'definition' },
-  divide: { statement: 'x ↦ x / d per channel is (1 / min|d|)-Lipschitz, d ≠ 0', source: 'norm of a diagonal matrix' },
-  'zero-pad': { statement: 'appending zeros is an isometry', source: 'definition' },
+  translate: { statement: 'x ↦ x − c is an isometry', source: 'definition', coq: 'translate' },
+  divide: {
+    statement: 'x ↦ x / d per channel is (1 / min|d|)-Lipschitz, d ≠ 0',
+    source: 'norm of a diagonal matrix',
+    coq: 'divide',
+  },
+  'zero-pad': { statement: 'appending zeros is an isometry', source: 'definition', coq: 'zero_pad' },
   'block-average': {
     statement: 'the sum over disjoint kh×kw blocks divided by √(kh·kw) has norm 1',
     source: 'Cauchy–Schwarz on each block',
+    coq: 'block_average',
   },
-  reindex: { statement: 'a permutation of coordinates is an isometry', source: 'definition' },
-  identity: { statement: 'the identity is 1-Lipschitz', source: 'definition' },
+  reindex: { statement: 'a permutation of coordinates is an isometry', source: 'definition', coq: 'reindex' },
+  identity: { statement: 'the identity is 1-Lipschitz', source: 'definition', coq: 'identity' },
   compose: {
     statement: 'f L-Lipschitz and g L′-Lipschitz make g ∘ f LL′-Lipschitz',
     source: 'definition',
-    coq: 'qlip_comp',
+    coq: 'compose',
   },
-  weaken: { statement: 'L-Lipschitz and L ≤ L′ give L′-Lipschitz', source: 'definition' },
+  weaken: { statement: 'L-Lipschitz and L ≤ L′ give L′-Lipschitz', source: 'definition', coq: 'weaken' },
   'pairwise-head': {
     statement:
       'logit i − logit j is ‖ŵ_i − ŵ_j‖·L-Lipschitz when the head reads an L-Lipschitz feature; the head as a vector map is not bounded by this',
     source: 'Singla, Singla & Feizi, ICLR 2022 (last-layer normalisation)',
+    coq: 'pairwise_head',
   },
 } as const satisfies Readonly<Record<string, Rule>>;
 
