@@ -2,6 +2,7 @@ import { InputFileError } from '../data/input-file-error.ts';
 import { DeviceLimitError, DeviceLostError, NoAdapterError } from '../runtime/errors.ts';
 import { DivergedError } from '../train/loop.ts';
 import { CliError, EXIT } from './errors.ts';
+import { isOutputFailure } from './streams.ts';
 
 /** The failures of the libraries that a user can do something about, as CliError; anything else, unchanged, is a bug. */
 export const asCliError = (e: unknown): unknown => {
@@ -18,5 +19,6 @@ export const asCliError = (e: unknown): unknown => {
       'lower the rate of the optimizer; the last checkpoint written is still good',
     );
   }
+  if (isOutputFailure(e)) return new CliError(`cannot write the results: ${e.message}`, EXIT.usage);
   return e;
 };

@@ -1,4 +1,5 @@
 /** The command `lip`. Each command lives in its own file and is registered here. */
+import { register as attack } from './commands/attack.ts';
 import { register as build } from './commands/build.ts';
 import { register as certify } from './commands/certify.ts';
 import { register as check } from './commands/check.ts';
@@ -11,19 +12,14 @@ import { register as prove } from './commands/prove.ts';
 import { register as start } from './commands/start.ts';
 import { register as train } from './commands/train.ts';
 import { register as verify } from './commands/verify.ts';
-import { EXIT } from './errors.ts';
-import { describeBug, run } from './run.ts';
+import { reportFailure, run } from './run.ts';
+import { guardStreams } from './streams.ts';
 
-// A reader that stops early (`lip … | head`) is no failure.
-process.stdout.on('error', (e: NodeJS.ErrnoException) => {
-  if (e.code !== 'EPIPE') throw e;
-  process.exit(0);
-});
+guardStreams(process.stdout, process.stderr);
 
 // What escapes from a callback escapes from `run` as well.
 process.on('uncaughtException', e => {
-  process.stderr.write(`lip: ${describeBug(e)}\n`);
-  process.exit(EXIT.bug);
+  process.exit(reportFailure(e));
 });
 
 process.exitCode = await run(process.argv.slice(2), [
@@ -32,6 +28,7 @@ process.exitCode = await run(process.argv.slice(2), [
   explain,
   train,
   certify,
+  attack,
   prove,
   verify,
   build,

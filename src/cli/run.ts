@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import pc from 'picocolors';
 import { version } from '../../package.json';
-import { CliError, EXIT } from './errors.ts';
+import { CliError, EXIT, type ExitCode } from './errors.ts';
 import { asCliError } from './failures.ts';
 import { wantsColor } from './render-diagnostic.ts';
 
@@ -47,9 +47,21 @@ export const describeBug = (e: unknown): string => {
   ].join('\n');
 };
 
+/** Says on stderr what went wrong and returns the exit code for it. */
+export const reportFailure = (thrown: unknown): ExitCode => {
+  const c = pc.createColors(wantsColor(process.stderr));
+  const e = asCliError(thrown);
+  if (e instanceof CliError) {
+    const help = e.help ? `  ${c.bold('help:')} ${e.help}\n` : '';
+    process.stderr.write(`${c.red('lip:')} ${e.message}\n${help}`);
+    return e.exitCode;
+  }
+  process.stderr.write(`${c.red('lip:')} ${describeBug(e)}\n`);
+  return EXIT.bug;
+};
+
 /** Runs `lip ARGS` and returns its exit code. Never throws. */
 export const run = async (args: readonly string[], commands: readonly Register[]): Promise<number> => {
-  const c = pc.createColors(wantsColor(process.stderr));
   try {
     const program = createProgram(commands);
     if (args.length === 0) {
@@ -59,15 +71,8 @@ export const run = async (args: readonly string[], commands: readonly Register[]
     await program.parseAsync([...args], { from: 'user' });
     // A command may have set another code for a negative answer.
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.done;
-  } catch (thrown) {
-    const e = asCliError(thrown);
+  } catch (e) {
     if (e instanceof CommanderError) return e.exitCode === 0 ? EXIT.done : EXIT.usage;
-    if (e instanceof CliError) {
-      const help = e.help ? `  ${c.bold('help:')} ${e.help}\n` : '';
-      process.stderr.write(`${c.red('lip:')} ${e.message}\n${help}`);
-      return e.exitCode;
-    }
-    process.stderr.write(`${c.red('lip:')} ${describeBug(e)}\n`);
-    return EXIT.bug;
+    return reportFailure(e);
   }
 };

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -29,12 +29,12 @@ beforeAll(async () => {
   });
 });
 
-const lip = (args: readonly string[], closeStdout = false) =>
+const lip = (args: readonly string[], close: readonly ('stdout' | 'stderr')[] = []) =>
   new Promise<{ code: number | null; out: string; err: string }>((done, fail) => {
     const child = spawn(process.execPath, [join(dir, 'lip.mjs'), ...args], { cwd: root });
     let out = '';
     let err = '';
-    if (closeStdout) child.stdout.destroy();
+    for (const stream of close) child[stream].destroy();
     child.stdout.on('data', chunk => {
       out += chunk;
     });
@@ -63,5 +63,20 @@ test('the program itself: exit codes and streams', async () => {
 });
 
 test('a reader that goes away is no failure', async () => {
-  expect(await lip(['explain'], true)).toMatchObject({ code: 0, err: '' });
+  expect(await lip(['explain'], ['stdout'])).toMatchObject({ code: 0, err: '' });
+  expect(await lip(['check', join(scratch, 'none.lip')], ['stdout', 'stderr'])).toMatchObject({ code: 2 });
 });
+
+test.runIf(existsSync('/dev/full'))(
+  'a full disk behind the streams is a failure of its own, and loses no work',
+  async () => {
+    const full = openSync('/dev/full', 'w');
+    const to = (stdout: 'ignore' | number, stderr: 'pipe' | number, ...args: string[]) =>
+      spawnSync(process.execPath, [join(dir, 'lip.mjs'), ...args], { cwd: root, stdio: ['ignore', stdout, stderr] });
+    const results = to(full, 'pipe', 'explain');
+    expect(results.status).toBe(2);
+    expect(`${results.stderr}`).toMatch(/^lip: cannot write the results: .*no space left/);
+    expect(to('ignore', full, 'check', join(scratch, 'none.lip')).status).toBe(2);
+    closeSync(full);
+  },
+);
