@@ -93,18 +93,22 @@ export const loadCheckpoint = (path: string): Checkpoint => {
       'it can serve as --weights if the names fit, but not be resumed',
     );
   }
-  let fields: Record<string, string>;
+  const damaged = (): never => {
+    throw new InputFileError(
+      `${path}: the recipe in its metadata is not a JSON object`,
+      'the file is damaged: use another copy',
+    );
+  };
+  let fields: unknown;
   try {
     fields = JSON.parse(recipe);
   } catch {
-    throw new InputFileError(
-      `${path}: the recipe in its metadata is not JSON`,
-      'the file is damaged: use another copy',
-    );
+    return damaged();
   }
+  if (typeof fields !== 'object' || fields === null) return damaged();
   const values = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, t] of file.tensors) values.set(name, { shape: t.shape, data: f32(name, t, path) });
-  return { network, step: Number(step), recipe: fields, values };
+  return { network, step: Number(step), recipe: fields as Record<string, string>, values };
 };
 
 const sameShape = (a: readonly number[], b: readonly number[]) =>

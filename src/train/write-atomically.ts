@@ -2,12 +2,14 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fsyncSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -19,10 +21,25 @@ const unwritable = (path: string, e: unknown): InputFileError =>
     'name a folder with -o that exists or can be made, with room on its disk',
   );
 
+/** Like `mkdir -p`. (Node's own `recursive` never returns where a file system refuses new entries as if they were missing: /proc.) */
+const makeFolder = (folder: string): void => {
+  if (existsSync(folder)) {
+    if (!statSync(folder).isDirectory()) throw new Error('it is a file, not a folder');
+    return;
+  }
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (e) {
+    // Another process may have been faster.
+    if (!existsSync(folder)) throw e;
+  }
+};
+
 /** Makes `folder` when it is missing. Throws InputFileError when files cannot be written there: better now than after the work. */
 export const prepareFolder = (folder: string): void => {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     accessSync(folder, constants.W_OK);
   } catch (e) {
     throw unwritable(folder, e);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -15,6 +15,7 @@ import {
 } from '../../src/train/checkpoint.ts';
 import type { StoredTensor } from '../../src/train/safetensors.ts';
 import { writeSafetensors } from '../../src/train/safetensors.ts';
+import { prepareFolder } from '../../src/train/write-atomically.ts';
 
 const span = { start: 0, end: 0 };
 const recipe: TrainRecipe = {
@@ -140,6 +141,22 @@ test('weights that are no checkpoint cannot be resumed', () => {
   const path = join(dir, 'plain.safetensors');
   writeFileSync(path, writeSafetensors(new Map()));
   expect(() => loadCheckpoint(path)).toThrow(/not a checkpoint of a training run/);
+});
+
+test('a recipe that is no object is refused', () => {
+  const path = join(dir, 'recipe.safetensors');
+  for (const recipe of ['null', '3', '{']) {
+    const metadata = { format: 'lip-checkpoint-1', network: 'Net', step: '1', recipe };
+    writeFileSync(path, writeSafetensors(new Map(), metadata));
+    expect(() => loadCheckpoint(path)).toThrow(/the recipe in its metadata is not a JSON object/);
+  }
+});
+
+test('folders that cannot be made are refused, without waiting for ever', () => {
+  writeFileSync(join(dir, 'file'), '');
+  expect(() => prepareFolder(join(dir, 'file'))).toThrow(/it is a file, not a folder/);
+  expect(() => prepareFolder(join(dir, 'file', 'sub', 'deeper'))).toThrow(/it is a file, not a folder/);
+  if (existsSync('/proc/self')) expect(() => prepareFolder('/proc/lip/out')).toThrow(/cannot write \/proc\/lip\/out/);
 });
 
 test('a run resumes only under its own recipe', () => {
