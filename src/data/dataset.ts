@@ -47,10 +47,11 @@ const extremes = (data: Dataset): readonly [number, number] => {
 };
 
 /**
- * Throws InputFileError unless the images have the shape of the network's input (or as many entries, when that is a vector), lie in
+ * Throws InputFileError unless there are images, they have the shape of the network's input (or as many entries, when that is a vector), lie in
  * its declared range, and every label is a class of its head.
  */
 export const checkAgainstNetwork = (data: Dataset, network: Network): void => {
+  if (data.labels.length === 0) throw new InputFileError(`${data.name} holds no images`, 'name data that has some');
   const wanted = network.input.shape;
   const same = wanted.length === data.shape.length && wanted.every((d, i) => d === data.shape[i]);
   const flattened = wanted.length === 1 && wanted[0] === elements(data.shape);

@@ -76,7 +76,7 @@ const images = (path: string): { shape: number[]; count: number; data: Uint8Arra
   const data = a.data instanceof Float32Array ? a.data : Float32Array.from(a.data);
   const bad = data.findIndex(v => !Number.isFinite(v));
   if (bad >= 0)
-    throw new InputFileError(`${path}: entry ${bad} is ${data[bad]}`, 'every pixel must be a finite number');
+    throw new InputFileError(`${path}: entry ${bad} is ${a.data[bad]}`, 'every pixel must be a finite f32 number');
   return { shape, count, data };
 };
 

@@ -286,6 +286,9 @@ describe('data against the network', () => {
       /shape \[1, 2, 2\], but the input of Net has shape \[3, 2, 2\]/,
     );
     expect(problem(() => checkAgainstNetwork(data, network([5], 3)))).toMatch(/shape \[5\]/);
+    expect(problem(() => checkAgainstNetwork({ ...data, labels: new Int32Array(0) }, network([4], 3)))).toMatch(
+      /holds no images/,
+    );
     expect(problem(() => checkAgainstNetwork(data, network([4], 2)))).toMatch(
       /has 3 classes, but the head of Net has 2/,
     );
