@@ -93,9 +93,34 @@ const item = concat(
   clauses,
   fc.oneof(fc.constant(''), concat(' ', block)),
 );
+
+const field = concat(
+  name,
+  fc.oneof(fc.constant(''), concat(space, ':', wideSpace, concat(name, '[', wideSpace, expression, wideSpace, ']'))),
+  fc.oneof(fc.constant(''), concat(space, '=', space, expression)),
+);
+const fields = concat('(', wideSpace, joined(field, concat(wideSpace, ',', wideSpace), 0, 3), wideSpace, ')');
+const formula = fc.oneof(
+  concat('param ', field),
+  concat('let ', name, space, '=', fc.constantFrom(' ', '\n'), expression),
+  concat('return ', expression),
+);
+const definition = concat(
+  'layer ',
+  name,
+  space,
+  fields,
+  space,
+  fc.oneof(fc.constant(''), fields),
+  ' {',
+  fc.oneof(space, lineBreak),
+  joined(formula, lineBreak, 0, 4),
+  fc.oneof(space, lineBreak),
+  '}',
+);
 const source = concat(
   fc.oneof(fc.constant(''), lineBreak),
-  joined(item, lineBreak, 0, 3),
+  joined(fc.oneof({ weight: 3, arbitrary: item }, { weight: 1, arbitrary: definition }), lineBreak, 0, 3),
   fc.oneof(fc.constant(''), lineBreak),
 );
 
