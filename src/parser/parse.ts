@@ -82,6 +82,12 @@ const found = (token: IToken): string =>
 
 const CLOSING: readonly TokenType[] = [t.RBrace, t.RParen, t.RBracket];
 
+/** `WᵀW`: what could be multiplied stands side by side. */
+const followsTranspose = (token: IToken, source: string): boolean =>
+  /(?:ᵀ|\^T)\s*$/.test(source.slice(Math.max(0, token.startOffset - MAX_QUOTED), token.startOffset));
+
+const TIMES = 'products are written with `*`: `Wᵀ * W`';
+
 const describe = (e: IRecognitionException, source: string): Diagnostic => {
   const atEnd = tokenMatcher(e.token, EOF);
   const span = atEnd ? { start: source.length, end: source.length } : spanOf(e.token);
@@ -97,16 +103,22 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
     ? 'a `{` before this is never closed: add `}`'
     : rule === 'file' && CLOSING.includes(e.token.tokenType)
       ? 'this closes nothing: remove it, or look for the bracket that should have opened before'
-      : undefined;
+      : !atEnd && followsTranspose(e.token, source)
+        ? TIMES
+        : undefined;
   return failure('L0003', span, message, help);
 };
 
-const describeSurplus = ({ token, behind }: Surplus): Diagnostic =>
+const describeSurplus = ({ token, behind }: Surplus, source: string): Diagnostic =>
   failure(
     'L0003',
     spanOf(token),
-    `expected ${behind === 'item' ? 'a clause or `{`' : EXPECTED.block}, found ${found(token)}`,
-    tokenMatcher(token, t.Equals) ? 'options come before clauses: `dense 64, bias = false by sll`' : undefined,
+    `expected ${behind === 'item' ? 'a clause or `{`' : behind === 'formula' ? 'the end of the line' : EXPECTED.block}, found ${found(token)}`,
+    followsTranspose(token, source)
+      ? TIMES
+      : tokenMatcher(token, t.Equals)
+        ? 'options come before clauses: `dense 64, bias = false by sll`'
+        : undefined,
   );
 
 const tokenize = (source: string): { tokens: IToken[]; comments: Comment[] } => {
@@ -206,7 +218,7 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
   parser.input = clean.tokens;
   const cst = parser.file();
   diagnostics.push(...parser.errors.map(e => describe(e, source)));
-  if (cst) diagnostics.push(...findSurplus(cst).map(describeSurplus));
+  if (cst) diagnostics.push(...findSurplus(cst).map(x => describeSurplus(x, source)));
   const items = (cst?.children?.item ?? []).flatMap((c): Item[] => {
     const item = 'children' in c ? buildItem(c) : undefined;
     return item ? [item] : [];

@@ -35,12 +35,18 @@ import {
 /** Entries of one tensor: 1 GiB in f32. */
 const MAX_ELEMENTS = 2 ** 28;
 
+/** A `layer` definition, and whether all of its text could be read. */
+export interface KnownDefinition {
+  readonly definition: Definition;
+  readonly whole: boolean;
+}
+
 /** A network under construction. `shape` is undefined once a shape could not be told; later shape errors would only echo that one. */
 export interface Chain {
   readonly scope: Scope;
   readonly defaultBy: Expr | undefined;
   /** Layers defined in the file, by name. */
-  readonly definitions: ReadonlyMap<string, Definition>;
+  readonly definitions: ReadonlyMap<string, KnownDefinition>;
   readonly layers: Layer[];
   readonly counters: Map<string, number>;
   /** Places of the source that could not be read. */

@@ -4,7 +4,7 @@ import type { Network } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
-import type { Definition, Expr, FileNode, Item } from '../parser/ast.ts';
+import type { Expr, FileNode, Item } from '../parser/ast.ts';
 import { parseExpression } from '../parser/parse.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { resolveBlock, resolveBudget } from './resolve-block.ts';
@@ -106,7 +106,7 @@ const resolveNetwork = (
   item: Item,
   until: number,
   options: ResolveOptions,
-  definitions: ReadonlyMap<string, Definition>,
+  definitions: Chain['definitions'],
 ): Network | undefined => {
   const values = parameterValues(report, item, options.set ?? {});
   const scope: Scope = { report, values };
@@ -185,7 +185,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
     if (!parameters.includes(name))
       report('L0109', where, `--set ${shorten(name)}: no network has such a parameter`, suggest(name, parameters));
 
-  const definitions = checkDefinitions(report, file.definitions);
+  const definitions = checkDefinitions(report, file);
   const names = [...networks.keys()];
   const hasHead = new Map<string, boolean>();
   for (const [i, item] of file.items.entries()) {

@@ -1,0 +1,235 @@
+/** Expressions of `layer` definitions: names, functions and arithmetic → values. */
+import type { Span } from '../diagnostics.ts';
+import type * as f from '../ir/formula.ts';
+import type { Param } from '../ir/network.ts';
+import * as q from '../ir/rational.ts';
+import type { Expr } from '../parser/ast.ts';
+import { shorten, suggest } from '../parser/suggest.ts';
+import * as v from './formula-value.ts';
+import { ACTIVATION_NAMES, activationFits, activationOf, type Chain } from './resolve-layers.ts';
+import { integerOf, rationalOf, type Scope } from './resolve-scope.ts';
+
+/** A definition being read for one use. */
+export interface Body {
+  readonly chain: Chain;
+  /** Sizes and numeric options. */
+  readonly scope: Scope;
+  readonly numbers: Map<string, q.Rational>;
+  readonly names: Map<string, v.Value>;
+  readonly params: Param[];
+  readonly path: string;
+}
+
+export const define = (body: Body, name: string, span: Span, value: v.Value): void => {
+  if (body.names.has(name) || Object.hasOwn(FUNCTIONS, name) || ACTIVATION_NAMES.some(a => a === name))
+    body.scope.report('L0106', span, `\`${shorten(name)}\` has a meaning already`, 'choose another name');
+  else {
+    body.names.set(name, value);
+    if (value.kind === 'scalar') body.numbers.set(name, value.value);
+  }
+};
+
+const settle = (body: Body, value: v.Value | v.Mismatch, span: Span): v.Value | undefined =>
+  'mismatch' in value ? body.scope.report('L0141', span, value.mismatch, value.help) : value;
+
+type Call = Extract<Expr, { kind: 'call' }>;
+
+/** The values of unnamed arguments, `least` to `most` of them. */
+const values = (body: Body, e: Call, least: number, most: number): readonly v.Value[] | undefined => {
+  const unnamed = e.args.filter(a => !a.name);
+  if (unnamed.length < least || unnamed.length > most)
+    return body.scope.report(
+      'L0110',
+      e.span,
+      `\`${e.callee.text}\` takes ${least === most ? least : `${least} to ${most}`} ${most === 1 ? 'argument' : 'arguments'}, found ${unnamed.length}`,
+    );
+  const all = unnamed.map(a => read(body, a.value));
+  const known = all.filter(a => a !== undefined);
+  return known.length === all.length ? known : undefined;
+};
+
+const noOptions = (body: Body, e: Call): boolean => {
+  const named = e.args.find(a => a.name);
+  if (named)
+    body.scope.report('L0102', named.span, `\`${e.callee.text}\` has no option \`${shorten(named.name!.text)}\``);
+  return !named;
+};
+
+const gramOf = (body: Body, e: Call, value: v.Value): f.Gram | undefined =>
+  v.gramOf(value) ??
+  body.scope.report(
+    'L0141',
+    e.args.find(a => !a.name)!.span,
+    `\`${e.callee.text}\` takes a Gram matrix, not ${v.describe(value)}`,
+    'a Gram matrix is `Wᵀ * W` or `W * Wᵀ` of one parameter W',
+  );
+
+const positiveOf = (body: Body, e: Call, value: v.Value, size: number): f.Positive | undefined =>
+  value.kind === 'positive' && value.size === size
+    ? value.of
+    : body.scope.report(
+        'L0141',
+        e.args[1].span,
+        `this must be ${size} positive numbers, found ${v.describe(value)}`,
+        'write `exp(q)` with `param q: vec[…] = zeros`',
+      );
+
+const norm = (body: Body, e: Call, bound: f.NormBound): v.Value | undefined => {
+  const all = values(body, e, 1, 1);
+  const gram = all && gramOf(body, e, all[0]);
+  return gram && { kind: 'diagonal', size: v.gramSize(gram), of: { kind: 'norm', gram, bound, span: e.span } };
+};
+
+const spectral = (body: Body, e: Call): v.Value | undefined => {
+  const option = (name: string): Expr | undefined => e.args.find(a => a.name?.text === name)?.value;
+  const unknown = e.args.find(a => a.name && !['steps', 'grid'].includes(a.name.text));
+  if (unknown)
+    return body.scope.report(
+      'L0102',
+      unknown.span,
+      `\`spectral\` has no option \`${shorten(unknown.name!.text)}\``,
+      suggest(unknown.name!.text, ['steps', 'grid']),
+    );
+  const [stepsExpr, gridExpr] = [option('steps'), option('grid')];
+  const steps = stepsExpr ? integerOf(body.scope, stepsExpr, '`steps`', 1, 30) : 12;
+  const grid = gridExpr ? integerOf(body.scope, gridExpr, '`grid`', 1, 4096) : 32;
+  if (steps === undefined || grid === undefined) return undefined;
+  const value = norm(body, e, { kind: 'gram', steps, grid });
+  if (value?.kind !== 'diagonal' || value.of.kind !== 'norm') return value;
+  const { map } = value.of.gram;
+  // cos(πd/N) with d = (k − 1)/2 must be positive.
+  return map.kind === 'conv' && grid < Math.max(...map.kernel)
+    ? body.scope.report(
+        'L0112',
+        (gridExpr ?? e).span,
+        `\`grid\` must be at least the kernel size ${Math.max(...map.kernel)}, found ${grid}`,
+      )
+    : value;
+};
+
+/** Functions of a formula. Numbers have their own: sqrt, floor, min, max. */
+const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | undefined>> = {
+  inv: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    return all && settle(body, v.invert(all[0], false, e.span), e.span);
+  },
+  invsqrt: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    return all && settle(body, v.invert(all[0], true, e.span), e.span);
+  },
+  exp: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    if (!all) return undefined;
+    const [value] = all;
+    const only = value.kind === 'vector' && value.of.terms.length === 1 ? value.of.terms[0] : undefined;
+    if (value.kind !== 'vector' || !only || only.of.kind !== 'param' || !q.equal(only.coefficient, q.ONE))
+      return body.scope.report('L0141', e.span, `\`exp\` takes a parameter vector, not ${v.describe(value)}`);
+    return { kind: 'positive', size: value.shape[0], of: { q: only.of.param, shift: q.ZERO } };
+  },
+  gershgorin: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 2) : undefined;
+    const gram = all && gramOf(body, e, all[0]);
+    if (!gram) return undefined;
+    const size = v.gramSize(gram);
+    const weights = all[1] ? positiveOf(body, e, all[1], size) : v.ONES;
+    return weights && { kind: 'diagonal', size, of: { kind: 'rowsum', gram, weights, divisor: weights, span: e.span } };
+  },
+  abs: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    if (all?.[0].kind === 'vector') return settle(body, v.activate({ kind: 'abs' }, all[0], e.span), e.span);
+    const gram = all && gramOf(body, e, all[0]);
+    return gram && { kind: 'absolute Gram matrix', gram, weights: v.ONES };
+  },
+  rowsum: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    if (!all) return undefined;
+    const [value] = all;
+    if (value.kind !== 'absolute Gram matrix')
+      return body.scope.report('L0141', e.span, `\`rowsum\` takes \`abs(Wᵀ * W)\`, not ${v.describe(value)}`);
+    const { gram, weights } = value;
+    const of: f.DiagExpr = { kind: 'rowsum', gram, weights, divisor: v.ONES, span: e.span };
+    return { kind: 'diagonal', size: v.gramSize(gram), of };
+  },
+  spectral,
+  frobenius: (body, e) => (noOptions(body, e) ? norm(body, e, { kind: 'frobenius' }) : undefined),
+  schur: (body, e) => (noOptions(body, e) ? norm(body, e, { kind: 'schur' }) : undefined),
+};
+
+const NUMERIC: readonly string[] = ['sqrt', 'floor', 'min'];
+
+const call = (body: Body, e: Call): v.Value | undefined => {
+  const name = e.callee.text;
+  const option = body.names.get(name);
+  const builtin = ACTIVATION_NAMES.find(a => a === name);
+  if (option?.kind === 'activation' || (builtin && builtin !== 'abs')) {
+    // The last argument is the vector; those before it are the activation's own: `leaky_relu(1/10, x)`.
+    const vectorArg = e.args.at(-1);
+    if (!vectorArg) return body.scope.report('L0110', e.span, `\`${name}\` takes a vector`);
+    const own = { ...e, args: e.args.slice(0, -1) };
+    const act = option?.kind === 'activation' ? option.act : activationOf(body.scope, own);
+    const value = read(body, vectorArg.value);
+    if (!act || !value) return undefined;
+    if (value.kind === 'vector' && !activationFits(body.scope, act, value.shape[0], e.span)) return undefined;
+    return settle(body, v.activate(act, value, e.span), e.span);
+  }
+  if (Object.hasOwn(FUNCTIONS, name)) return FUNCTIONS[name](body, e);
+  if (name === 'max') {
+    const all = values(body, e, 2, 16);
+    if (!all || all.some(a => a.kind !== 'scalar')) return all && settle(body, v.largest(all, e.span), e.span);
+  }
+  if (NUMERIC.includes(name) || name === 'max') {
+    const value = rationalOf(body.scope, e, 'this number');
+    return value && { kind: 'scalar', value };
+  }
+  const known = [...Object.keys(FUNCTIONS), ...ACTIVATION_NAMES, 'max', ...NUMERIC];
+  return body.scope.report('L0103', e.callee.span, `there is no function \`${shorten(name)}\``, suggest(name, known));
+};
+
+/** The value of an expression, or undefined after reporting why it has none. */
+export const read = (body: Body, e: Expr): v.Value | undefined => {
+  const { scope } = body;
+  switch (e.kind) {
+    case 'number': {
+      const value = rationalOf(scope, e, 'this number');
+      return value && { kind: 'scalar', value };
+    }
+    case 'name': {
+      const value = body.names.get(e.name);
+      if (value) return moved(value, e.span);
+      return scope.report(
+        'L0103',
+        e.span,
+        `\`${shorten(e.name)}\` is not defined in this layer`,
+        suggest(e.name, [...body.names.keys()]),
+      );
+    }
+    case 'negate': {
+      const value = read(body, e.operand);
+      return value && settle(body, v.negate(value, e.span), e.span);
+    }
+    case 'transpose': {
+      const value = read(body, e.operand);
+      const result = value && settle(body, v.transpose(value), e.span);
+      return result && moved(result, e.span);
+    }
+    case 'binary': {
+      const [a, b] = [read(body, e.left), read(body, e.right)];
+      return a && b && settle(body, v.combine(e.op, a, b, e.span), e.span);
+    }
+    case 'call':
+      return call(body, e);
+    case 'string':
+    case 'typed':
+    case 'list':
+    case 'tuple':
+      return scope.report('L0141', e.span, 'this is no part of a formula');
+    default:
+      return e satisfies never;
+  }
+};
+
+/** A weight points at the place of its use. */
+const moved = (value: v.Value, span: Span): v.Value =>
+  value.kind === 'matrix' && value.atoms.length === 1 && value.atoms[0].kind === 'weight'
+    ? { ...value, atoms: [{ ...value.atoms[0], span }] }
+    : value;
