@@ -2,7 +2,22 @@
 import { activationBound, checkDerivation } from './derivation.ts';
 import { checkNorm, checkRows, type Mode } from './dominance.ts';
 import { counts, type Layer, list, type Network, object, parseNetwork, text } from './network.ts';
-import { compare, format, fromFloat, mul, need, ONE, type Q, q, refuse, scaled, toGrid } from './numbers.ts';
+import {
+  abs,
+  add,
+  compare,
+  format,
+  fromFloat,
+  largest,
+  mul,
+  need,
+  ONE,
+  type Q,
+  q,
+  refuse,
+  scaled,
+  toGrid,
+} from './numbers.ts';
 import { sha256, type Tensor } from './tensors.ts';
 
 export const FORMAT = 'lip-lipschitz-certificate-1';
@@ -48,6 +63,7 @@ const tensor = (value: unknown, where: string, shape: readonly number[], e: Emit
 };
 
 const TWO = q(2n);
+const MINUS_ONE = q(-1n);
 
 /** Squared bound of one layer with its emitted tensors. */
 const checkLayer = (value: unknown, layer: Layer, e: Emitted): Q => {
@@ -61,25 +77,37 @@ const checkLayer = (value: unknown, layer: Layer, e: Emitted): Q => {
   };
   const weight = (data: Float32Array) => ({ path, map: map!, data, mode: e.mode });
   const shape = map && [map.out, map.in, ...(map.conv ? map.kernel : [])];
-  /** The largest |multiplier| squared, times `factor`. */
-  const multiplied = (data: Float32Array, factor: bigint): Q => {
-    const most = fromFloat(data.reduce((a, v) => Math.max(a, Math.abs(v)), 0));
-    return mul(mul(most, most), q(factor));
-  };
+  /** Whether f32 rounding alone can have made `square` of 1. */
+  const nearOne = (square: Q): void =>
+    need(compare(abs(add(square, MINUS_ONE)), scaled(1n, -21)) <= 0, `${path}: a multiplier is not the layer's`);
   switch (layer.kind) {
     case 'center':
     case 'pad':
     case 'flatten':
       read([]);
       return ONE;
-    case 'activation': {
-      const { get } = read(layer.act!.slope ? ['a'] : []);
-      return activationBound(layer.act!.slope ? { ...layer.act!, slope: fromFloat(get('a', [1])[0]) } : layer.act!);
+    case 'scale': {
+      const m = Array.from(read(['m']).get('m', [layer.constants!.length]), fromFloat);
+      for (const [c, divisor] of layer.constants!.entries()) nearOne(mul(m[c], divisor));
+      return largest(m.map(v => mul(v, v)));
     }
-    case 'scale':
-      return multiplied(read(['m']).get('m', [layer.constants!.length]), 1n);
-    case 'avgpool':
-      return multiplied(read(['m']).get('m', [1]), BigInt(layer.size![0] * layer.size![1]));
+    case 'avgpool': {
+      const m = fromFloat(read(['m']).get('m', [1])[0]);
+      const squared = mul(mul(m, m), q(BigInt(layer.size![0] * layer.size![1])));
+      nearOne(squared);
+      return squared;
+    }
+    case 'activation': {
+      const act = layer.act!;
+      if (!act.slope) {
+        read([]);
+        return activationBound(act);
+      }
+      const a = fromFloat(read(['a']).get('a', [1])[0]);
+      const error = abs(add(a, mul(act.slope, MINUS_ONE)));
+      need(compare(error, mul(abs(act.slope), scaled(1n, -23))) <= 0, `${path}: a is not its slope`);
+      return activationBound({ ...act, slope: a });
+    }
     case 'linear': {
       const { o, get } = read(['W', 'b?'], 'dominance');
       return checkNorm(o.dominance, weight(get('W', shape!)));

@@ -43,6 +43,9 @@ const offsets = (k: Kernel): (readonly [number, number])[] => {
   return all;
 };
 
+/** Terms that `products` adds up before it adds their sum to others: a sum of k terms then passes through few additions. */
+const CHUNK = 64;
+
 /** A·Bᵀ for row-major a, b [n, k], each product handed to `use`; B's rows in blocks that stay in the cache. `lower`: only i ≥ j. */
 export const products = (
   a: Float64Array,
@@ -61,14 +64,24 @@ export const products = (
         const [j2, j3] = [Math.min(j + 1, end - 1), Math.min(j + 2, end - 1)];
         const [p, p2, r, r2, r3] = [i * k, i2 * k, j * k, j2 * k, j3 * k];
         let [s11, s12, s13, s21, s22, s23] = [0, 0, 0, 0, 0, 0];
-        for (let l = 0; l < k; l++) {
-          const [x, x2, y, y2, y3] = [a[p + l], a[p2 + l], b[r + l], b[r2 + l], b[r3 + l]];
-          s11 += x * y;
-          s12 += x * y2;
-          s13 += x * y3;
-          s21 += x2 * y;
-          s22 += x2 * y2;
-          s23 += x2 * y3;
+        for (let from = 0; from < k; from += CHUNK) {
+          const to = Math.min(from + CHUNK, k);
+          let [c11, c12, c13, c21, c22, c23] = [0, 0, 0, 0, 0, 0];
+          for (let l = from; l < to; l++) {
+            const [x, x2, y, y2, y3] = [a[p + l], a[p2 + l], b[r + l], b[r2 + l], b[r3 + l]];
+            c11 += x * y;
+            c12 += x * y2;
+            c13 += x * y3;
+            c21 += x2 * y;
+            c22 += x2 * y2;
+            c23 += x2 * y3;
+          }
+          s11 += c11;
+          s12 += c12;
+          s13 += c13;
+          s21 += c21;
+          s22 += c22;
+          s23 += c23;
         }
         use(i, j, s11);
         if (j2 > j) use(i, j2, s12);
@@ -93,11 +106,13 @@ const absoluteSums = (k: Kernel, q: ArrayLike<number>): Float64Array => {
   return Float64Array.from({ length: k.n }, (_, i) => all.reduce((sum, v, o) => sum + v * size[i * k.m + o], 0));
 };
 
-/** How far a sum of `terms` products of entries of `k` can be from its f64 value, in units of the sum of absolute values. */
+/** How far a sum made by `products` can be from the true one, in units of the sum of absolute values: γ of its depth, products rounded. */
 export const dotError = (k: Kernel): number => {
   // Large tensors are not searched for a grid: the general bound serves them.
   const bits = k.data.length > 2 ** 20 ? 54 : toGrid(k.data).bits;
-  return entries(k) * 2 ** (2 * Math.min(bits, 100)) <= 2 ** 53 ? 0 : 2 * entries(k) * U;
+  return entries(k) * 2 ** (2 * Math.min(bits, 100)) <= 2 ** 53
+    ? 0
+    : 2 * (Math.min(entries(k), CHUNK) + Math.ceil(entries(k) / CHUNK) + 1) * U;
 };
 
 /** Upper bounds, rounding included, of Σ_{j,δ} |g_ij(δ)| q_j for every channel i. NaN or ∞ where f64 does not reach. */
@@ -169,10 +184,12 @@ export const isDominated = (k: Kernel, T: ArrayLike<number>): boolean => {
   products(k.data, k.data, n, entries(k), true, (i, j, g) => {
     if (i >= j) A[i * n + j] = (i === j ? T[i] : 0) - g;
   });
+  const gamma = dotError(k);
+  const gram = absoluteSums(k, new Float64Array(n).fill(1));
   const L = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
-      const rest = A[i * n + j] - (i === j ? T[i] * 2 ** -36 : 0) - dot(L, i * n, j * n, j);
+      const rest = A[i * n + j] - (i === j ? T[i] * 2 ** -36 + 2 * gamma * gram[i] : 0) - dot(L, i * n, j * n, j);
       // NaN and negative pivots end here: no factor, no proof. The root need not be exact, L is arbitrary.
       if (i === j && !(rest >= 0)) return false;
       L[i * n + j] = i === j ? Math.sqrt(rest) : L[j * n + j] > 0 ? rest / L[j * n + j] : 0;
@@ -196,8 +213,6 @@ export const isDominated = (k: Kernel, T: ArrayLike<number>): boolean => {
       }
     }
   }
-  const gram = absoluteSums(k, new Float64Array(n).fill(1));
-  const gamma = dotError(k);
   return off.every((sum, i) => {
     let factor = 0;
     for (let j = 0; j <= i; j++) factor += Math.abs(L[i * n + j]) * columns[j];

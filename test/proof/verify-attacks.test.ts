@@ -1,0 +1,414 @@
+/** Weights that are hard on arithmetic, and false claims that published code has made. */
+import { describe, expect, it } from 'vitest';
+import { verifyCertificate } from '../../src/proof/verify/certificate.ts';
+import { kernelOf } from '../../src/proof/verify/dominance.ts';
+import {
+  exactGershgorinSums,
+  gershgorinSums,
+  isDominated,
+  isDominatedExactly,
+  type Kernel,
+} from '../../src/proof/verify/gram.ts';
+import type { LinearMap } from '../../src/proof/verify/network.ts';
+import { compare, decompose, fromFloat, mul, Refused } from '../../src/proof/verify/numbers.ts';
+import { symbolBelow, turn } from '../../src/proof/verify/symbol.ts';
+import { sha256, type Tensor } from '../../src/proof/verify/tensors.ts';
+import { randomFrom } from '../random-network.ts';
+import { type Certified, certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';
+
+const dyadic = (x: number): [number, number] => {
+  let [m, e] = decompose(x);
+  for (; m !== 0n && m % 2n === 0n; m /= 2n) e += 1;
+  return m === 0n ? [0, 0] : [Number(m), e];
+};
+
+type Entry = (i: number, j: number) => number;
+const hadamard: Entry = (i, j) => {
+  let parity = 0;
+  for (let both = i & j; both > 0; both >>= 1) parity ^= both & 1;
+  return parity ? -1 : 1;
+};
+const noise: Entry = (i, j) => Math.sin(37 * i + 11 * j + 1);
+const FUZZ: Readonly<Record<string, Entry>> = {
+  zero: () => 0,
+  ones: () => 1,
+  hadamard,
+  noise,
+  'duplicate columns': (i, j) => noise(i, j >> 1),
+  'duplicate rows': (i, j) => noise(i >> 1, j),
+  'zero columns': (i, j) => (j % 3 === 0 ? 0 : noise(i, j)),
+  'zero rows': (i, j) => (i % 3 === 0 ? 0 : noise(i, j)),
+  'rank one': (i, j) => Math.fround(noise(i, 0)) * Math.fround(noise(0, j)),
+  'scale 2^60': (i, j) => 2 ** 60 * noise(i, j),
+  'scale 2^-60': (i, j) => 2 ** -60 * noise(i, j),
+  'scales 2^±60 by row': (i, j) => 2 ** (i % 2 === 0 ? 60 : -60) * noise(i, j),
+  'scales 2^±60 by column': (i, j) => 2 ** (j % 2 === 0 ? 60 : -60) * noise(i, j),
+  subnormal: (i, j) => 2 ** -149 * Math.round(100 * noise(i, j)),
+  'subnormal beside normal': (i, j) => (i % 2 === 0 ? 2 ** -149 : 1) * Math.round(100 * noise(i, j)),
+  spike: (i, j) => (i === 1 && j === 2 ? 1e30 : 1e-30),
+};
+const fill = (entry: Entry, rows: number, columns: number) =>
+  Float32Array.from({ length: rows * columns }, (_, k) => entry(Math.floor(k / columns), k % columns));
+
+describe('hard weights', () => {
+  const LAYERS = [
+    ['residual dense hidden = 6', 'dense[0]', 6, 8],
+    ['dense 6', 'dense[0]', 6, 8],
+    ['dense 6, side = out', 'dense[0]', 6, 8],
+    ['residual conv hidden = 3, kernel = 3', 'conv[0]', 3, 18],
+    ['conv 3, kernel = 3, padding = 1', 'conv[0]', 3, 18],
+    // Larger than its image.
+    ['residual conv hidden = 3, kernel = 5, padding = 3', 'conv[0]', 3, 50],
+  ] as const;
+  for (const by of ['sll', 'aol', 'spectral', 'orthogonal(cayley)', 'own(max(aol, sll))', 'own(mix(aol, sll, 1/3))']) {
+    it(`are certified by ${by}, alike in f64 and in integers`, () => {
+      let count = 0;
+      for (const [layer, path, rows, columns] of LAYERS) {
+        const input = path === 'conv[0]' ? 'image[2, 2, 2]' : 'x[8]';
+        const method = by === 'spectral' && path === 'conv[0]' ? 'spectral(steps = 6, grid = 6)' : by;
+        const proven = provenFrom(`network Net {\n input ${input}\n ${layer} by ${method}\n}`);
+        for (const [name, entry] of Object.entries(FUZZ)) {
+          // Tiny and huge q as well: e^±20.
+          const hidden = proven.network.layers[0].op;
+          const n =
+            'map' in hidden ? (hidden.kind === 'linear' && hidden.side === 'in' ? hidden.map.in : hidden.map.out) : 0;
+          const special = {
+            [`${path}.W`]: fill(entry, rows, columns),
+            [`${path}.q`]: Array.from({ length: n }, (_, i) => (i % 3 === 0 ? -30 : i)),
+            [`${path}.alpha`]: [1],
+          };
+          const c = certify(proven, weightsFor(proven, randomFrom(1), special));
+          const verdict = verdictOf(c);
+          expect(verdictOf(c, true), `${layer} ${name}`).toEqual(verdict);
+          expect(
+            Number((verdict.emitted!.num << 40n) / verdict.emitted!.den) / 2 ** 40,
+            `${layer} ${name}`,
+          ).toBeLessThan(1.1);
+          count += 1;
+        }
+      }
+      expect(count).toBe(LAYERS.length * Object.keys(FUZZ).length);
+    });
+  }
+});
+
+describe('sums in f64', () => {
+  it('are above the exact ones, and close', () => {
+    for (const [name, entry] of Object.entries(FUZZ)) {
+      for (const [kh, kw] of [
+        [1, 1],
+        [3, 2],
+      ]) {
+        const k: Kernel = { n: 5, m: 7, kh, kw, data: Float64Array.from(fill(entry, 5, 7 * kh * kw)) };
+        const q = [1, 0.5, 3, 2 ** -28, 2 ** 28];
+        const sums = gershgorinSums(k, q);
+        const exact = exactGershgorinSums(k, q);
+        sums.forEach((s, i) => {
+          expect(compare(fromFloat(s), exact(i)), `${name} ${i}`).toBeGreaterThanOrEqual(0);
+          const error = compare(fromFloat(s), mul(exact(i), fromFloat(1 + 2 ** -20)));
+          if (s > 0) expect(error, `${name} ${i}`).toBeLessThan(name === 'noise' ? 0 : 2);
+        });
+      }
+    }
+  });
+  it('hold for long sums of wide matrices', () => {
+    const k: Kernel = { n: 7, m: 3001, kh: 1, kw: 1, data: Float64Array.from(fill(noise, 7, 3001)) };
+    const q = [1, 2, 3, 4, 5, 6, 7];
+    const exact = exactGershgorinSums(k, q);
+    gershgorinSums(k, q).forEach((s, i) => {
+      expect(compare(fromFloat(s), exact(i))).toBeGreaterThanOrEqual(0);
+      expect(compare(fromFloat(s), mul(exact(i), fromFloat(1 + 2 ** -30)))).toBeLessThan(0);
+    });
+  });
+});
+
+describe('positivity in f64', () => {
+  it('is never found where integers deny it, and is found a little above the norm', () => {
+    for (const [name, entry] of Object.entries(FUZZ)) {
+      const k: Kernel = { n: 6, m: 9, kh: 1, kw: 1, data: Float64Array.from(fill(entry, 6, 9)) };
+      const trace = k.data.reduce((s, v) => s + v * v, 0);
+      if (!(trace > 0)) continue;
+      // The norm by bisection with the exact test.
+      let [low, high] = [0, 2 * trace];
+      for (let i = 0; i < 60; i++) {
+        const middle = low + (high - low) / 2;
+        if (isDominatedExactly(k, new Array(6).fill(middle))) high = middle;
+        else low = middle;
+      }
+      for (const f of [0.5, 0.99, 1 - 2 ** -20, 1 - 2 ** -30])
+        expect(isDominated(k, new Array(6).fill(low * f)), `${name} ${f}`).toBe(false);
+      if (trace > 2 ** -250) expect(isDominated(k, new Array(6).fill(high * (1 + 2 ** -28))), name).toBe(true);
+    }
+  });
+});
+
+describe('the sampled symbol', () => {
+  it('knows cosines to the last bit but one', () => {
+    for (let n = 1; n < 40; n++)
+      for (let k = 0; k < n; k++) {
+        const [c, s] = turn(k, n);
+        expect(Math.abs(c - Math.cos((2 * Math.PI * k) / n))).toBeLessThan(2e-15);
+        expect(Math.abs(s - Math.sin((2 * Math.PI * k) / n))).toBeLessThan(2e-15);
+        expect(Math.abs(c * c + s * s - 1)).toBeLessThan(2 ** -51);
+      }
+  });
+  it('sees the norm 4 of [1, −2, 1] on the line, where the transform at n = 3 sees 3', () => {
+    for (const exact of [false, true]) {
+      expect(symbolBelow([1, 1, 1, 3], [1, -2, 1], 64, 16.05, exact)).toBe(true);
+      expect(symbolBelow([1, 1, 1, 3], [1, -2, 1], 64, 15.999, exact)).toBe(false);
+      expect(symbolBelow([1, 1, 1, 3], [1, -2, 1], 3, 15.999, exact)).toBe(false);
+      expect(symbolBelow([1, 1, 1, 3], [1, -2, 1], 3, 9, exact)).toBe(false);
+    }
+    expect(() => symbolBelow([1, 1, 1, 3], [1, -2, 1], 2, 100, false)).toThrow(Refused);
+  });
+});
+
+/** Tensors with one replaced, and the certificate that names its hash. */
+const withTensor = (c: Certified, name: string, data: Float32Array): Pick<Certified, 'certificate' | 'tensors'> => {
+  const hash = sha256(new Uint8Array(data.buffer));
+  const old = c.tensors.get(name)!;
+  const tensors = new Map<string, Tensor>(c.tensors).set(name, { ...old, data, sha256: hash });
+  const text = JSON.stringify(c.certificate).replaceAll(old.sha256, hash);
+  return { certificate: forge(JSON.parse(text), () => {}), tensors };
+};
+const nextUp = (x: number): number => {
+  const bits = new Uint32Array(Float32Array.of(x).buffer);
+  bits[0] += 1;
+  return new Float32Array(bits.buffer)[0];
+};
+
+describe('false claims of published code', () => {
+  const W = Float32Array.from({ length: 32 }, (_, k) => noise(Math.floor(k / 8), k % 8));
+  const dense = (by: string, layer = 'residual dense hidden = 4', q = [0.3, -0.2, 0.1, 0]) => {
+    const proven = provenFrom(`network Net {\n input x[8]\n ${layer} by ${by}\n head 3\n}`);
+    return certify(
+      proven,
+      weightsFor(proven, randomFrom(3), { 'dense[0].W': W, 'dense[0].q': q, 'dense[0].b': [0, 0, 0, 0] }),
+    );
+  };
+  const K = Float32Array.from({ length: 54 }, (_, k) => noise(Math.floor(k / 18), k % 18));
+  const conv = (by: string, layer = 'residual conv hidden = 3, kernel = 3') => {
+    const proven = provenFrom(`network Net {\n input image[2, 4, 4]\n ${layer} by ${by}\n}`);
+    return certify(proven, weightsFor(proven, randomFrom(3), { 'conv[0].W': K, 'conv[0].q': [0.1, 0, -0.1] }));
+  };
+  const refused = (c: Certified, change: (c: Mutable) => void, why: RegExp) => {
+    verdictOf(c);
+    expect(() => verifyCertificate(forge(c.certificate, change), c.tensors)).toThrow(Refused);
+    expect(() => verifyCertificate(forge(c.certificate, change), c.tensors)).toThrow(why);
+  };
+
+  it('t one float higher', () => {
+    const c = dense('sll');
+    const t = Float32Array.from(c.tensors.get('dense[0].t')!.data, nextUp);
+    const d = withTensor(c, 'dense[0].t', t);
+    expect(() => verifyCertificate(d.certificate, d.tensors)).toThrow('is above 2');
+  });
+  it('the T of the old SLL, which divides by q and multiplies by q + ε', () => {
+    // For tiny q, T = Σ |G_ij| (q_j + ε) / (q_i + ε) is AOL's, claimed with the weights q.
+    const c = dense('sll', undefined, [0, 0, 0, -18]);
+    const k: Kernel = { n: 4, m: 8, kh: 1, kw: 1, data: Float64Array.from(W) };
+    const q = [1, 1, 1, Math.exp(-18)];
+    const mixed = gershgorinSums(k, q).map((s, i) => s / (q[i] + 1e-3));
+    const t = Float32Array.from(mixed, v => 1.999 / v);
+    const d = withTensor(c, 'dense[0].t', t);
+    const forged = forge(d.certificate, x => {
+      x.weights.layers[0].dominance.T = Array.from(mixed, dyadic);
+    });
+    expect(() => verifyCertificate(forged, d.tensors)).toThrow('is above T_');
+    expect(() => verifyCertificate(d.certificate, d.tensors)).toThrow('is above 2');
+  });
+  it('power iteration as a bound of the norm', () => {
+    const c = dense('spectral', 'dense 4');
+    const k = kernelOf(
+      { conv: false, weight: '', out: 4, in: 8, kernel: [1, 1], padding: [0, 0], image: [1, 1] } satisfies LinearMap,
+      c.tensors.get('dense[0].W')!.data,
+      'rows',
+    );
+    let v = [1, 1, 1, 1];
+    let norm = 0;
+    for (let i = 0; i < 5; i++) {
+      const u = Array.from({ length: 8 }, (_, j) => v.reduce((s, x, r) => s + x * k.data[r * 8 + j], 0));
+      const next = v.map((_, r) => u.reduce((s, x, j) => s + x * k.data[r * 8 + j], 0));
+      norm = Math.hypot(...next) / Math.hypot(...v);
+      v = next.map(x => x / Math.hypot(...next));
+    }
+    refused(
+      c,
+      x => {
+        x.weights.layers[0].dominance.T = [dyadic(norm)];
+      },
+      /positive semidefinite/,
+    );
+  });
+  it('the norm of the reshaped kernel without its factor', () => {
+    const c = conv('spectral(method = reshaped, steps = 8)');
+    const inner = c.certificate.weights.layers[0].dominance.premise;
+    refused(
+      c,
+      x => {
+        x.weights.layers[0].dominance = inner;
+      },
+      /psd-witness is for matrices/,
+    );
+    const t = c.tensors.get('conv[0].t')!.data.map(v => v * 8);
+    const d = withTensor(c, 'conv[0].t', Float32Array.from(t));
+    expect(() => verifyCertificate(d.certificate, d.tensors)).toThrow('is above 2');
+  });
+  it('the operator at one image size for another', () => {
+    const c = conv('spectral(method = operator, steps = 9)', 'residual conv hidden = 3, kernel = 3, padding = 0');
+    refused(
+      c,
+      x => {
+        x.network.input = [2, 9, 9];
+        x.network.layers[0].output = [2, 9, 9];
+      },
+      /positive semidefinite/,
+    );
+  });
+  it('a lattice bound without the offsets, or with the roles of the channels exchanged', () => {
+    const c = conv('sll');
+    refused(
+      c,
+      x => {
+        x.weights.layers[0].dominance.rule = 'gershgorin';
+      },
+      /gershgorin is for matrices/,
+    );
+    refused(
+      c,
+      x => {
+        x.weights.layers[0].dominance.side = 'columns';
+      },
+      /entries/,
+    );
+  });
+  it('MaxMin, GroupSort, abs or a steep slope inside a residual', () => {
+    for (const act of [
+      { function: 'maxmin', pairs: 'adjacent' },
+      { function: 'groupsort', group: 2 },
+      { function: 'abs' },
+      { function: 'leaky_relu', slope: '-1/8' },
+      { function: 'leaky_relu', slope: '9/8' },
+      { function: 'gelu' },
+    ])
+      refused(
+        dense('sll'),
+        x => {
+          x.network.layers[0].act = act;
+          const slope = x.derivation.premises[0].premises[0].premises[0].premises[1];
+          slope.about.function = act.function;
+          if (act.slope) slope.constants.a = act.slope;
+          if (act.function === 'abs') slope.conclusion.low = '-1';
+          if (act.slope === '-1/8') slope.conclusion.low = '-1/8';
+          if (act.slope === '9/8') slope.conclusion = { kind: 'slope', low: '1', high: '9/8' };
+        },
+        /slope/,
+      );
+  });
+  it('a second, rounded copy of W, other padding, groups, or anything the format does not have', () => {
+    refused(
+      dense('sll'),
+      x => {
+        x.weights.layers[0].tensors.V = { ...x.weights.layers[0].tensors.W, name: 'dense[0].V' };
+      },
+      /unknown entry V/,
+    );
+    refused(
+      conv('sll'),
+      x => {
+        x.network.layers[0].map.mode = 'reflect';
+      },
+      /unknown entry mode/,
+    );
+    refused(
+      conv('sll'),
+      x => {
+        x.network.layers[0].map.groups = 2;
+      },
+      /unknown entry groups/,
+    );
+  });
+  it('an unknown layer or rule that counts as 1', () => {
+    refused(
+      dense('sll'),
+      x => {
+        x.network.layers[0].kind = 'batchnorm';
+      },
+      /no rule for a layer of kind batchnorm/,
+    );
+    refused(
+      dense('sll'),
+      x => {
+        x.weights.layers[0].dominance.rule = 'assume';
+      },
+      /no rule assume/,
+    );
+    refused(
+      dense('sll'),
+      x => {
+        x.derivation.premises[0].premises[0].premises[0].rule = 'toString';
+      },
+      /no rule toString/,
+    );
+  });
+  it('unit rows of the head as a bound of √2 for every pair', () => {
+    refused(
+      dense('sll'),
+      x => {
+        x.weights.head.squaredDistances = x.weights.head.squaredDistances.map(() => '2');
+      },
+      /squared distance of pair/,
+    );
+  });
+  it('a head that counts as 1-Lipschitz layer', () => {
+    refused(
+      dense('sll'),
+      x => {
+        x.derivation = x.derivation.premises[0];
+      },
+      /expected pairwise-head/,
+    );
+  });
+  it('t below 0, q not above 0, weights that are not numbers', () => {
+    const c = dense('sll');
+    const t = Float32Array.from(c.tensors.get('dense[0].t')!.data, v => -v);
+    const d = withTensor(c, 'dense[0].t', t);
+    expect(() => verifyCertificate(d.certificate, d.tensors)).toThrow('must not be negative');
+    for (const q of [
+      [0, 0],
+      [-1, 0],
+    ])
+      refused(
+        c,
+        x => {
+          x.weights.layers[0].dominance.q[2] = q;
+        },
+        /q must be positive/,
+      );
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const e = withTensor(
+        c,
+        'dense[0].W',
+        Float32Array.from(W, (v, i) => (i === 5 ? bad : v)),
+      );
+      expect(() => verifyCertificate(e.certificate, e.tensors)).toThrow(Refused);
+    }
+  });
+  it('weights trained on after the proof, under the hash of the new ones', () => {
+    const c = dense('sll');
+    const d = withTensor(
+      c,
+      'dense[0].W',
+      Float32Array.from(W, v => v * 1.001),
+    );
+    expect(() => verifyCertificate(d.certificate, d.tensors)).toThrow('is above T_');
+    const linear = dense('aol', 'dense 4');
+    const w = linear.tensors.get('dense[0].W')!.data;
+    const e = withTensor(
+      linear,
+      'dense[0].W',
+      Float32Array.from(w, v => v * 1.001),
+    );
+    expect(() => verifyCertificate(e.certificate, e.tensors)).toThrow('is above T_');
+  });
+});

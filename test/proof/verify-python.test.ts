@@ -1,0 +1,104 @@
+/** The second checker, which shares no line with the first, on the same certificates. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
+import { format } from '../../src/proof/verify/numbers.ts';
+import { randomFrom, randomSource } from '../random-network.ts';
+import { certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';
+
+const script = new URL('../../verify/lip_verify.py', import.meta.url).pathname;
+const python = spawnSync('python3', ['-c', 'import fractions']).status === 0;
+if (!python) console.warn('skipped: the Python checker needs python3, which is missing');
+
+const folder = mkdtempSync(join(tmpdir(), 'lip-verify-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const run = (certificate: unknown, bytes?: Uint8Array): { status: number | null; out: string } => {
+  const [json, tensors] = [join(folder, 'c.json'), join(folder, 'c.safetensors')];
+  writeFileSync(json, JSON.stringify(certificate));
+  if (bytes) writeFileSync(tensors, bytes);
+  const { status, stdout, stderr } = spawnSync('python3', [script, json, ...(bytes ? [tensors] : [])], {
+    encoding: 'utf8',
+  });
+  return { status, out: stdout + stderr };
+};
+
+describe.skipIf(!python)('the Python checker', () => {
+  it('accepts what the first one accepts, with the same bounds', () => {
+    for (let seed = 0; seed < 24; seed++) {
+      const r = randomFrom(seed + 4000);
+      const proven = provenFrom(randomSource(r));
+      const { squared } = verdictOf(certify(proven, weightsFor(proven, r)));
+      const c = certify(proven, weightsFor(proven, randomFrom(seed + 4000)));
+      const { emitted } = verdictOf(c);
+      const { status, out } = run(c.certificate, c.bytes);
+      expect(out).toBe(
+        `accepted: squared bound ${format(squared)} for all weights, ${format(emitted!)} for these tensors\n`,
+      );
+      expect(status).toBe(0);
+    }
+    const { certificate } = certifyAllWeights(provenFrom(randomSource(randomFrom(4001))));
+    expect(run(certificate).status).toBe(0);
+  });
+  it('refuses false ones', () => {
+    const proven = provenFrom(`network Net {
+      input image[1, 4, 4]
+      residual conv hidden = 2, kernel = 3 by sll
+      conv 2, kernel = 2 by spectral(steps = 5, grid = 6)
+      flatten
+      residual dense hidden = 3 by spectral(steps = 8)
+      head 2
+    }`);
+    const { certificate, bytes } = certify(
+      proven,
+      weightsFor(proven, randomFrom(1), { 'conv[0].W': Array.from({ length: 18 }, (_, i) => Math.sin(i + 1)) }),
+    );
+    expect(run(certificate, bytes).status).toBe(0);
+    const lower = (pair: number[]) => {
+      pair[1] -= 1;
+    };
+    const changes: ((c: Mutable) => void)[] = [
+      c => lower(c.weights.layers[0].dominance.T[0]),
+      c => lower(c.weights.layers[1].dominance.T[0]),
+      c => lower(c.weights.layers[3].dominance.T[0]),
+      c => {
+        c.weights.layers[0].dominance.q[0][0] *= -1;
+      },
+      c => {
+        c.weights.head.squaredDistances[0] = '1';
+      },
+      c => {
+        c.weights.squared = '1/2';
+      },
+      c => {
+        c.squared = '1/2';
+      },
+      c => {
+        c.network.layers[0].act.function = 'abs';
+      },
+      c => {
+        c.network.layers[0].act = { function: 'maxmin', pairs: 'adjacent' };
+      },
+      c => {
+        c.weights.layers[0].dominance.rule = 'gershgorin';
+      },
+      c => {
+        c.derivation.premises[0].premises[0].premises[0].rule = 'identity';
+      },
+      c => {
+        c.weights.layers[0].tensors.W.sha256 = '0'.repeat(64);
+      },
+    ];
+    changes.forEach((change, n) => {
+      const { status, out } = run(forge(certificate, change), bytes);
+      expect(status, `change ${n + 1}: ${out}`).toBe(3);
+    });
+    expect(run({ ...certificate, squared: '2' }, bytes).out).toContain('changed after it was written');
+    const flipped = bytes.slice();
+    flipped[flipped.length - 9] ^= 1;
+    expect(run(certificate, flipped).status).toBe(3);
+  });
+});

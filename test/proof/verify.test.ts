@@ -1,0 +1,195 @@
+import { describe, expect, it } from 'vitest';
+import { lipschitzLowerBound } from '../../src/certify/lipschitz-lower-bound.ts';
+import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
+import { foldInference } from '../../src/passes/freeze.ts';
+import { verifyCertificate } from '../../src/proof/verify/certificate.ts';
+import { Refused } from '../../src/proof/verify/numbers.ts';
+import { randomFrom, randomSource } from '../random-network.ts';
+import { certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';
+
+const ratio = (q: { num: bigint; den: bigint }): number => Number((q.num << 60n) / q.den) / 2 ** 60;
+
+describe('certificates of random networks', () => {
+  it('are accepted in f64 and in integers, and bound what power iteration finds', () => {
+    let accepted = 0;
+    for (let seed = 0; seed < 120; seed++) {
+      const r = randomFrom(seed + 700);
+      const proven = provenFrom(randomSource(r));
+      const weights = weightsFor(proven, r);
+      const c = certify(proven, weights);
+      const fast = verdictOf(c);
+      expect(verdictOf(c, true)).toEqual(fast);
+      const lower = lipschitzLowerBound(foldInference(proven, weights, 1), { starts: 1, iterations: 3, seed });
+      expect(lower).toBeLessThanOrEqual(Math.sqrt(ratio(fast.emitted!)) * (1 + 1e-9));
+      accepted += 1;
+    }
+    expect(accepted).toBe(120);
+  });
+  it('are accepted without weights, and refused with tensors they do not speak of', () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const proven = provenFrom(randomSource(randomFrom(seed + 300)));
+      const { certificate } = certifyAllWeights(proven);
+      const { num, den } = verifyCertificate(certificate, undefined).squared;
+      expect([num, den]).toEqual([proven.squared.num, proven.squared.den]);
+      expect(() => verifyCertificate(certificate, new Map())).toThrow(Refused);
+    }
+  });
+});
+
+const SOURCE = `network Net {
+  input image[2, 6, 6]
+  center [1/3, 1/2]
+  scale 2
+  pad channels to 3
+  residual conv hidden = 4, kernel = 3 by sll
+  conv 4, kernel = 3, padding = 1 by spectral(steps = 6, grid = 8)
+  maxmin
+  avgpool 2
+  flatten
+  residual dense hidden = 6, act = leaky_relu(1/4) by own(mix(aol, spectral(steps = 9), 1/3))
+  dense 9 by sll
+  abs
+  dense 8 by orthogonal(cayley)
+  groupsort 4
+  head 3
+}`;
+const example = certify(
+  provenFrom(SOURCE),
+  weightsFor(provenFrom(SOURCE), randomFrom(1), {
+    'conv[0].W': Array.from({ length: 108 }, (_, i) => Math.sin(7 * i + 1)),
+    'conv[1].W': Array.from({ length: 108 }, (_, i) => Math.sin(5 * i + 2)),
+    'dense[0].W': Array.from({ length: 216 }, (_, i) => Math.sin(3 * i * i + 1)),
+    'dense[1].W': Array.from({ length: 324 }, (_, i) => Math.sin(i * i + 4)),
+    'dense[2].W': Array.from({ length: 72 }, (_, i) => Math.sin(11 * i + 5)),
+    'conv[0].q': [0.5, -0.25, 0, 0.125],
+    'dense[1].q': Array.from({ length: 36 }, (_, i) => Math.sin(i) / 2),
+    'head.W': Array.from({ length: 24 }, (_, i) => Math.sin(i + 3)),
+  }),
+);
+const refused = (certificate: Mutable): boolean => {
+  try {
+    verifyCertificate(certificate, example.tensors);
+    return false;
+  } catch (e) {
+    if (e instanceof Refused) return true;
+    throw e;
+  }
+};
+
+/** Every leaf of a JSON value with its path, e.g. "weights.layers.3.dominance.q.0.1". */
+const leaves = (value: Mutable, path: readonly string[] = []): string[][] =>
+  typeof value === 'object' && value !== null
+    ? Object.keys(value).flatMap(k => leaves(value[k], [...path, k]))
+    : [[...path]];
+const at = (root: Mutable, path: readonly string[]): Mutable => path.reduce((v, k) => v[k], root);
+const replace = (root: Mutable, path: readonly string[], value: unknown): void => {
+  at(root, path.slice(0, -1))[path[path.length - 1]] = value;
+};
+
+/** Ways to be wrong about one leaf. */
+const wrong = (value: unknown): unknown[] => {
+  if (typeof value === 'number')
+    return [value + 1, value - 1, -value - 1, value === 0 ? 1.5 : value * 1.5, null, `${value}`];
+  const text = value as string;
+  const others = [`${text}0`, '', '1/0', `0${text}`, 0, null];
+  if (/^-?\d/.test(text)) return [...others, text.startsWith('-') ? text.slice(1) : `-${text}`];
+  return [...others, text.slice(0, -1), 'identity'];
+};
+
+describe('mutated certificates', () => {
+  const { certificate } = example;
+  it('starts from one that is accepted', () => {
+    expect(refused(certificate)).toBe(false);
+    expect(verdictOf(example, true)).toEqual(verdictOf(example));
+  });
+  it('refuses every change of every entry, and every missing or added one', () => {
+    let count = 0;
+    for (const path of leaves(certificate)) {
+      for (const value of wrong(at(certificate, path))) {
+        const copy = structuredClone(certificate);
+        replace(copy, path, value);
+        expect(refused(copy), `${path.join('.')} = ${value}`).toBe(true);
+        count += 1;
+      }
+    }
+    expect(count).toBeGreaterThan(2000);
+  });
+  it('refuses them by their content when the certificate is sealed again, but for what stays true', () => {
+    // Labels, and numbers of which any would do: where a network is centred, how a residual kernel is padded, how many steps an iteration takes, what eps is added to T.
+    const free =
+      /^network\.name$|\.subject$|\.about\.(q|T)$|\.constants\.(steps|grid|eps)$|\.offset\.\d+$|layers\.3\.map\.padding\.\d$|layers\.13\.path$|\.grid$/;
+    // A witness may be another one that still proves the claim; those are tested for what they must not be, below.
+    const witness = /\.(q|T)\.\d+\.[01]$/;
+    let count = 0;
+    for (const path of leaves(certificate)) {
+      const name = path.join('.');
+      if (name === 'sha256' || free.test(name) || witness.test(name)) continue;
+      for (const value of wrong(at(certificate, path))) {
+        expect(refused(forge(certificate, c => replace(c, path, value))), `${name} = ${value}`).toBe(true);
+        count += 1;
+      }
+    }
+    expect(count).toBeGreaterThan(1000);
+  });
+  it('refuses every witness T that is halved or doubled, and every q at the scale of another', () => {
+    let count = 0;
+    for (const path of leaves(certificate)) {
+      const name = path.join('.');
+      if (!/\.(q|T)\.\d+\.1$/.test(name)) continue;
+      for (const by of [-1, 1]) {
+        // A larger T of a linear layer makes its bound larger, which is then stated wrongly.
+        const copy = forge(certificate, c => replace(c, path, at(c, path) + by));
+        expect(refused(copy), `${name} ${by}`).toBe(true);
+        count += 1;
+      }
+    }
+    expect(count).toBeGreaterThan(60);
+  });
+  it('refuses layers, derivations and entries that are left out, doubled, swapped or added', () => {
+    const changes: ((c: Mutable) => void)[] = [
+      c => c.network.layers.pop(),
+      c => c.network.layers.splice(3, 1),
+      c => c.network.layers.push(c.network.layers[0]),
+      c => c.weights.layers.pop(),
+      c => c.weights.layers.push(c.weights.layers[0]),
+      c => c.weights.layers.reverse(),
+      c => c.derivation.premises.pop(),
+      c => c.derivation.premises[0].premises[0].premises.pop(),
+      c => c.derivation.premises[0].premises[0].premises.reverse(),
+      c => {
+        c.derivation = c.derivation.premises[0];
+      },
+      c => {
+        c.note = 'trust me';
+      },
+      c => {
+        c.weights.layers[3].tensors.V = c.weights.layers[3].tensors.W;
+      },
+      c => {
+        c.weights.layers[3].tensors.t = undefined;
+      },
+      c => c.weights.head.squaredDistances.pop(),
+      c => {
+        c.weights = undefined;
+      },
+    ];
+    changes.forEach((change, n) => {
+      expect(refused(forge(certificate, change)), `change ${n + 1}`).toBe(true);
+    });
+  });
+  it('refuses tensors that differ in one bit, and ones that are missing or more', () => {
+    for (const [name, t] of example.tensors) {
+      const data = Float32Array.from(t.data);
+      const bits = new Uint32Array(data.buffer);
+      bits[bits.length >> 1] ^= 1;
+      const bytes = example.bytes.slice();
+      const other = new Map(example.tensors).set(name, { ...t, data, sha256: 'differs' });
+      expect(() => verifyCertificate(certificate, other), name).toThrow(Refused);
+      other.delete(name);
+      expect(() => verifyCertificate(certificate, other), name).toThrow(Refused);
+      expect(bytes.length).toBe(example.bytes.length);
+    }
+    const more = new Map(example.tensors).set('extra', [...example.tensors.values()][0]);
+    expect(() => verifyCertificate(certificate, more)).toThrow(Refused);
+  });
+});
