@@ -11,55 +11,8 @@ import { elements } from '../ir/network.ts';
 import { type Rational, toNumber } from '../ir/rational.ts';
 import type { EmittedWeight } from '../passes/freeze.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
-import { norm, up, weightNorms } from './rounding-norms.ts';
-
-/** What an executing machine guarantees. */
-export interface Arithmetic {
-  readonly name: string;
-  /** Relative error of one + − ×. */
-  readonly unit: number;
-  /** Absolute error of an operation whose result, or an operand, is below the smallest normal number. */
-  readonly underflow: number;
-  /** No overflow below this magnitude. */
-  readonly largest: number;
-  /** Absolute errors. */
-  readonly tanh: number;
-  readonly sigmoid: number;
-  /** Additions in a row for a sum of n terms as written; undefined: terms may be added in any order, across the layers that one kernel computes. */
-  readonly depth?: (terms: number) => number;
-}
-
-/**
- * WGSL's guarantees for f32: + − × off by at most one neighbour, subnormals flushed anywhere, tanh 1e-5 absolute (clamped to |x| ≤ 15, where the quotient
- * of exponentials is no worse), 1/(1 + exp(−x)) from exp 3 + 2|x| ULP, + and ÷ 2.5 ULP: below 6u.
- */
-const WGSL = {
-  unit: 2 ** -23,
-  underflow: 2 ** -126,
-  largest: 2 ** 127,
-  tanh: 1.0001e-5,
-  sigmoid: 6 * 2 ** -23,
-} as const;
-
-export const anyOrder: Arithmetic = { name: 'any-order', ...WGSL };
-/** Declared assumption: kernels add in the order in which they are written. */
-export const structured = (depth: (terms: number) => number): Arithmetic => ({ name: 'structured', ...WGSL, depth });
-/**
- * f64 as ECMAScript has it, sums in any order. Math.exp and Math.tanh are left to implementations by the standard; an absolute error of 2⁻⁴⁰ (some 4000
- * times that of every engine in use) is assumed of them.
- */
-export const float64: Arithmetic = {
-  name: 'f64',
-  unit: 2 ** -53,
-  underflow: 2 ** -1022,
-  largest: 2 ** 1022,
-  tanh: 2 ** -40,
-  sigmoid: 2 ** -40,
-};
-
-/** γ_k = k·u/(1 − k·u): the worst relative error of k roundings in a row. ∞ when k·u ≥ 1/2, where it says nothing. */
-const gamma = (a: Arithmetic, k: number): number =>
-  k * a.unit < 0.5 ? (k * a.unit) / (1 - k * a.unit) : Number.POSITIVE_INFINITY;
+import { type Arithmetic, gamma } from './rounding-arithmetic.ts';
+import { aliveNorm, norm, up, weightNorms } from './rounding-norms.ts';
 
 /** What is known after some layers, of the executed value x̃ and the real value x for the same input. */
 interface State {
@@ -111,6 +64,26 @@ export interface RoundingModel {
 
 /** A layer for which no bound of rounding is known. */
 export class NoRoundingBound extends Error {}
+
+/** |σ(v)|, at most: for the bias, a single number. */
+const activationSize = (act: Activation, v: number): number => {
+  switch (act.kind) {
+    case 'relu':
+      return Math.max(v, 0);
+    case 'sigmoid':
+      return 1;
+    case 'tanh':
+      return Math.min(Math.abs(v), 1);
+    case 'leaky_relu':
+    case 'abs':
+    case 'maxmin':
+    case 'groupsort':
+      // Slopes within [0, 1] inside a residual.
+      return Math.abs(v);
+    default:
+      return act satisfies never;
+  }
+};
 
 /** ‖W√t‖ ≤ √2 is what a residual is certified by (t_i T_i ≤ 2); a little more, for free. */
 const ROOT_TWO = 1.4143;
@@ -283,7 +256,8 @@ export const roundingModel = (
           return {
             real: factor * s.real + bias,
             error: factor * s.error + local + flushed(n, entries, norms.largestEntry, x),
-            fresh: local,
+            // Sums of products are computed once; at most the addition of b to one, of norm ‖Wx̃‖ ≤ c‖x̃‖ but for its error, is repeated.
+            fresh: g(2 + extra) * (factor * x + local + 2 * bias),
             loose: sum + bias,
             terms: 2,
             reduced: n,
@@ -302,8 +276,8 @@ export const roundingModel = (
         const root = Float64Array.from(t!, Math.sqrt);
         const norms = weightNorms(map, W, root);
         const b = op.bias ? params.get(op.bias.path)! : new Float32Array(map.out);
-        const bias = norm(b.map((v, i) => v * root[i])) * Math.sqrt(hidden);
         const factor = c();
+
         /** √t-weighted norm of a vector of ones. */
         const ones = norm(root) * Math.sqrt(hidden);
         const largestBias = b.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
@@ -311,16 +285,19 @@ export const roundingModel = (
         const taps = map.kind === 'conv' ? map.kernel[0] * map.kernel[1] : 1;
         const [n1, n2] = [map.in * taps, map.out * taps];
         const [k1, k2] = [roundings(n1), roundings(n2)];
-        /** ‖W (t ⊙ σ(b))‖, the layer at 0. */
-        const atZero = ROOT_TWO * (act.kind === 'sigmoid' ? ones : activated(act, bias, ones).norm);
+        const bias = aliveNorm(map, W, b, root, act.kind === 'relu' && g(k1 + 1) < 0.005);
+        /** ‖√t ⊙ σ(b)‖ at every place of an image; ‖W (t ⊙ σ(b))‖, the layer at 0, is at most √2 of it. */
+        const atZero = norm(Float64Array.from(b, (v, i) => root[i] * activationSize(act, v))) * Math.sqrt(hidden);
         const units = map.out * hidden;
         // Errors before the second product are measured in the norm ‖√t ⊙ ·‖, in which it amplifies by at most ‖W√t‖ ≤ √2.
         push(path, s => {
           const x = s.real + s.error;
           const first = norms.absolute * x;
-          const e1 = free ? g(k1 + 1) * (first + bias) : g(k1) * first + g(1) * (2 * first + bias);
-          const z = ROOT_TWO * x + bias + e1;
-          const { error: e2, norm: v } = activated(act, z, ones);
+          const alive = bias(x) * Math.sqrt(hidden);
+          const e1 = free ? g(k1 + 1) * (first + alive) : g(k1) * first + g(1) * (2 * first + alive);
+          const e2 = activated(act, ROOT_TWO * x + alive + e1, ones).error;
+          // σ has slopes in [0, 1].
+          const v = act.kind === 'sigmoid' ? ones : atZero + ROOT_TWO * x + e1;
           const e3 = g(2) * (v + e2);
           const u = v + e2 + e3;
           const second = norms.absolute * u;
@@ -340,9 +317,9 @@ export const roundingModel = (
           const local = ROOT_TWO * (e1 + e2 + e3) + sum + tiny;
           const preactivation = 2 * (norms.largestRow * x + largestBias) + 1;
           return {
-            real: factor * s.real + atZero,
+            real: factor * s.real + ROOT_TWO * atZero,
             error: factor * s.error + local,
-            fresh: local,
+            fresh: g(2 + extra) * (x + ROOT_TWO * u + local),
             loose: x + second,
             terms: 2,
             reduced: n2,

@@ -2,14 +2,8 @@
 import { join } from 'node:path';
 import type { CertifiedAccuracy } from '../certify/accuracy.ts';
 import { headGeometry } from '../certify/radii.ts';
-import {
-  anyOrder,
-  float64,
-  type LayerRounding,
-  NoRoundingBound,
-  roundingModel,
-  structured,
-} from '../certify/rounding.ts';
+import { type LayerRounding, NoRoundingBound, roundingModel } from '../certify/rounding.ts';
+import { anyOrder, float64, structured } from '../certify/rounding-arithmetic.ts';
 import { summationDepth } from '../certify/rounding-depth.ts';
 import { type SoundAccuracy, type SoundImages, type SoundMode, soundAccuracy, undecided } from '../certify/sound.ts';
 import { emittedBounds, inputNorms, referenceLogits } from '../certify/sound-inputs.ts';

@@ -5,7 +5,8 @@
 
 import { evaluateImages } from '../../src/certify/evaluate.ts';
 import { certifiedRadius, headGeometry, predict } from '../../src/certify/radii.ts';
-import { anyOrder, float64, roundingModel } from '../../src/certify/rounding.ts';
+import { roundingModel } from '../../src/certify/rounding.ts';
+import { anyOrder, float64 } from '../../src/certify/rounding-arithmetic.ts';
 import { type Evidence, type SoundHead, soundRadius } from '../../src/certify/sound.ts';
 import { emittedBounds, inputNorms, referenceLogits } from '../../src/certify/sound-inputs.ts';
 import type { Dataset } from '../../src/data/dataset.ts';

@@ -1,13 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import {
-  anyOrder,
-  float64,
-  type InputNorm,
-  NoRoundingBound,
-  type RoundingModel,
-  roundingModel,
-  structured,
-} from '../../src/certify/rounding.ts';
+import { type InputNorm, NoRoundingBound, type RoundingModel, roundingModel } from '../../src/certify/rounding.ts';
+import { anyOrder, float64, structured } from '../../src/certify/rounding-arithmetic.ts';
 import { summationDepth } from '../../src/certify/rounding-depth.ts';
 import { norm, normOfNonnegative, weightNorms } from '../../src/certify/rounding-norms.ts';
 import { emittedBounds, referenceLogits } from '../../src/certify/sound-inputs.ts';
@@ -30,8 +23,14 @@ const BATCH = 4;
 const normals = (r: Random, n: number, scale: number): Float32Array =>
   Float32Array.from({ length: n }, () => scale * r.normal());
 
+/** Biases of every size: units that are always off, always on, or neither. */
 const randomWeights = (proven: ProvenNetwork, r: Random): Map<string, Float32Array> =>
-  new Map(networkParams(proven.network).map(p => [p.path, normals(r, elements(p.shape), 1)]));
+  new Map(
+    networkParams(proven.network).map(p => [
+      p.path,
+      normals(r, elements(p.shape), 1).map(v => (p.path.endsWith('.b') ? v * 10 ** r.integer(-2, 2) : v)),
+    ]),
+  );
 
 const everything = (proven: ProvenNetwork, params: ReadonlyMap<string, Float32Array>) => {
   const folded = foldInference(proven, params, 1);
