@@ -95,6 +95,15 @@ describe('train, resume, certify', () => {
     expect(sha(at('c/checkpoint.safetensors'))).toBe(sha(at('a/checkpoint.safetensors')));
   });
 
+  test('start takes another method, and prints the certificate as JSON', async () => {
+    const { code, out, err } = await lip('start', at('tiny.lip'), '-o', at('aol'), '--by', 'aol', '--json');
+    expect({ code, network: JSON.parse(out).network }).toEqual({ code: 0, network: 'Tiny' });
+    expect(JSON.parse(out)).toEqual(JSON.parse(readFileSync(at('aol/certificate.json'), 'utf8')));
+    // sll has one more vector a layer.
+    const parameters = (text: string): number => Number(/(\d+) parameters/.exec(text)?.[1]);
+    expect(parameters(err)).toBeLessThan(parameters((await lip('start', at('tiny.lip'), '-o', at('sll'))).err));
+  });
+
   test('start ends in the table and leaves checkpoint, certificate and picture', async () => {
     const { code, out, err } = await lip('start', at('tiny.lip'), '-o', at('out'));
     expect(code).toBe(0);

@@ -9,12 +9,12 @@ import { formatBound } from '../../proof/derivation.ts';
 import { openDevice } from '../../runtime/node-device.ts';
 import { certifyProgram } from '../certify-program.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { loadProgram } from '../load-program.ts';
+import { addProgramOptions, type LoadOptions, loadProgram } from '../load-program.ts';
 import { saveModule } from '../save-module.ts';
 import { checkpointPath, dataFor, outputFolder, pickRecipe, provenOf, trainProgram } from '../train-program.ts';
 import { INTERRUPTED } from './train.ts';
 
-interface StartOptions {
+interface StartOptions extends LoadOptions {
   readonly out?: string;
   readonly data?: string;
 }
@@ -34,7 +34,7 @@ const example = (): string => {
 };
 
 const start = async (file: string, options: StartOptions): Promise<void> => {
-  const program = loadProgram(file);
+  const program = loadProgram(file, options);
   const recipe = pickRecipe('train', program.trains, file, undefined);
   const proven = provenOf(program, recipe.network);
   const certify = pickRecipe('certify', program.certifies, file, recipe.network);
@@ -54,20 +54,22 @@ const start = async (file: string, options: StartOptions): Promise<void> => {
       return;
     }
     const params = new Map(networkParams(network).map(p => [p.path, trained.checkpoint.values.get(p.path)!.data]));
-    const { result } = await certifyProgram({ proven, recipe: certify, params, data: test, gpu, folder });
+    const { result, certificate } = await certifyProgram({ proven, recipe: certify, params, data: test, gpu, folder });
     const { files } = await saveModule({ proven, weights: params, batch: MODULE_BATCH, folder });
     process.stderr.write(`built ${files[0].path}, a module that runs this network wherever there is WebGPU\n`);
-    process.stdout.write(accuracyTable(result));
+    process.stdout.write(options.json ? `${JSON.stringify(certificate)}\n` : accuracyTable(result));
   } finally {
     gpu.destroy();
   }
 };
 
 export const register = (program: Command): void => {
-  program
-    .command('start [file]')
-    .description('check, prove, train, certify and build a file in one go (default: examples/mnist.lip)')
-    .option('-o, --out <folder>', 'where the results go (default: out/NETWORK)')
-    .option('--data <folder>', 'folder of the data, in place of the one in the file')
-    .action((file: string | undefined, options: StartOptions) => start(file ?? example(), options));
+  addProgramOptions(
+    program
+      .command('start [file]')
+      .description('check, prove, train, certify and build a file in one go (default: examples/mnist.lip)')
+      .option('-o, --out <folder>', 'where the results go (default: out/NETWORK)')
+      .option('--data <folder>', 'folder of the data, in place of the one in the file')
+      .option('--json', 'print the certificate as JSON on stdout'),
+  ).action((file: string | undefined, options: StartOptions) => start(file ?? example(), options));
 };
