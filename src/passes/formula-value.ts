@@ -164,10 +164,20 @@ const times = (a: Value, b: Value, span: Span): Value | Mismatch => {
 const divided = (a: Value, b: Value, span: Span): Value | Mismatch => {
   if (b.kind === 'scalar')
     return q.equal(b.value, q.ZERO) ? mismatch('this divides by zero') : scaled(q.div(q.ONE, b.value), a, span);
-  if (a.kind === 'diagonal' && a.of.kind === 'rowsum' && b.kind === 'positive' && f.sameExpr(a.of.divisor, ONES))
-    return a.size === b.size
-      ? { ...a, of: { ...a.of, divisor: b.of, span } }
-      : mismatch(`${describe(a)} cannot be divided by ${describe(b)}`);
+  if (a.kind === 'diagonal' && b.kind === 'positive' && a.size === b.size) {
+    // Row sums, and multiples and sums of them, take a divisor once.
+    const { of, shift } = summands(a.of);
+    const parts = of.map(({ factor, part }) =>
+      part.kind === 'rowsum' && f.sameExpr(part.divisor, ONES)
+        ? { factor, part: { ...part, divisor: b.of, span } }
+        : undefined,
+    );
+    const known = parts.filter(p => p !== undefined);
+    if (known.length === parts.length && q.equal(shift, q.ZERO)) {
+      const single = a.of.kind === 'rowsum' ? known[0].part : undefined;
+      return { ...a, of: single ?? { kind: 'sum', of: known, shift, span } };
+    }
+  }
   return mismatch(`${describe(a)} cannot be divided by ${describe(b)}`, 'write `inv(T) * …` to divide by a diagonal');
 };
 
