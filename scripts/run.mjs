@@ -13,6 +13,17 @@ const root = new URL('..', import.meta.url).pathname;
 const outdir = `${root}node_modules/.cache/lip-run/${process.pid}`;
 mkdirSync(outdir, { recursive: true });
 const name = basename(file).replace(/\.ts$/, '');
-await build({ absWorkingDir: process.cwd(), entryPoints: { [name]: resolve(file) }, outdir, outExtension: { '.js': '.mjs' }, bundle: true, platform: 'node', format: 'esm', target: 'node20', packages: 'external', sourcemap: 'inline' });
+await build({
+  absWorkingDir: process.cwd(),
+  entryPoints: { [name]: resolve(file) },
+  outdir,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  packages: 'external',
+  sourcemap: 'inline',
+});
 process.argv = [process.argv[0], resolve(file), ...args];
 await import(pathToFileURL(`${outdir}/${name}.mjs`).href);
