@@ -31,6 +31,9 @@ export interface SearchResult {
   readonly broken: PerKind;
 }
 
+/** Large against a unit in the last place of an input, small against the pieces of a network. */
+const DIFFERENCE = 2 ** -8;
+
 interface Candidate {
   readonly p: Float32Array;
   readonly y: number;
@@ -123,10 +126,16 @@ export const searchNeighbours = async (
     const others = Array.from({ length: classes }, (_, j) => j).filter(j => j !== y);
     const distance = (j: number) => (z[y] - z[j]) / Math.sqrt(head.slopes.squaredSlopes[y * classes + j]);
     const j = others.reduce((p, q) => (distance(q) < distance(p) ? q : p));
-    // For a network that is its head alone the worst direction there is; else towards the other end of the segment.
-    const direction = Float64Array.from({ length: n }, (_, k) =>
-      rows.length === classes * n ? rows[j * n + k] - rows[y * n + k] : to[c * n + k] - from[c * n + k],
+    // Where the margin falls fastest, by differences in f64.
+    const steps = new Float32Array(2 * n * n);
+    for (let k = 0; k < 2 * n; k++) {
+      steps.set(x, k * n);
+      steps[k * n + (k >> 1)] += k % 2 === 0 ? DIFFERENCE : -DIFFERENCE;
+    }
+    const margins = [...referenceLogits(frozen, dataset(steps), [...Array(2 * n).keys()]).values()].map(
+      v => v[y] - v[j],
     );
+    const direction = Float64Array.from({ length: n }, (_, k) => margins[2 * k + 1] - margins[2 * k]);
     const size = Math.sqrt(direction.reduce((s, v) => s + v * v, 0));
     for (const kind of KINDS) {
       const radius = radii[kind];
