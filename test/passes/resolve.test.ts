@@ -68,7 +68,7 @@ const texts = (values: readonly Rational[]): string[] => values.map(format);
 
 describe('shapes and parameters', () => {
   test("the paper's Small network has 41.4 million parameters", () => {
-    const source = readFileSync(join(import.meta.dirname, '../../examples/cifar-small.lip'), 'utf8');
+    const source = readFileSync(join(import.meta.dirname, '../../examples/paper/sll-small.lip'), 'utf8');
     const [net] = accept(source).networks;
     expect(net.layers.length).toBe(2 + 20 + 2 + 7 + 1);
     expect(net.layers.map(l => l.shape).at(-2)).toEqual([2880]);
