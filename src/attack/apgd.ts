@@ -26,12 +26,13 @@ const RISING = 0.75;
 
 /** Steps after which Auto-PGD reviews its step size: shares 0.22, 0.41, 0.57, … of all steps. */
 export const checkpoints = (steps: number): number[] => {
-  const shares = [0, 0.22];
-  while (shares[shares.length - 1] < 1) {
+  // In hundredths, so that sums are exact.
+  const shares = [0, 22];
+  while (shares[shares.length - 1] < 100) {
     const [before, last] = shares.slice(-2);
-    shares.push(last + Math.max(last - before - 0.03, 0.06));
+    shares.push(last + Math.max(last - before - 3, 6));
   }
-  return [...new Set(shares.map(p => Math.ceil(p * steps)))].filter(w => w > 0 && w <= steps);
+  return [...new Set(shares.map(p => Math.ceil((p * steps) / 100)))].filter(w => w > 0 && w <= steps);
 };
 
 const lossOf = (z: Float32Array, label: number, goal: Goal): number => {
@@ -77,9 +78,10 @@ const move = (c: Climber, gradient: Float32Array, momentum: number, box: Box | u
   const { centre, radius } = c.attack;
   let squares = 0;
   for (const g of gradient) squares += g * g;
-  const scale = squares > 0 ? c.step / Math.sqrt(squares) : 0;
+  // Without a direction, because the gradient is zero or overflowed, it stays where it is.
+  const scale = squares > 0 && Number.isFinite(squares) ? c.step / Math.sqrt(squares) : 0;
   const next = new Float32Array(centre.length);
-  const point = Float64Array.from(c.x, (v, i) => v + scale * gradient[i]);
+  const point = Float64Array.from(c.x, (v, i) => (scale > 0 ? v + scale * gradient[i] : v));
   project(point, centre, radius, box, next);
   if (momentum > 0) {
     for (let i = 0; i < point.length; i++)

@@ -4,7 +4,7 @@ import type { Random } from '../train/random.ts';
 /** Lowest and highest value of an input entry. */
 export type Box = readonly [number, number];
 
-/** Room for rounding a point to f32 after the projection, so that its exact distance does not exceed the radius. */
+/** Relative room for rounding a point to f32 after the projection. */
 const INSIDE = 1 - 2 ** -20;
 
 /** ‖a − b‖ of two f32 vectors, summed in f64. */
@@ -17,7 +17,7 @@ export const distance = (a: Float32Array, b: Float32Array): number => {
   return Math.sqrt(sum);
 };
 
-/** Writes into `out` the projection of `point` onto the box, then towards `centre` onto the ball; centre lies in the box. */
+/** Writes into `out` the projection of `point` onto the box, then towards `centre` onto the ball, which holds for the rounded numbers; centre lies in the box. */
 export const project = (
   point: Float64Array,
   centre: Float32Array,
@@ -32,8 +32,14 @@ export const project = (
     sum += d * d;
   }
   const norm = Math.sqrt(sum);
-  const shrink = norm > radius * INSIDE ? (radius * INSIDE) / norm : 1;
-  for (let i = 0; i < point.length; i++) out[i] = centre[i] + shrink * (point[i] - centre[i]);
+  let shrink = norm > radius * INSIDE ? (radius * INSIDE) / norm : 1;
+  for (;;) {
+    for (let i = 0; i < point.length; i++) out[i] = centre[i] + shrink * (point[i] - centre[i]);
+    const rounded = distance(out, centre);
+    if (!(rounded > radius)) return;
+    // In a ball hardly larger than the spacing of f32 rounding may still lead out of it; in the end the point is the centre.
+    shrink *= Math.min(radius / rounded, 1 - 2 ** -6);
+  }
 };
 
 /** A point drawn uniformly from the ball, then projected onto the box. */
