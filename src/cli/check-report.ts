@@ -6,6 +6,7 @@ import { type Cost, layerCost } from '../passes/cost.ts';
 import type { ProvenLayer, ProvenNetwork } from '../passes/prove.ts';
 import { formatBound } from '../proof/derivation.ts';
 import { type Derivation, type RuleName, ruleOf } from '../proof/rules.ts';
+import { WIDTH, wrap } from './wrap.ts';
 
 /** One layer of the report. `flops` per image and `rescalingFlops` per training step; a multiply-add is two operations. */
 interface CheckedLayer extends Cost {
@@ -87,8 +88,6 @@ export const checkNetwork = (proven: ProvenNetwork): CheckedNetwork => {
   };
 };
 
-const WIDTH = 100;
-
 /** 1234567 → "1.23 M"; below 10,000 exactly. */
 export const formatCount = (n: number): string => {
   if (n < 10_000) return `${n}`;
@@ -103,6 +102,8 @@ export const formatCount = (n: number): string => {
   const v = n / unit;
   return `${v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2)} ${name}`;
 };
+
+const formatFlop = (n: number): string => `${formatCount(n)}${n < 10_000 ? ' ' : ''}FLOP`;
 
 export const formatShape = (shape: Shape): string => shape.join('×');
 const kernelText = (map: LinearMap): string => (map.kind === 'conv' ? `, ${map.kernel.join('×')}` : '');
@@ -197,18 +198,6 @@ export const pathRange = (first: string, last: string): string => {
 
 const clip = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`);
 
-const wrap = (text: string, indent: string): string => {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > WIDTH) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line].join(`\n${indent}`);
-};
-
 interface Column {
   readonly title: string;
   readonly right?: boolean;
@@ -276,7 +265,7 @@ export const printReport = (proven: ProvenNetwork): string => {
       column('by', l => l.rules.map(r => number.get(r)).join(' ')),
     ]),
     '',
-    `  parameters ${total.params.toLocaleString('en')}; ${formatCount(total.flops)}FLOP an image; ${formatCount(total.rescalingFlops)}FLOP a training step for T`,
+    `  parameters ${total.params.toLocaleString('en')}; ${formatFlop(total.flops)} an image; ${formatFlop(total.rescalingFlops)} a training step for T`,
     `  composed bound ${report.bound}${equal(proven.squared, ONE) ? '' : ` (squared ${report.squaredBound})`}, exactly; budget ${report.budget}`,
     '',
     '  It rests on',

@@ -1,6 +1,7 @@
 /** Diagnostics as text for a terminal: the message, a frame of the source with the places underlined, notes and help. */
 import pc from 'picocolors';
 import type { Diagnostic, Span } from '../diagnostics.ts';
+import { WIDTH, wrap } from './wrap.ts';
 
 const TAB = 4;
 /** Columns of source shown at most; longer lines are cut around the place that matters. */
@@ -134,8 +135,11 @@ export const renderDiagnostic = (d: Diagnostic, file: SourceFile, color: boolean
     }
   }
   const entry = (label: string, text: string) => {
-    const [first, ...rest] = text.split('\n').map(t => display(t).text);
     const indent = ' '.repeat(gutter + 3 + label.length + 2);
+    const [first, ...rest] = text.split('\n').map(t => {
+      const shown = display(t);
+      return indent.length + shown.width > WIDTH ? wrap(shown.text, indent) : shown.text;
+    });
     lines.push(
       `${' '.repeat(gutter)} ${c.blue('=')} ${c.bold(`${label}:`)} ${first}`,
       ...rest.map(r => `${indent}${r}`),

@@ -5,6 +5,7 @@ import { version } from '../../package.json';
 import { CliError, EXIT, type ExitCode } from './errors.ts';
 import { asCliError } from './failures.ts';
 import { wantsColor } from './render-diagnostic.ts';
+import { wrap } from './wrap.ts';
 
 export type Register = (program: Command) => void;
 
@@ -14,12 +15,13 @@ const INTRO =
 
 const EXAMPLES = `
 First steps:
-  $ npm start                        prove, train and certify examples/mnist.lip
-  $ lip check examples/mnist.lip     shapes, parameters and the proven bound
-  $ lip explain L0101                what an error code means
+  $ npm start                          prove, train and certify examples/mnist.lip
+  $ npx lip check examples/mnist.lip   shapes, parameters and the proven bound
+  $ npx lip init mine.lip              a commented file to start from
+  $ npx lip explain L0101              what an error code means
 
-Exit codes: 0 done, 1 the program is wrong, 2 wrong usage or unreadable files, 3 the answer is negative,
-4 no usable GPU, 70 a bug of lip.`;
+Exit codes: 0 done, 1 the program is wrong, 2 wrong usage or unreadable files,
+3 the answer is negative, 4 no usable GPU, 70 a bug of lip.`;
 
 export const createProgram = (commands: readonly Register[]): Command => {
   const program = new Command('lip')
@@ -52,7 +54,7 @@ export const reportFailure = (thrown: unknown): ExitCode => {
   const c = pc.createColors(wantsColor(process.stderr));
   const e = asCliError(thrown);
   if (e instanceof CliError) {
-    const help = e.help ? `  ${c.bold('help:')} ${e.help}\n` : '';
+    const help = e.help ? `  ${c.bold('help:')} ${wrap(e.help, ' '.repeat(8))}\n` : '';
     process.stderr.write(`${c.red('lip:')} ${e.message}\n${help}`);
     return e.exitCode;
   }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { DIAGNOSTIC_CODES, type DiagnosticPage, isDiagnosticCode } from '../../diagnostic-codes.ts';
 import { nearest } from '../../parser/suggest.ts';
 import { CliError, EXIT } from '../errors.ts';
+import { fill } from '../wrap.ts';
 
 const indent = (text: string): string =>
   text
@@ -20,9 +21,12 @@ export const explainPage = (code: string, page: DiagnosticPage): string => {
     ];
     return `${title}${options.length > 0 ? ` (with ${options.join(' ')})` : ''}:\n\n${indent(e.shown ?? e.source)}\n`;
   };
-  return [`${code}: ${page.title}\n`, `${page.why}\n`, example('Wrong', page.wrong), example('Right', page.right)].join(
-    '\n',
-  );
+  return [
+    `${code}: ${page.title}\n`,
+    `${fill(page.why)}\n`,
+    example('Wrong', page.wrong),
+    example('Right', page.right),
+  ].join('\n');
 };
 
 export const register = (program: Command): void => {
