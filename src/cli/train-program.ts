@@ -105,7 +105,7 @@ export const trainProgram = async (run: TrainRun): Promise<TrainResult> => {
     progress.line('interrupted: finishing this step and saving (again to quit at once)'),
   );
   progress.line(
-    `training ${recipe.network} on ${data.labels.length} images of ${data.name}, ${recipe.epochs} epochs, batch ${recipe.batch}, on ${adapterName(gpu)}${gpu.software ? ' (software)' : ''}`,
+    `training ${recipe.network} on ${data.labels.length} images of ${data.name}, ${recipe.epochs} epoch${recipe.epochs === 1 ? '' : 's'}, batch ${recipe.batch}, on ${adapterName(gpu)}${gpu.software ? ' (software)' : ''}`,
   );
   progress.update('compiling kernels …');
   try {

@@ -35,7 +35,7 @@ export const loadCifar = (kind: keyof typeof FORMATS, folder: string): Splits =>
   const inner = `${folder}/${format.folder}`;
   const dir = existsSync(inner) ? inner : folder;
   const record = format.labelBytes + PIXELS;
-  const help = `name the folder with the binary version of the data: ${[...format.train, ...format.test].join(', ')}`;
+  const help = `name the folder with the binary version of the data, with --data or in the .lip file (relative to it): ${[...format.train, ...format.test].join(', ')}`;
   if (!existsSync(dir)) throw new InputFileError(`the folder ${folder} for ${kind} does not exist`, help);
   const split = (part: 'train' | 'test'): Dataset => {
     const files = format[part].map(name => {

@@ -1,4 +1,5 @@
 /** `lip certify`: certified accuracy of trained weights on the test data of a certify block. */
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { accuracyTable } from '../../certify/report.ts';
 import type { SoundMode } from '../../certify/sound.ts';
@@ -6,12 +7,13 @@ import { soundTable } from '../../certify/sound-report.ts';
 import { openDevice } from '../../runtime/node-device.ts';
 import { loadWeights } from '../../train/checkpoint.ts';
 import { certifyProgram } from '../certify-program.ts';
+import { CliError, EXIT } from '../errors.ts';
 import { addProgramOptions, loadProgram } from '../load-program.ts';
 import { soundProgram } from '../sound-program.ts';
-import { dataFor, outputFolder, pickRecipe, provenOf } from '../train-program.ts';
+import { checkpointPath, dataFor, outputFolder, pickRecipe, provenOf } from '../train-program.ts';
 
 interface CertifyCommandOptions {
-  readonly weights: string;
+  readonly weights?: string;
   readonly out?: string;
   readonly data?: string;
   readonly network?: string;
@@ -27,6 +29,13 @@ const certify = async (file: string, options: CertifyCommandOptions): Promise<vo
   const program = loadProgram(file, options);
   const recipe = pickRecipe('certify', program.certifies, file, options.network);
   const proven = provenOf(program, recipe.network);
+  const path = checkpointPath(outputFolder(recipe.network, options.out));
+  if (options.weights === undefined)
+    throw new CliError(
+      `required option '--weights <file>' not specified`,
+      EXIT.usage,
+      existsSync(path) ? `there is ${path}` : `\`lip train ${file}\` writes ${path}`,
+    );
   const params = loadWeights(options.weights, proven.network);
   const data = dataFor(program, recipe.data, 'test', proven, options.data);
   const gpu = await openDevice();
@@ -56,7 +65,7 @@ export const register = (program: Command): void => {
     program
       .command('certify <file>')
       .description('certify trained weights on the test data of a certify block')
-      .requiredOption('--weights <file>', 'safetensors file with the weights, e.g. a checkpoint of `lip train`')
+      .option('--weights <file>', 'safetensors file with the weights, e.g. a checkpoint of `lip train`')
       .option('-o, --out <folder>', 'where certificate and picture go (default: out/NETWORK)')
       .option('--data <folder>', 'folder of the data, in place of the one in the file')
       .option('--network <name>', 'which network, when the file certifies several')

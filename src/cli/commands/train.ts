@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { TrainRecipe } from '../../ir/recipe.ts';
 import { openDevice } from '../../runtime/node-device.ts';
-import { addProgramOptions, loadProgram } from '../load-program.ts';
+import { addProgramOptions, loadProgram, type ProvenProgram } from '../load-program.ts';
 import { checkpointPath, dataFor, outputFolder, pickRecipe, provenOf, trainProgram } from '../train-program.ts';
 
 interface TrainCommandOptions {
@@ -29,6 +29,16 @@ const wholeNumber =
 
 /** Exit code of a process ended by Ctrl-C, as shells report it. */
 export const INTERRUPTED = 130;
+
+/** What to do with the weights: certify them, or build them where the file certifies nothing. */
+const nextCommand = (program: ProvenProgram, network: string, weights: string, options: TrainCommandOptions): string =>
+  [
+    `lip ${program.certifies.some(c => c.network === network) ? 'certify' : 'build'} ${program.path} --weights ${weights}`,
+    ...(options.out === undefined ? [] : [`-o ${options.out}`]),
+    ...(program.networks.length > 1 ? [`--network ${network}`] : []),
+    ...Object.entries(options.set ?? {}).map(([name, value]) => `--set ${name}=${value}`),
+    ...(options.by === undefined ? [] : [`--by "${options.by}"`]),
+  ].join(' ');
 
 const train = async (file: string, options: TrainCommandOptions): Promise<void> => {
   const program = loadProgram(file, options);
@@ -58,6 +68,7 @@ const train = async (file: string, options: TrainCommandOptions): Promise<void> 
       );
     }
     if (result.status === 'interrupted') process.exitCode = INTERRUPTED;
+    else process.stderr.write(`next: ${nextCommand(program, recipe.network, path, options)}\n`);
   } finally {
     gpu.destroy();
   }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { readInputFile } from '../../data/read-input-file.ts';
-import { verifyCertificate } from '../../proof/verify/certificate.ts';
+import { FORMAT, verifyCertificate } from '../../proof/verify/certificate.ts';
 import { Refused } from '../../proof/verify/numbers.ts';
 import { readTensors } from '../../proof/verify/tensors.ts';
 import { CliError, EXIT } from '../errors.ts';
@@ -15,17 +15,22 @@ interface VerifyOptions {
   readonly json?: boolean;
 }
 
+const HELP = 'name the file that `lip prove` wrote, e.g. out/NETWORK/lipschitz.json';
+
 const parseCertificate = (path: string): Record<string, unknown> => {
-  const bytes = readInputFile(path, 'certificate', 'name a file that `lip prove` wrote');
+  const bytes = readInputFile(path, 'certificate', HELP);
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
   } catch {}
-  throw new CliError(`${path} is not a certificate: it is not a JSON object`, EXIT.usage);
+  throw new CliError(`${path} is not a certificate: it is not a JSON object`, EXIT.usage, HELP);
 };
 
 const verify = (path: string, options: VerifyOptions): void => {
   const certificate = parseCertificate(path);
+  // The other JSON files of the same folder: what `lip certify` and `lip build` write.
+  if (certificate.format !== FORMAT)
+    throw new CliError(`${path} is not a certificate of a Lipschitz bound`, EXIT.usage, HELP);
   const weights = certificate.weights as { layers?: unknown[] } | undefined;
   const beside = tensorsFileOf(path);
   const file = options.weights ?? (weights !== undefined ? beside : undefined);
