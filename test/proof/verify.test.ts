@@ -177,6 +177,25 @@ describe('mutated certificates', () => {
       expect(refused(forge(certificate, change)), `change ${n + 1}`).toBe(true);
     });
   });
+  it('refuses objects and lists that are something else', () => {
+    const inner = (value: Mutable, path: readonly string[] = []): string[][] =>
+      typeof value === 'object' && value !== null
+        ? [[...path], ...Object.keys(value).flatMap(k => inner(value[k], [...path, k]))]
+        : [];
+    let count = 0;
+    for (const path of inner(certificate).slice(1)) {
+      const was = JSON.stringify(at(certificate, path));
+      for (const value of [null, 1, 'x', [], {}, [null], [[]], { a: 1 }]) {
+        if (JSON.stringify(value) === was) continue;
+        // A label may be left out.
+        if (path.at(-1) === 'about' && JSON.stringify(value) === '{}' && /^\{"[qT]":"[^"]*"\}$/.test(was)) continue;
+        expect(refused(forge(certificate, c => replace(c, path, value))), `${path.join('.')} ${value}`).toBe(true);
+        count += 1;
+      }
+    }
+    expect(count).toBeGreaterThan(1000);
+    for (const value of [null, 1, 'x', [], {}]) expect(refused(value)).toBe(true);
+  });
   it('refuses tensors that differ in one bit, and ones that are missing or more', () => {
     for (const [name, t] of example.tensors) {
       const data = Float32Array.from(t.data);

@@ -1,5 +1,5 @@
 /** The derivation for all weights: one function for each rule, which recomputes its conclusion from the layer it is about. */
-import { type Json, type Layer, list, type Network, object, text } from './network.ts';
+import { type Json, type Layer, list, type Network, object, record, text } from './network.ts';
 import { abs, add, compare, format, largest, mul, need, ONE, parseQ, type Q, q, refuse, ZERO } from './numbers.ts';
 
 type Judgement =
@@ -280,9 +280,9 @@ export const checkDerivation = (value: unknown, net: Network): Q => {
       layer,
       net,
       premises: premises.map(read),
-      constants: Object.fromEntries(Object.entries(o.constants as Json).map(([k, v]) => [k, parseQ(v)])),
+      constants: Object.fromEntries(Object.entries(record(o.constants, where)).map(([k, v]) => [k, parseQ(v)])),
       about: Object.fromEntries(
-        Object.entries(o.about as Json).map(([k, v]) => [
+        Object.entries(record(o.about, where)).map(([k, v]) => [
           ABOUT.includes(k) ? k : refuse(`${where}: unknown word ${k}`),
           text(v, where),
         ]),

@@ -3,13 +3,19 @@ import { need, parseQ, type Q, refuse } from './numbers.ts';
 
 export type Json = Readonly<Record<string, unknown>>;
 
+/** `value` as an object with entries of any name. */
+export const record = (value: unknown, where: string): Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Json)
+    : refuse(`${where} is not an object`);
+
 /** `value` as an object with exactly these keys; those ending in `?` may be missing. Nothing in a certificate goes unread. */
 export const object = (value: unknown, where: string, keys: readonly string[]): Json => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(`${where} is not an object`);
+  const found = record(value, where);
   const known = new Set(keys.map(k => k.replace('?', '')));
-  for (const k of Object.keys(value)) need(known.has(k), `${where} has an unknown entry ${k}`);
-  for (const k of keys) need(k.endsWith('?') || Object.hasOwn(value, k), `${where} lacks ${k}`);
-  return value as Json;
+  for (const k of Object.keys(found)) need(known.has(k), `${where} has an unknown entry ${k}`);
+  for (const k of keys) need(k.endsWith('?') || Object.hasOwn(found, k), `${where} lacks ${k}`);
+  return found;
 };
 export const list = (value: unknown, where: string): readonly unknown[] =>
   Array.isArray(value) ? value : refuse(`${where} is not a list`);
@@ -172,7 +178,7 @@ export const parseNetwork = (value: unknown): Network => {
   let features = shape[0];
   const paths = new Set<string>();
   const layers = list(o.layers, 'layers').map((entry, n, all): Layer => {
-    const { path, kind, output } = entry as Json;
+    const { path, kind, output } = record(entry, `layer ${n + 1}`);
     const where = text(path, `layer ${n + 1}`);
     need(!paths.has(where), `two layers are called ${where}`);
     paths.add(where);

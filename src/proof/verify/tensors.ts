@@ -18,14 +18,14 @@ export const readTensors = (bytes: Uint8Array): Map<string, Tensor> => {
   need(bytes.length >= 8, 'the tensors file is too short');
   const start = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
   need(start <= bytes.length, 'the tensors file is cut short');
-  let header: Record<string, unknown>;
+  let header: Record<string, unknown> | null;
   try {
     header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(8, start)));
   } catch {
     return refuse('the header of the tensors file is not JSON');
   }
   const tensors = new Map<string, Tensor>();
-  for (const [name, entry] of Object.entries(header)) {
+  for (const [name, entry] of Object.entries(header ?? {})) {
     if (name === '__metadata__') continue;
     const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as Record<string, unknown>;
     const sizes = shape as number[];
