@@ -10,7 +10,7 @@ import { kernelOf } from '../proof/verify/dominance.ts';
 import { gershgorinSums } from '../proof/verify/gram.ts';
 import type { LinearMap as CheckedMap } from '../proof/verify/network.ts';
 import { decompose } from '../proof/verify/numbers.ts';
-import { lowerRescaling } from './lower-rescaling.ts';
+import { lowerRescaling, Q_LIMIT } from './lower-rescaling.ts';
 
 /** [m, e] = m·2^e, m odd or 0. */
 export const dyadic = (x: number): readonly [m: number, e: number] => {
@@ -56,7 +56,9 @@ export const checkedMap = (map: LinearMap, image: Shape): CheckedMap => ({
 /** Weights of a Gershgorin bound of the stored weight, as `lowerRescaling` uses them. */
 const storedWeights = (c: WeightContext, rescaling: Extract<Rescaling, { by: 'aol' | 'sll' }>, n: number): number[] => {
   if (rescaling.by === 'aol') return new Array<number>(n).fill(1);
-  return Array.from(c.params.get(rescaling.q.path)!, v => Math.exp(Math.max(-20, Math.min(20, v))));
+  const q = Array.from(c.params.get(rescaling.q.path)!);
+  const shift = Q_LIMIT - q.reduce((a, v) => Math.max(a, v), Number.NEGATIVE_INFINITY);
+  return q.map(v => Math.exp(Math.max(-Q_LIMIT, v + shift)));
 };
 
 const gershgorin = (

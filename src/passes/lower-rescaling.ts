@@ -15,7 +15,7 @@ import { spectralBound } from './lower-spectral.ts';
 const NEGLIGIBLE = 2 ** -60;
 
 /** exp(q) is used for |q| up to this: any positive weights are valid, and these keep every product inside f32. */
-const Q_LIMIT = 20;
+export const Q_LIMIT = 20;
 
 /** v, one entry per index of `axis`, repeated to the shape of `like`. */
 export const along = (b: GraphBuilder, v: TensorId, like: TensorId, axis: number): TensorId =>
@@ -45,6 +45,17 @@ export const absoluteGram = (b: GraphBuilder, map: LinearMap, weight: TensorId, 
 export const clampedExponent = (b: GraphBuilder, { path, shape }: Param): TensorId =>
   b.binary('min', b.binary('max', b.param(path, shape), b.constant(-Q_LIMIT, shape)), b.constant(Q_LIMIT, shape));
 
+/**
+ * q [m], shifted by a constant so that its largest entry is Q_LIMIT, then kept above −Q_LIMIT. Only differences of q count, so the
+ * shift changes nothing and passes no gradient.
+ */
+const shiftedExponent = (b: GraphBuilder, { path, shape }: Param): TensorId => {
+  const q = b.param(path, shape);
+  const [m] = shape;
+  const below = b.sub(q, filled(b, b.detach(b.maximum(q, [0])), m));
+  return b.binary('max', b.offset(below, Q_LIMIT), b.constant(-Q_LIMIT, shape));
+};
+
 /** The diagonal of one rule: [m]. */
 const diagonal = (
   b: GraphBuilder,
@@ -67,9 +78,9 @@ const diagonal = (
     case 'sll': {
       // Σ_j |G_ij| exp(q_j − q_i) as a matrix-vector product, so that no m×m matrix of exponentials exists.
       const gram = absoluteGram(b, map, weight, side);
-      const clamped = clampedExponent(b, rescaling.q);
-      const weighted = b.mul(gram, along(b, b.unary('exp', clamped), gram, 1));
-      return b.mul(b.sum(weighted, [1]), b.unary('exp', b.unary('neg', clamped)));
+      const exponent = shiftedExponent(b, rescaling.q);
+      const weighted = b.mul(gram, along(b, b.unary('exp', exponent), gram, 1));
+      return b.mul(b.sum(weighted, [1]), b.unary('exp', b.unary('neg', exponent)));
     }
     case 'max':
       return rescaling.of.map(part).reduce((x, y) => b.binary('max', x, y));

@@ -205,6 +205,30 @@ describe('degenerate weights keep values and gradients finite, in the range of f
       }
     }
   });
+  it('SLL sees differences of q only: weights and gradients at q + 200 are those at q', () => {
+    const map = maps[0];
+    const { graph, seedLength } = graphOf(chain([map.in], [residual('l', map, sll('l', map.out))]), 2);
+    const at = (shift: number) => {
+      const params = new Map<string, ArrayLike<number>>([
+        [
+          'l.W',
+          noise(
+            map.weight.shape.reduce((p, d) => p * d, 1),
+            1,
+          ),
+        ],
+        ['l.b', noise(map.out, 5)],
+        ['l.q', noise(map.out, 6).map(v => v + shift)],
+      ]);
+      const inputs = new Map([
+        ['x', noise(2 * map.in, 3)],
+        ['seed', noise(seedLength, 4)],
+      ]);
+      return [...interpret(graph, { inputs, params }).outputs.values()].flatMap(v => [...v]);
+    };
+    const [here, there] = [at(0), at(200)];
+    expect(Math.max(...here.map((v, i) => Math.abs(v - there[i])))).toBeLessThan(1e-10);
+  });
   it('a head with a zero row', () => {
     const { graph } = graphOf(chain([2], [head(2, 2)]), 1);
     const inputs = new Map([
