@@ -18,11 +18,13 @@ test.each(NETWORKS.map((source, i) => [i, source] as const))(
     const { tries, broken } = await searchNeighbours(gpu(), source, {
       seed: 900 + seed,
       centres: 250,
-      tries: seed === 0 ? 40_000 : 30_000,
-      offset: seed === 0 ? 100 : 30,
+      tries: 40_000,
+      scale: 30,
     });
     console.info(`network ${seed}: ${JSON.stringify({ tries, broken })}`);
     expect(tries.sound).toBeGreaterThan(25_000);
     expect(broken).toMatchObject({ sound: 0, measured: 0 });
+    // The two linear ones, whose naive radii have no room for rounding.
+    if (seed % 2 === 0) expect(broken.naive).toBeGreaterThan(0.1 * tries.naive);
   },
 );

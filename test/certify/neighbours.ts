@@ -53,11 +53,11 @@ const neighbour = (x: number, up: boolean): number => {
   return value[0];
 };
 
-/** Attacks `source` with random weights around `centres` inputs whose entries are near `offset`; about `tries` inputs for each kind of radius. */
+/** Attacks `source` with random weights around `centres` inputs whose entries are of size `scale`; about `tries` inputs for each kind of radius. */
 export const searchNeighbours = async (
   gpu: Gpu,
   source: string,
-  options: { readonly seed: number; readonly centres: number; readonly tries: number; readonly offset: number },
+  options: { readonly seed: number; readonly centres: number; readonly tries: number; readonly scale: number },
 ): Promise<SearchResult> => {
   const r = randomFrom(options.seed);
   const proven = provenFrom(source);
@@ -94,8 +94,8 @@ export const searchNeighbours = async (
     const found = referenceLogits(frozen, dataset(images), [...Array(images.length / n).keys()]);
     return [...found.values()].map(predict);
   };
-  const random = () => new Float32Array(options.centres * n).map(() => options.offset * (1 + 0.1 * r.normal()));
-  const [from, to] = [random(), random()];
+  const from = new Float32Array(options.centres * n).map(() => options.scale * r.normal());
+  const to = from.map(v => -v + 0.1 * options.scale * r.normal());
   const own = classesOf(from);
   const mix = (t: readonly number[]) => from.map((v, k) => v + t[Math.floor(k / n)] * (to[k] - v));
   const low = own.map(() => 0);

@@ -125,14 +125,14 @@ describe('neighbouring floats at the edge of certified balls', () => {
       seed: 31,
       centres: 60,
       tries: 3000,
-      offset: 100,
+      scale: 100,
     });
     expect(Math.min(tries.sound, tries.measured)).toBeGreaterThan(1000);
     expect(broken.naive).toBeGreaterThan(0);
     expect(broken).toMatchObject({ sound: 0, measured: 0 });
   });
   test('break no sound certificate of a deep network', async () => {
-    const { tries, broken } = await searchNeighbours(gpu(), DEEP, { seed: 32, centres: 60, tries: 3000, offset: 30 });
+    const { tries, broken } = await searchNeighbours(gpu(), DEEP, { seed: 32, centres: 60, tries: 3000, scale: 30 });
     expect(Math.min(tries.sound, tries.measured)).toBeGreaterThan(1000);
     expect(broken).toMatchObject({ sound: 0, measured: 0 });
   });
