@@ -49,7 +49,14 @@ export type DiagExpr =
     };
 
 export type Atom =
-  | { readonly kind: 'weight'; readonly map: LinearMap; readonly transposed: boolean; readonly span: Span }
+  | {
+      readonly kind: 'weight';
+      readonly map: LinearMap;
+      readonly transposed: boolean;
+      /** The Cayley transform of the stored weight in its place: orthonormal columns or rows. */
+      readonly orthogonal: boolean;
+      readonly span: Span;
+    }
   /** T⁻¹, or T^(−1/2) where `root`. */
   | { readonly kind: 'inverse'; readonly root: boolean; readonly of: DiagExpr; readonly span: Span };
 

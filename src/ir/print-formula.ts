@@ -53,7 +53,11 @@ export const printDiagonal = (d: DiagExpr): string => {
 };
 
 export const printAtom = (a: Atom): string =>
-  a.kind === 'weight' ? weight(a.map, a.transposed) : `${a.root ? 'invsqrt' : 'inv'}(${printDiagonal(a.of)})`;
+  a.kind === 'weight'
+    ? a.orthogonal
+      ? `cayley(${weight(a.map, false)})${a.transposed ? 'ᵀ' : ''}`
+      : weight(a.map, a.transposed)
+    : `${a.root ? 'invsqrt' : 'inv'}(${printDiagonal(a.of)})`;
 
 const printLeaf = (of: Leaf): string => {
   switch (of.kind) {

@@ -27,6 +27,13 @@ const gramIteration = (rows: number, columns: number, steps: number): number => 
   return 2 * r * r * Math.max(rows, columns) + (steps - 1) * 2 * r ** 3;
 };
 
+/** VᵀV, the inverse, and two products with it. */
+const cayleyCost = (rows: number, columns: number): number => {
+  const n = Math.min(rows, columns);
+  const m = Math.max(rows, columns);
+  return 2 * (m - n) * n * n + 2 * n ** 3 + 2 * m * n * n;
+};
+
 const rescalingCost = (
   r: Rescaling,
   map: LinearMap,
@@ -42,12 +49,8 @@ const rescalingCost = (
       const [kept, summed] = side === 'rows' ? [map.out, map.in] : [map.in, map.out];
       return 2 * kept * kept * summed * taps * taps;
     }
-    case 'orthogonal': {
-      const n = Math.min(map.out, map.in * taps);
-      const m = Math.max(map.out, map.in * taps);
-      // VᵀV, the inverse, and two products with it.
-      return 2 * (m - n) * n * n + 2 * n ** 3 + 2 * m * n * n;
-    }
+    case 'orthogonal':
+      return cayleyCost(map.out, map.in * taps);
     case 'spectral': {
       const { method } = r;
       if (map.kind === 'dense') return gramIteration(map.out, map.in, method.steps);
@@ -113,16 +116,22 @@ const formulaCost = (
 ): Omit<Cost, 'params'> => {
   const atoms = atomsOf(op.body);
   const diagonals: DiagExpr[] = [];
+  const cayleys: string[] = [];
+  let cayleyFlops = 0;
   let flops = op.body.terms.length * elements(output);
   for (const a of atoms) {
     if (a.kind === 'inverse') {
       if (!diagonals.some(d => sameExpr(d, a.of))) diagonals.push(a.of);
     } else {
       const points = a.map.kind === 'dense' ? 1 : image[0] * image[1];
+      if (a.orthogonal && !cayleys.includes(a.map.weight.path)) {
+        cayleys.push(a.map.weight.path);
+        cayleyFlops += cayleyCost(a.map.out, a.map.in);
+      }
       flops += linearFlops(a.map, points) + 2 * (a.transposed ? a.map.in : a.map.out) * points;
     }
   }
-  return { flops, rescalingFlops: diagonals.reduce((s, d) => s + diagonalCost(d, image), 0) };
+  return { flops, rescalingFlops: diagonals.reduce((s, d) => s + diagonalCost(d, image), cayleyFlops) };
 };
 
 const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> => {

@@ -64,7 +64,9 @@ export const gramOf = (v: Value): f.Gram | undefined => {
   if (v.kind !== 'matrix' || v.atoms.length !== 2 || !q.equal(v.factor, q.ONE)) return undefined;
   const [a, b] = v.atoms;
   if (a.kind !== 'weight' || b.kind !== 'weight' || a.map.weight.path !== b.map.weight.path) return undefined;
-  return a.transposed === b.transposed ? undefined : { map: a.map, side: a.transposed ? 'columns' : 'rows' };
+  return a.transposed === b.transposed || a.orthogonal || b.orthogonal
+    ? undefined
+    : { map: a.map, side: a.transposed ? 'columns' : 'rows' };
 };
 
 export const gramSize = ({ map, side }: f.Gram): number => (side === 'rows' ? map.out : map.in);
@@ -87,6 +89,14 @@ export const invert = (v: Value, root: boolean, span: Span): Value | Mismatch =>
     );
   const atom: f.Atom = { kind: 'inverse', root, of: v.of, span };
   return { kind: 'matrix', rows: v.size, columns: v.size, form: 'any', factor: q.ONE, atoms: [atom] };
+};
+
+/** cayley(W). */
+export const orthogonalised = (v: Value, span: Span): Value | Mismatch => {
+  const only = v.kind === 'matrix' && v.atoms.length === 1 && q.equal(v.factor, q.ONE) ? v.atoms[0] : undefined;
+  if (v.kind !== 'matrix' || only?.kind !== 'weight' || only.orthogonal || only.map.kind !== 'dense')
+    return mismatch(`\`cayley\` takes a parameter of type mat, not ${describe(v)}`);
+  return { ...v, atoms: [{ ...only, orthogonal: true, span }] };
 };
 
 export const activate = (act: Activation, v: Value, span: Span): Value | Mismatch =>

@@ -18,7 +18,13 @@ const frobeniusOrOne = (b: GraphBuilder, a: TensorId): TensorId => {
 export const cayley = (b: GraphBuilder, w: TensorId, alpha: TensorId): TensorId => {
   const [out, columns] = b.shape(w);
   const scaled = b.mul(w, b.broadcast(b.div(alpha, frobeniusOrOne(b, w)), [out, columns], []));
-  return columns > out ? b.transpose(tall(b, b.transpose(scaled, [1, 0])), [1, 0]) : tall(b, scaled);
+  return cayleyTransform(b, scaled);
+};
+
+/** The same of w [out, in] itself, without a scale. */
+export const cayleyTransform = (b: GraphBuilder, w: TensorId): TensorId => {
+  const [out, columns] = b.shape(w);
+  return columns > out ? b.transpose(tall(b, b.transpose(w, [1, 0])), [1, 0]) : tall(b, w);
 };
 
 const tall = (b: GraphBuilder, w: TensorId): TensorId => {

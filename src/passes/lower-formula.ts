@@ -14,6 +14,7 @@ import type { LayerOp, Shape } from '../ir/network.ts';
 import { absolute, equal, ONE, toNumber, ZERO } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
+import { cayleyTransform } from './lower-cayley.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
 import { absoluteGram, along, clampedExponent, filled, inverseOrZero, inverseRootOrZero } from './lower-rescaling.ts';
 import { spectralBound } from './lower-spectral.ts';
@@ -132,6 +133,12 @@ const leafValue = (l: Lowering, of: Leaf): TensorId => {
   }
 };
 
+/** The matrix that an atom multiplies with, as it is stored: not transposed. */
+const atomWeight = ({ b }: Lowering, { map, orthogonal }: Extract<Atom, { kind: 'weight' }>): TensorId => {
+  const stored = b.param(map.weight.path, map.weight.shape);
+  return orthogonal ? cayleyTransform(b, stored) : stored;
+};
+
 const applyWeight = (l: Lowering, atom: Extract<Atom, { kind: 'weight' }>, weight: TensorId, v: TensorId): TensorId =>
   atom.transposed ? applyAdjoint(l.b, atom.map, weight, v, imageOf(l)) : applyMap(l.b, atom.map, weight, v);
 
@@ -171,8 +178,7 @@ const termValue = (l: Lowering, t: Term): { readonly value: TensorId; readonly n
       pending = merge(pending, inverse(l, atom));
       continue;
     }
-    const { path, shape } = atom.map.weight;
-    let weight = b.param(path, shape);
+    let weight = atomWeight(l, atom);
     let behind: TensorId | undefined;
     for (let left = t.atoms[i - 1]; left?.kind === 'inverse'; left = t.atoms[i - 1]) {
       behind = merge(behind, inverse(l, left));
@@ -188,7 +194,8 @@ const termValue = (l: Lowering, t: Term): { readonly value: TensorId; readonly n
     if (pending !== undefined) weight = b.mul(weight, along(b, pending, weight, inputs));
     if (behind !== undefined) weight = b.mul(weight, along(b, behind, weight, outputs));
     pending = undefined;
-    if (!unscaled && l.mode === 'inference') l.emit(weight);
+    // Both kinds of weights have norm 1 over the reals, and are made a little smaller when they are rounded.
+    if (l.mode === 'inference' && (!unscaled || atom.orthogonal)) l.emit(weight);
     value = applyWeight(l, atom, weight, value);
   }
   value = scaleUnits(value, pending);

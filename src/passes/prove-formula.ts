@@ -177,6 +177,10 @@ const proveAct = (of: Extract<Term['of'], { kind: 'act' }>, path: string): Deriv
 const compose = (path: string, parts: readonly Derivation[]): Derivation =>
   parts.length === 0 ? apply('identity', path) : parts.length === 1 ? parts[0] : apply('compose', path, parts);
 
+/** I ⪰ G for a Cayley transform, whichever Gram matrix is meant. */
+const proveOrthogonal = ({ map }: Weight, side: GramSide): Derivation =>
+  apply('orthogonal-cayley', map.weight.path, [], {}, { weight: map.weight.path, side });
+
 /** Each weight with the root of the T beside it, from left to right; the factors as derivations. */
 const proveProduct = (atoms: readonly Atom[], path: string): readonly Derivation[] | Gap => {
   const roots: Atom[] = atoms.flatMap(a =>
@@ -188,8 +192,15 @@ const proveProduct = (atoms: readonly Atom[], path: string): readonly Derivation
       : [a],
   );
   const out: Derivation[] = [];
-  for (let i = 0; i < roots.length; i += 2) {
+  for (let i = 0; i < roots.length; ) {
     const [a, b] = [roots[i], roots[i + 1]];
+    if (a.kind === 'weight' && a.orthogonal) {
+      const [rule, side] = a.transposed ? (['linear-adjoint', 'out'] as const) : (['linear', 'in'] as const);
+      out.push(apply(rule, path, [proveOrthogonal(a, 'columns')], {}, { side }));
+      i += 1;
+      continue;
+    }
+    i += 2;
     const weight = a.kind === 'weight' ? a : b?.kind === 'weight' ? b : undefined;
     const root = a.kind === 'inverse' ? a : b?.kind === 'inverse' ? b : undefined;
     if (!weight || !root) {
@@ -235,12 +246,15 @@ const proveTerm = (t: Term, path: string): Result => {
 interface Branch {
   readonly term: Term;
   readonly weight: Weight;
-  readonly inverse: Inverse;
+  /** None where the weight is orthogonal, T = I. */
+  readonly inverse: Inverse | undefined;
   readonly act: Extract<Term['of'], { kind: 'act' }>;
 }
 
 const branchOf = (term: Term): Branch | undefined => {
   const [weight, inverse, ...more] = term.atoms;
+  if (term.of.kind === 'act' && term.atoms.length === 1 && weight.kind === 'weight' && weight.orthogonal)
+    return { term, weight, inverse: undefined, act: term.of };
   if (more.length > 0 || weight?.kind !== 'weight' || inverse?.kind !== 'inverse' || inverse.root) return undefined;
   return term.of.kind === 'act' ? { term, weight, inverse, act: term.of } : undefined;
 };
@@ -349,7 +363,7 @@ const proveResidual = (variable: readonly Term[], all: readonly Branch[], path: 
   const parts: Derivation[] = [];
   for (const [n, { weight, inverse, act }] of branches.entries()) {
     const gram = gramOf(weight);
-    const dominates = proveDominance(inverse.of, gram, inverse.span);
+    const dominates = inverse ? proveDominance(inverse.of, gram, inverse.span) : proveOrthogonal(weight, gram.side);
     if (isGap(dominates)) return dominates;
     const slope = slopeOf(act)?.conclusion;
     const name = printActivation(act.act);
@@ -363,7 +377,7 @@ const proveResidual = (variable: readonly Term[], all: readonly Branch[], path: 
         span: act.span,
         help: 'use relu, tanh, sigmoid or leaky_relu with a slope in [0, 1]; declare the option as `act: slope[0, 1]`',
       };
-    const about = { hidden: gram.side, T: printDiagonal(inverse.of) };
+    const about = { hidden: gram.side, T: inverse ? printDiagonal(inverse.of) : '1' };
     parts.push(apply('scaled-residual', path, [dominates, slopeOf(act)!], { c: total }, about));
     shares[`a${n + 1}`] = equal(total, ZERO) ? ONE : mul(s, div(ratios[n], total));
   }
@@ -389,7 +403,15 @@ const proveVariable = (variable: readonly Term[], path: string): Result => {
     return equal(absolute(variable[0].coefficient), ONE)
       ? apply('identity', path)
       : apply('sum', path, [apply('identity', path)], { a1: variable[0].coefficient });
-  const branches = variable.map(branchOf).filter(b => b !== undefined);
+  // An orthogonal weight in front of an activation is bounded without a residual too, so it is a branch only where it fits as one.
+  const fits = (b: Branch): boolean => {
+    const skips = skipsOf(variable, [b]);
+    return !('message' in skips) && skips.length > 0;
+  };
+  const branches = variable
+    .map(branchOf)
+    .filter(b => b !== undefined)
+    .filter(b => b.inverse !== undefined || fits(b));
   if (branches.length > 0) return proveResidual(variable, branches, path);
   if (variable.length === 1) return proveTerm(variable[0], path);
   const parts = proofOf(variable.map(t => proveTerm({ ...t, coefficient: ONE }, path)));

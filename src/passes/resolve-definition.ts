@@ -227,7 +227,7 @@ const declareParam = (body: Body, field: Field): boolean => {
       typed.type === 'mat'
         ? { kind: 'dense', out: rows, in: columns, weight: param }
         : { kind: 'conv', out: rows, in: columns, kernel: [kh, kw], padding: [kh >> 1, kw >> 1], weight: param };
-    const atom: f.Atom = { kind: 'weight', map, transposed: false, span: name.span };
+    const atom: f.Atom = { kind: 'weight', map, transposed: false, orthogonal: false, span: name.span };
     define(body, name.text, name.span, { kind: 'matrix', rows, columns, form: map.kind, factor: q.ONE, atoms: [atom] });
   }
   return true;

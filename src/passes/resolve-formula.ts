@@ -117,6 +117,10 @@ const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | unde
     const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
     return all && settle(body, v.invert(all[0], true, e.span), e.span);
   },
+  cayley: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    return all && settle(body, v.orthogonalised(all[0], e.span), e.span);
+  },
   exp: (body, e) => {
     const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
     if (!all) return undefined;

@@ -24,6 +24,7 @@ const CASES: readonly (readonly [file: string, input: string, ...layers: readonl
   ['cpl', 'x[6]', 'cpl 9'],
   ['spectral', 'x[6]', 'spectral_dense 4'],
   ['invented', 'x[6]', 'twin 5'],
+  ['orthogonal', 'x[6]', 'rotate 5', 'orthogonal_residual 3'],
   ['sll-conv', 'image[3, 5, 6]', 'residual_sll 4', 'flatten'],
   ['aol-conv', 'image[3, 5, 6]', 'aol_conv 4', 'flatten'],
 ];

@@ -53,6 +53,9 @@ const vector = (pick: Pick, depth: number): string => {
     () => `invsqrt(${diagonal(pick, flip(a))}) * ${a} * (${y} + b)`,
     () => `${a} * inv(${diagonal(pick, a)}) * ${flip(a)} * ${y}`,
     () => `${act}(${y} + b)`,
+    () => `${pick('cayley(W)', 'cayley(V)ᵀ')} * ${y}`,
+    () =>
+      `${y} - ${pick('1', '2', '2', '3')} * cayley(W) * ${act}(${pick('cayley(W)ᵀ', 'cayley(W)ᵀ', 'cayley(W)', 'Wᵀ')} * ${y} + b)`,
   )();
 };
 
