@@ -174,3 +174,40 @@ export const gramsOf = (d: DiagExpr): readonly Gram[] => {
       return d satisfies never;
   }
 };
+
+const sizes = new WeakMap<DiagExpr | VectorExpr, number>();
+
+const remembered = <T extends DiagExpr | VectorExpr>(e: T, count: (e: T) => number): number => {
+  const known = sizes.get(e) ?? count(e);
+  sizes.set(e, known);
+  return known;
+};
+
+const total = (all: readonly number[]): number => all.reduce((a, b) => a + b, 0);
+
+/** Nodes of a diagonal written out, shared ones each time. */
+export const diagonalSize = (d: DiagExpr): number =>
+  remembered(d, e => {
+    switch (e.kind) {
+      case 'rowsum':
+      case 'norm':
+        return 1;
+      case 'max':
+        return 1 + total(e.of.map(diagonalSize));
+      case 'sum':
+        return 1 + total(e.of.map(p => diagonalSize(p.part)));
+      default:
+        return e satisfies never;
+    }
+  });
+
+export const atomsSize = (atoms: readonly Atom[]): number =>
+  total(atoms.map(a => (a.kind === 'weight' ? 1 : 1 + diagonalSize(a.of))));
+
+/** Nodes of a formula written out, shared ones each time: what comparing and lowering it costs. */
+export const vectorSize = (v: VectorExpr): number =>
+  remembered(v, e =>
+    total(
+      e.terms.map(t => 1 + atomsSize(t.atoms) + (t.of.kind === 'act' || t.of.kind === 'sum' ? vectorSize(t.of.of) : 0)),
+    ),
+  );

@@ -260,3 +260,23 @@ export const largest = (of: readonly Value[], span: Span): Value | Mismatch => {
     return mismatch('`max` takes two or more diagonals of one size');
   return { kind: 'diagonal', size: size!, of: { kind: 'max', of: diagonals.map(d => d.of), span } };
 };
+
+/** How long a value is when it is written out; every use of a `let` counts again. */
+export const sizeOf = (v: Value): number => {
+  switch (v.kind) {
+    case 'vector':
+      return f.vectorSize(v.of);
+    case 'matrix':
+      return f.atomsSize(v.atoms);
+    case 'diagonal':
+      return f.diagonalSize(v.of);
+    case 'scalar':
+      return Math.ceil((v.value.num.toString(16).length + v.value.den.toString(16).length) / 16);
+    case 'positive':
+    case 'absolute Gram matrix':
+    case 'activation':
+      return 1;
+    default:
+      return v satisfies never;
+  }
+};

@@ -189,8 +189,22 @@ const call = (body: Body, e: Call): v.Value | undefined => {
   return body.scope.report('L0103', e.callee.span, `there is no function \`${shorten(name)}\``, suggest(name, known));
 };
 
+/** Nodes of one formula. Those of papers have a few dozen. */
+const MAX_SIZE = 1000;
+
 /** The value of an expression, or undefined after reporting why it has none. */
 export const read = (body: Body, e: Expr): v.Value | undefined => {
+  const value = readAny(body, e);
+  if (!value || v.sizeOf(value) <= MAX_SIZE) return value;
+  return body.scope.report(
+    'L0115',
+    e.span,
+    `written out, this formula has more than ${MAX_SIZE} parts`,
+    'a `let` that uses the one before it twice doubles the formula: make several layers of it',
+  );
+};
+
+const readAny = (body: Body, e: Expr): v.Value | undefined => {
   const { scope } = body;
   switch (e.kind) {
     case 'number': {

@@ -473,6 +473,23 @@ const refused: readonly (readonly [string, string, string, string, string])[] = 
   ],
 ];
 
+describe('formulas that double with each line are refused soon', () => {
+  const lines = (first: string, next: (i: number) => string): readonly string[] => [
+    `let a0 = ${first}`,
+    ...Array.from({ length: 60 }, (_, i) => `let a${i + 1} = ${next(i)}`),
+    'return x',
+  ];
+  it.each([
+    ['vectors', lines('x', i => `a${i} + relu(a${i})`)],
+    ['matrices', lines('W * Wᵀ', i => `a${i} * a${i}`)],
+    ['diagonals', lines('schur(Wᵀ * W)', i => `max(a${i}, a${i})`)],
+    ['numbers', lines('3', i => `a${i} * a${i}`)],
+  ])('%s', (_, body) => {
+    const [code, , message] = refusal(own(...body));
+    expect([code, message]).toEqual(['L0115', 'written out, this formula has more than 1000 parts']);
+  });
+});
+
 describe('what no rule justifies is refused where it stands', () => {
   it.each(refused)('%s', (_, source, code, place, message) => {
     const [c, p, m] = refusal(source);
