@@ -70,15 +70,22 @@ export const dataFor = (
   return data;
 };
 
-/** Aborts at the first Ctrl-C; the second one ends the process as usual. */
+/** Ctrl-C, and what `kill`, containers and service managers send. */
+const STOPS = ['SIGINT', 'SIGTERM'] as const;
+
+/** Aborts at the first signal to stop; the second ends the process as usual. */
 const onInterrupt = (first: () => void): { signal: AbortSignal; release: () => void } => {
   const controller = new AbortController();
   const handler = () => {
+    release();
     first();
     controller.abort();
   };
-  process.once('SIGINT', handler);
-  return { signal: controller.signal, release: () => process.removeListener('SIGINT', handler) };
+  const release = () => {
+    for (const name of STOPS) process.removeListener(name, handler);
+  };
+  for (const name of STOPS) process.on(name, handler);
+  return { signal: controller.signal, release };
 };
 
 export interface TrainRun {

@@ -224,38 +224,41 @@ test('no adapter exits with 4', async () => {
   }
 });
 
-test('Ctrl-C finishes the step, saves, says how to go on, and exits with 130; resumed, the bits are those of one run', async () => {
-  const source = SOURCE.replace('epochs 4', 'epochs 60');
-  writeFileSync(at('tiny.lip'), source);
-  expect((await trainTo('whole')).code).toBe(0);
-  const repository = new URL('../..', import.meta.url).pathname;
-  symlinkSync(join(repository, 'node_modules'), at('node_modules'));
-  await build({
-    absWorkingDir: repository,
-    entryPoints: { lip: 'src/cli/main.ts' },
-    outdir: dir,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    packages: 'external',
-  });
-  const child = spawn(process.execPath, [at('lip.mjs'), 'train', at('tiny.lip'), '-o', at('parts')]);
-  let err = '';
-  let sent = false;
-  child.stderr.on('data', text => {
-    err += text;
-    // Once: a second one ends the process at once.
-    if (!sent && /^epoch +2\//m.test(err)) sent = child.kill('SIGINT');
-  });
-  const code = await new Promise(resolve => child.on('exit', resolve));
-  expect(err).toMatch(
-    /stopped after step \d+, saved in .*checkpoint\.safetensors; to go on: lip train .*tiny\.lip --resume /,
-  );
-  expect(code).toBe(130);
-  const { metadata } = readSafetensors(readFileSync(at('parts/checkpoint.safetensors')), 'parts');
-  expect(Number(metadata.step)).toBeGreaterThanOrEqual(12);
-  expect(Number(metadata.step)).toBeLessThan(360);
-  expect((await trainTo('parts', '--resume', at('parts/checkpoint.safetensors'))).code).toBe(0);
-  expect(sha(at('parts/checkpoint.safetensors'))).toBe(sha(at('whole/checkpoint.safetensors')));
-});
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s: finishes the step, saves, says how to go on, and exits with 130; resumed, the bits are those of one run',
+  async signal => {
+    const source = SOURCE.replace('epochs 4', 'epochs 60');
+    writeFileSync(at('tiny.lip'), source);
+    expect((await trainTo('whole')).code).toBe(0);
+    const repository = new URL('../..', import.meta.url).pathname;
+    symlinkSync(join(repository, 'node_modules'), at('node_modules'));
+    await build({
+      absWorkingDir: repository,
+      entryPoints: { lip: 'src/cli/main.ts' },
+      outdir: dir,
+      outExtension: { '.js': '.mjs' },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      packages: 'external',
+    });
+    const child = spawn(process.execPath, [at('lip.mjs'), 'train', at('tiny.lip'), '-o', at('parts')]);
+    let err = '';
+    let sent = false;
+    child.stderr.on('data', text => {
+      err += text;
+      // Once: a second one ends the process at once.
+      if (!sent && /^epoch +2\//m.test(err)) sent = child.kill(signal);
+    });
+    const code = await new Promise(resolve => child.on('exit', resolve));
+    expect(err).toMatch(
+      /stopped after step \d+, saved in .*checkpoint\.safetensors; to go on: lip train .*tiny\.lip --resume /,
+    );
+    expect(code).toBe(130);
+    const { metadata } = readSafetensors(readFileSync(at('parts/checkpoint.safetensors')), 'parts');
+    expect(Number(metadata.step)).toBeGreaterThanOrEqual(12);
+    expect(Number(metadata.step)).toBeLessThan(360);
+    expect((await trainTo('parts', '--resume', at('parts/checkpoint.safetensors'))).code).toBe(0);
+    expect(sha(at('parts/checkpoint.safetensors'))).toBe(sha(at('whole/checkpoint.safetensors')));
+  },
+);
