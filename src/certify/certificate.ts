@@ -53,7 +53,7 @@ export const certificate = (input: CertificateInput): object => {
     network: proven.network.name,
     statement:
       'In real arithmetic, no perturbation of the input of ℓ2 norm at most the radius changes the predicted class. ' +
-      'Logits were computed in f32; margins and radii in f64, rounded towards refusal. The rounding errors of the f32 logits are not yet accounted for.',
+      'Logits were computed in f32; margins and radii in f64, rounded towards refusal. The rounding errors of the f32 logits are not part of these radii: those of `lip certify --sound` include them.',
     bound: { value: root ? format(root) : null, text: formatBound(proven.squared), squared: format(proven.squared) },
     budget: format(proven.network.budget),
     weights: { sha256: hashWeights(input.params), foldedSha256: hashFolded(input.folded) },

@@ -196,6 +196,49 @@ describe('a machine that does its worst', () => {
     expect(executed - exact).toBeGreaterThan(logits[0] / 12);
   });
 
+  /** W x + start, term by term, each operation rounded by `round`. */
+  const product = (
+    W: Float32Array,
+    x: Float32Array,
+    transposed: boolean,
+    round: (v: number) => number,
+  ): Float32Array => {
+    const out = W.length / x.length;
+    return Float32Array.from({ length: out }, (_, i) => {
+      let sum = 0;
+      for (let k = 0; k < x.length; k++)
+        sum = round(sum + round(W[transposed ? k * out + i : i * x.length + k] * x[k]));
+      return sum;
+    });
+  };
+
+  test('residual layers of positive weights rounded upwards reach a visible part of the bound, and never pass it', () => {
+    const m = 64;
+    const hidden = 96;
+    const proven = provenFrom(`network Net by sll { input x[${m}]\n residual dense hidden = ${hidden}\n head 2 }`);
+    const r = randomFrom(13);
+    const params = new Map(
+      networkParams(proven.network).map(p => [
+        p.path,
+        Float32Array.from({ length: elements(p.shape) }, () => (p.path.endsWith('.q') ? 0 : 1 + 0.1 * r.uniform())),
+      ]),
+    );
+    const { free, emitted } = everything(proven, params);
+    const { W, t } = emitted.layers.get('dense[0]')!;
+    const b = params.get('dense[0].b')!;
+    const x = Float32Array.from({ length: m }, () => 1 + 0.1 * r.uniform());
+    // Upwards everywhere but in the last subtraction, rounded to nearest: all large errors have the same sign.
+    const u = product(W, x, false, roundUp).map((z, i) => roundUp(t![i] * roundUp(z + b[i])));
+    const acc = product(W, u, true, roundUp);
+    const executed = x.map((v, i) => v - acc[i]);
+    const z = Float64Array.from({ length: hidden }, (_, i) => x.reduce((sum, v, k) => sum + W[i * m + k] * v, b[i]));
+    const real = Float64Array.from(x, (v, k) => z.reduce((y, zi, i) => y - W[i * m + k] * t![i] * zi, v));
+    const error = norm(real.map((v, k) => v - executed[k]));
+    const { features } = free.at({ input: norm(x) * (1 + 1e-9) });
+    expect(error).toBeLessThanOrEqual(features);
+    expect(error).toBeGreaterThan(features / 40);
+  });
+
   test('the bound of one dot product is γ_{n+2}(‖w‖‖x‖ + |b|), and that of a network without layers nothing else', () => {
     const proven = provenFrom(source);
     const params = new Map([
