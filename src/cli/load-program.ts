@@ -150,7 +150,7 @@ export const pickNetwork = (program: ProvenProgram, name: string | undefined): P
   );
 };
 
-const collectSet = (text: string, before: Record<string, string>): Record<string, string> => {
+const collectSet = (text: string, before: Record<string, string> = {}): Record<string, string> => {
   const i = text.indexOf('=');
   if (i < 1) throw new InvalidArgumentError('write NAME=VALUE, e.g. --set width=60.');
   return { ...before, [text.slice(0, i).trim()]: text.slice(i + 1).trim() };
@@ -159,5 +159,5 @@ const collectSet = (text: string, before: Record<string, string>): Record<string
 /** Adds `--set NAME=VALUE` and `--by METHOD`, whose values are the `LoadOptions` of the same names. */
 export const addProgramOptions = (command: Command): Command =>
   command
-    .option('--set <name=value>', 'value for a parameter of the network; may be repeated', collectSet, {})
+    .option('--set <name=value>', 'value for a parameter of the network; may be repeated', collectSet)
     .option('--by <method>', 'rescaling method in place of the one in the header, e.g. aol');
