@@ -34,7 +34,8 @@ export const createProgram = (commands: readonly Register[]): Command => {
     .exitOverride();
   for (const register of commands) register(program);
   // Subcommands made by `command()` inherit exitOverride only when it is set before, so set it again for those added otherwise.
-  for (const c of program.commands) c.exitOverride();
+  for (const c of program.commands)
+    c.exitOverride().showHelpAfterError(`  help: \`lip ${c.name()} --help\` lists arguments and options`);
   return program;
 };
 
