@@ -235,7 +235,8 @@ export const roundingModel = (
             free && op.act.kind === 'leaky_relu' ? g(s.reduced + 2 * s.terms + extra) * 3 * factor * s.loose : 0;
           return after(s, factor, error + reordered + again * s.fresh + flushed(1, entries), {
             real: Math.min(start, size),
-            loose: Math.max(size, factor * s.loose),
+            // |a| + |1 − a| ≤ 3·max(1, |a|) for a leaky ReLU of any slope a.
+            loose: Math.max(size, (op.act.kind === 'leaky_relu' ? 3 : 1) * factor * s.loose),
             terms: op.act.kind === 'leaky_relu' ? 2 * s.terms : s.terms,
           });
         });
