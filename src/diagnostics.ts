@@ -1,4 +1,5 @@
 import type { DiagnosticCode } from './diagnostic-codes.ts';
+import type { Counterexample } from './ir/counterexample.ts';
 
 /** A half-open range of UTF-16 offsets in the source text. */
 export interface Span {
@@ -21,4 +22,8 @@ export interface Diagnostic {
   readonly notes?: readonly string[];
   /** What to do. */
   readonly help?: string;
+  /** Where a proof failed: the layers it was about, all but the head where their product was. */
+  readonly refused?: { readonly network: string; readonly layers: readonly string[] };
+  /** Numbers that show the program wrong; 'none found' after a search without success, which says nothing about it. */
+  readonly counterexample?: Counterexample | 'none found';
 }

@@ -6,7 +6,9 @@ import type { Network } from '../ir/network.ts';
 import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
 import { MAX_SOURCE, parse } from '../parser/parse.ts';
 import { type ProvenNetwork, prove } from '../passes/prove.ts';
+import { refute } from '../passes/refute.ts';
 import { type ResolveOptions, resolve } from '../passes/resolve.ts';
+import { writeAtomically } from '../train/write-atomically.ts';
 import { CliError, EXIT } from './errors.ts';
 import {
   countDiagnostics,
@@ -100,20 +102,30 @@ export const readSource = (path: string): string => {
 export interface LoadOptions extends ResolveOptions {
   /** Print diagnostics as JSON on stdout. */
   readonly json?: boolean;
+  /** Where the counterexamples of a refused proof are written, as JSON; nothing is written where there is none. */
+  readonly counterexample?: string;
 }
 
-const refuse = (path: string, source: string, diagnostics: readonly Diagnostic[], json: boolean): never => {
+const refuse = (path: string, source: string, diagnostics: readonly Diagnostic[], options: LoadOptions): never => {
   const file = createSourceFile(path, source);
-  if (json)
+  if (options.json)
     process.stdout.write(
       `${JSON.stringify({ diagnostics: diagnostics.map(d => diagnosticToJson(d, file)) }, null, 2)}\n`,
     );
   else process.stderr.write(renderDiagnostics(diagnostics, file, wantsColor(process.stderr)));
   const codes = new Set(diagnostics.map(d => d.code));
+  const found = diagnostics.flatMap(d =>
+    d.counterexample && d.counterexample !== 'none found' ? [d.counterexample] : [],
+  );
+  if (options.counterexample !== undefined && found.length > 0) {
+    writeAtomically(options.counterexample, `${JSON.stringify({ program: path, counterexamples: found }, null, 1)}\n`);
+    process.stderr.write(`counterexample written to ${options.counterexample}\n`);
+  }
+  const unsaved = found.length > 0 && options.counterexample === undefined;
   throw new CliError(
     `${countDiagnostics(diagnostics)} in ${path}`,
     EXIT.program,
-    `\`lip explain ${diagnostics[0].code}\` says more${codes.size > 1 ? ' about the first' : ''}`,
+    `\`lip explain ${diagnostics[0].code}\` says more${codes.size > 1 ? ' about the first' : ''}${unsaved ? '; `lip check --counterexample FILE` saves the numbers' : ''}`,
   );
 };
 
@@ -126,10 +138,10 @@ export const loadProgram = (path: string, options: LoadOptions = {}): ProvenProg
   const parsed = parse(source);
   const program = resolve(parsed.file, options);
   const diagnostics = [...parsed.diagnostics, ...program.diagnostics].sort((a, b) => a.span.start - b.span.start);
-  if (diagnostics.length > 0) refuse(path, source, diagnostics, options.json ?? false);
+  if (diagnostics.length > 0) refuse(path, source, diagnostics, options);
   const results = program.networks.map(network => ({ network, result: prove(network) }));
-  const refused = results.flatMap(r => ('diagnostics' in r.result ? r.result.diagnostics : []));
-  if (refused.length > 0) refuse(path, source, refused, options.json ?? false);
+  const refused = results.flatMap(r => ('diagnostics' in r.result ? refute(r.network, r.result.diagnostics) : []));
+  if (refused.length > 0) refuse(path, source, refused, options);
   const networks = results.flatMap(r =>
     'proven' in r.result ? [{ network: r.network, proven: r.result.proven }] : [],
   );

@@ -1,6 +1,7 @@
 /** Diagnostics as text for a terminal: the message, a frame of the source with the places underlined, notes and help. */
 import pc from 'picocolors';
 import type { Diagnostic, Span } from '../diagnostics.ts';
+import { printCounterexample } from './print-counterexample.ts';
 import { WIDTH, wrap } from './wrap.ts';
 
 const TAB = 4;
@@ -146,6 +147,7 @@ export const renderDiagnostic = (d: Diagnostic, file: SourceFile, color: boolean
     );
   };
   for (const n of d.notes ?? []) entry('note', n);
+  if (d.counterexample) entry('counterexample', printCounterexample(d.counterexample));
   if (d.help) entry('help', d.help);
   return lines.join('\n');
 };

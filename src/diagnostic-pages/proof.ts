@@ -19,8 +19,8 @@ Remove the factor, make up for it elsewhere, or state the larger budget: radii a
     'activation inside a residual without slopes in [0, 1]',
     `x − 2 W T⁻¹ σ(Wᵀx + b) is 1-Lipschitz because (σ(a) − σ(b))² ≤ (σ(a) − σ(b))(a − b): every difference quotient of σ must lie in
 [0, 1]. relu, tanh, sigmoid and leaky_relu with a slope in [0, 1] qualify. abs has slopes down to −1, and maxmin and groupsort mix
-units: with them inside, there are weights for which the layer expands distances, up to threefold. They are 1-Lipschitz by
-themselves, between layers.`,
+units: with them inside, there are weights for which the layer expands distances, threefold for abs and without limit for the
+others under learnt q. They are 1-Lipschitz by themselves, between layers.`,
     net('x[8]', 'residual dense hidden = 4, act = abs', 'head 3'),
     net('x[8]', 'residual dense hidden = 4', 'abs', 'head 3'),
   ),

@@ -169,3 +169,13 @@ export const lowerNetwork = (
   b.origin = origin;
   return { features, multipliers, weights };
 };
+
+/**
+ * Layers that nobody proved, one after the other, on x [N, …]. For the interpreter, where counterexamples are sought: no kernel is ever
+ * made from it.
+ */
+export const lowerUnproven = (b: GraphBuilder, layers: readonly Layer[], x: TensorId, mode: LoweringMode): TensorId =>
+  layers.reduce((value, { op, path }) => {
+    if (op.kind === 'head') throw new Error(`${path}: a head is no part of what is refuted`);
+    return lowerLayer(b, op, value, b.shape(value).slice(1), mode, () => undefined);
+  }, x);

@@ -452,6 +452,7 @@ const overBudget = (net: Network, squared: Rational, { proven, factors }: LayerP
     severity: 'error',
     message: `the composed bound of ${net.name} is ${formatBound(squared)}, more than its budget ${format(net.budget)}`,
     span: worst?.layer.span ?? net.span,
+    refused: { network: net.name, layers: net.layers.filter(l => l.op.kind !== 'head').map(l => l.path) },
     labels: factorsBySpan(growing.filter(p => p.layer.span.start !== worst?.layer.span.start)),
     notes: [...printChain(factors), `  product: ${formatBound(squared)}`],
     help: worst
@@ -478,6 +479,7 @@ export const prove = (
         ...fault,
         severity: 'error',
         message: `${pathRange(paths[0], paths[paths.length - 1])}: ${message}`,
+        refused: { network: net.name, layers: paths },
         notes: i === layers.faults.length - 1 ? [...notes, ...printChain(layers.factors)] : notes,
       }),
     );

@@ -26,6 +26,7 @@ export const register = (program: Command): void => {
       .command('check')
       .description('prove every network of a file and print its layers, costs and bound')
       .argument('<file>', 'a .lip file')
-      .option('--json', 'print everything, with the whole derivation, as JSON'),
+      .option('--json', 'print everything, with the whole derivation, as JSON')
+      .option('--counterexample <file>', 'where the proof fails: write the counterexample there, as JSON'),
   ).action(check);
 };

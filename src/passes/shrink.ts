@@ -1,0 +1,121 @@
+/** Smaller instances of layers, for searches that need not be done at full size. */
+import type { Activation, Layer, LinearMap, Param, Shape } from '../ir/network.ts';
+
+/** Layers with the shape of their input. */
+export interface Instance {
+  readonly input: Shape;
+  readonly layers: readonly Layer[];
+}
+
+/** Widths and heights up to these stay as they are. */
+const FULL = { dense: 32, conv: 8, image: 8 } as const;
+/** What larger ones become. */
+const SMALL = { dense: 8, conv: 4, image: 5 } as const;
+
+const greatest = (a: number, b: number): number => (b === 0 ? a : greatest(b, a % b));
+
+type Visit = (node: Readonly<Record<string, unknown>>) => unknown;
+
+/** Rebuilds a tree of plain objects; where `visit` returns something, that stands in place of the node. */
+const rebuild = (value: unknown, visit: Visit): unknown => {
+  if (Array.isArray(value)) return value.map(v => rebuild(v, visit));
+  if (typeof value !== 'object' || value === null) return value;
+  const node = value as Readonly<Record<string, unknown>>;
+  return visit(node) ?? Object.fromEntries(Object.entries(node).map(([k, v]) => [k, rebuild(v, visit)]));
+};
+
+const isParam = (node: object): node is Param => 'path' in node && 'shape' in node && 'init' in node;
+const isMap = (node: object): node is LinearMap => 'weight' in node && 'in' in node && 'out' in node;
+const isGroupSort = (node: object): node is Extract<Activation, { kind: 'groupsort' }> =>
+  'kind' in node && node.kind === 'groupsort';
+
+/** The parameters q of exp(q) in the layers. */
+export const exponentsOf = (layers: readonly Layer[]): ReadonlySet<string> => {
+  const found = new Set<string>();
+  rebuild(layers, node => {
+    if (typeof node.q === 'object' && node.q !== null && isParam(node.q)) found.add(node.q.path);
+    return undefined;
+  });
+  return found;
+};
+
+/**
+ * The same layers with fewer features, channels and pixels, where they have many. Equal sizes stay equal and groups whole, so the
+ * result is as well-typed as the original; undefined where it would not be.
+ */
+export const shrink = (whole: Instance): Instance | undefined => {
+  let unit = 2;
+  rebuild(whole.layers, node => {
+    if (isGroupSort(node)) unit = (unit * node.group) / greatest(unit, node.group);
+    return undefined;
+  });
+  const form = whole.input.length === 3 ? 'conv' : 'dense';
+  const narrow = (kind: 'conv' | 'dense', n: number): number =>
+    n <= FULL[kind] ? n : Math.min(n, Math.max(unit, SMALL[kind] - (SMALL[kind] % unit)));
+  const pooled = whole.layers.reduce((p, { op }) => (op.kind === 'avgpool' ? p * Math.max(...op.size) : p), 1);
+  const narrowImage = (n: number): number =>
+    n <= Math.max(FULL.image, pooled) ? n : Math.max(pooled, SMALL.image - (SMALL.image % pooled));
+  let shape: Shape =
+    form === 'conv'
+      ? [narrow('conv', whole.input[0]), narrowImage(whole.input[1]), narrowImage(whole.input[2])]
+      : [narrow('dense', whole.input[0])];
+  const input = shape;
+  let full = whole.input;
+  const layers: Layer[] = [];
+  for (const layer of whole.layers) {
+    const kind = full.length === 3 ? 'conv' : 'dense';
+    const [from, to] = [full[0], shape[0]];
+    const size = (n: number): number => (n === from ? to : narrow(kind, n));
+    const resizeParam = (p: Param): Param => ({
+      ...p,
+      shape: p.shape.map((n, axis) => (axis < 2 ? size(n) : n)),
+    });
+    const op = rebuild(layer.op, node => {
+      if (isParam(node)) return resizeParam(node);
+      if (isMap(node)) return { ...node, in: size(node.in), out: size(node.out), weight: resizeParam(node.weight) };
+      // Exact numbers.
+      return 'num' in node ? node : undefined;
+    }) as Layer['op'];
+    const outer = layer.shape;
+    switch (op.kind) {
+      case 'linear':
+        shape = [op.map.out, ...shape.slice(1)];
+        break;
+      case 'formula':
+        // The map may change the number of channels, never that of pixels.
+        if (outer.length !== full.length || outer.slice(1).some((n, i) => n !== full[i + 1])) return undefined;
+        shape = [size(outer[0]), ...shape.slice(1)];
+        break;
+      case 'avgpool':
+        shape = [shape[0], Math.floor(shape[1] / op.size[0]), Math.floor(shape[2] / op.size[1])];
+        break;
+      case 'flatten':
+        shape = [shape.reduce((p, n) => p * n, 1)];
+        break;
+      case 'pad':
+        shape = [Math.max(shape[0], size(op.to)), ...shape.slice(1)];
+        break;
+      case 'center':
+      case 'scale':
+      case 'residual':
+      case 'activation':
+        break;
+      case 'head':
+        return undefined;
+      default:
+        return op satisfies never;
+    }
+    full = outer;
+    const channels = shape[0];
+    const fitted: Layer['op'] =
+      op.kind === 'center'
+        ? { ...op, offset: op.offset.slice(0, channels) }
+        : op.kind === 'scale'
+          ? { ...op, divisor: op.divisor.slice(0, channels) }
+          : op.kind === 'pad'
+            ? { ...op, to: channels }
+            : op;
+    layers.push({ ...layer, op: fitted, shape });
+  }
+  return { input, layers };
+};
