@@ -22,7 +22,7 @@ export const SHAPE_PAGES = {
   ),
   L0123: page(
     'pooling blocks do not tile the image',
-    '`avgpool k` sums disjoint k×k blocks and divides by k, which has norm exactly 1. Rows and columns that fill no block would be dropped\nsilently, so the sizes must divide.',
+    '`avgpool k` sums disjoint k×k blocks and divides by k, which has norm exactly 1. Rows and columns that fill no block would be dropped\nsilently, and the average over a block cut off at the border ("ceil mode"), scaled like that of a whole one, can\nmultiply distances by k; so the sizes must divide.',
     net('image[1, 28, 28]', 'avgpool 3'),
     net('image[1, 28, 28]', 'avgpool 4'),
   ),
@@ -73,6 +73,14 @@ export const SHAPE_PAGES = {
     '`train` and `certify` need class scores and the distances between the rows of their weights, which `head` provides.',
     `${net('x[8]', 'dense 4')}train Net on mnist {\n  epochs 1\n}\n`,
     `${net('x[8]', 'dense 4', 'head 10')}train Net on mnist {\n  epochs 1\n}\n`,
+  ),
+  L0132: page(
+    'a padding that no bound of the kernel covers',
+    `Zeros around an image add nothing to its norm, so a kernel that is 1-Lipschitz on the infinite image is so on the padded one. Reflect
+and replicate padding copy pixels into the border: a 3×3 kernel with a single 1 in its corner, of norm 1, shows the pixel next to a
+corner of the image in four places, and the layer doubles its distance. Rescaling by the kernel alone cannot see that.`,
+    net('image[3, 8, 8]', 'conv 4, padding = reflect by aol'),
+    net('image[3, 8, 8]', 'conv 4 by aol'),
   ),
   L0140: page(
     'a layer definition that lacks something',

@@ -281,6 +281,9 @@ const dense = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   return op && input && out !== undefined ? { op, shape: st.residual ? input : [out], path } : undefined;
 };
 
+/** Paddings that repeat pixels: a kernel of norm 1 then sees some of them more than once. */
+const REPEATING = ['reflect', 'replicate'];
+
 const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const { scope } = chain;
   const what = st.residual ? '`residual conv`' : '`conv`';
@@ -289,6 +292,13 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const kernel = kernelExpr ? pairOf(scope, kernelExpr, '`kernel`') : ([3, 3] as const);
   const paddingExpr = args.get('padding');
   const same = paddingExpr === undefined || (paddingExpr.kind === 'name' && paddingExpr.name === 'same');
+  if (paddingExpr?.kind === 'name' && REPEATING.includes(paddingExpr.name))
+    return scope.report(
+      'L0132',
+      paddingExpr.span,
+      `\`${paddingExpr.name}\` padding shows pixels near the border to the kernel several times: no bound of the kernel covers that`,
+      'pad with zeros: leave `padding` out, or give the number of rows and columns',
+    );
   const explicit = same ? undefined : pairOf(scope, paddingExpr, '`padding`', 0);
   const out = given ?? 1;
   const input = imageShape(chain, st, what);

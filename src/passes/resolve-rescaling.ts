@@ -29,6 +29,15 @@ const DEFAULT_GRID = 32;
 /** Entries of a convolution written out as a matrix (256 MB in f32). */
 const MAX_OPERATOR = 2 ** 26;
 
+/** Methods that people know for norms but that give no upper bound, and why. */
+const NO_BOUNDS: ReadonlyMap<string, string> = new Map([
+  ['power', 'power iteration comes to the norm from below: after any number of steps it bounds nothing'],
+  [
+    'fft',
+    'the norm from a Fourier transform is that for circular padding at one size; with zeros around it may be larger',
+  ],
+]);
+
 export const METHODS = ['spectral', 'orthogonal', 'aol', 'sll', 'own'] as const;
 type Method = (typeof METHODS)[number];
 const COMBINATIONS = ['max', 'mix'] as const;
@@ -59,6 +68,9 @@ const spectral = (scope: Scope, t: RescalingTarget, args: readonly Arg[], span: 
   const stepsExpr = bound.get('steps');
   const steps = stepsExpr ? integerOf(scope, stepsExpr, '`steps`', 1, 30) : DEFAULT_STEPS;
   const methodExpr = bound.get('method');
+  const below = methodExpr?.kind === 'name' ? NO_BOUNDS.get(methodExpr.name) : undefined;
+  if (methodExpr && below)
+    return scope.report('L0105', methodExpr.span, below, 'use `method = gram`, a bound for any image size');
   const kind = methodExpr
     ? choiceOf(scope, methodExpr, '`method`', ['gram', 'operator', 'reshaped'] as const)
     : ('gram' as const);

@@ -1,0 +1,123 @@
+/** What must be refused is: every program of examples/refused, with its code and, where there are numbers, one pair of inputs as bad as known. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Diagnostic } from '../src/diagnostics.ts';
+import type { Counterexample } from '../src/ir/counterexample.ts';
+import { format } from '../src/parser/format.ts';
+import { parse } from '../src/parser/parse.ts';
+import { prove } from '../src/passes/prove.ts';
+import { refute } from '../src/passes/refute.ts';
+import { resolve } from '../src/passes/resolve.ts';
+
+const root = join(import.meta.dirname, '../examples/refused');
+
+/** The code; and the worst ratio on record for the layer at this size, or what theory says its supremum is. */
+const REFUSED: Readonly<Record<string, readonly [code: Diagnostic['code'], ratio?: number]>> = {
+  'bjorck-unscaled.lip': ['L0204', 10_277.9],
+  'ceil-mode.lip': ['L0123'],
+  'conv-abs.lip': ['L0202', 3],
+  'fft-norm.lip': ['L0105'],
+  'groupsort.lip': ['L0202', 3],
+  'over-budget.lip': ['L0201', 2],
+  'power-iteration.lip': ['L0105'],
+  'reflect-padding.lip': ['L0132'],
+  'replicate-padding.lip': ['L0132'],
+  'sll-abs.lip': ['L0202', 2.76679],
+  'sll-maxmin.lip': ['L0202', 1.80548],
+  'sll-maxmin-worst.lip': ['L0202', 3],
+  'sll-old-eps.lip': ['L0203', 16.6357],
+  'sll-tiny-q.lip': ['L0203', 17.3722],
+  'untied.lip': ['L0203', 3],
+};
+
+const refused = (file: string): readonly Diagnostic[] => {
+  const { file: tree, diagnostics } = parse(readFileSync(join(root, file), 'utf8'));
+  const program = resolve(tree, {});
+  const found = [...diagnostics, ...program.diagnostics];
+  if (found.length > 0) return found;
+  const result = prove(program.networks[0]);
+  return 'diagnostics' in result ? refute(program.networks[0], result.diagnostics) : [];
+};
+
+const numbersOf = ([d]: readonly Diagnostic[]): Counterexample => {
+  if (d?.counterexample === undefined || d.counterexample === 'none found') throw new Error('no counterexample');
+  return d.counterexample;
+};
+
+const norm = (v: readonly number[]): number => Math.hypot(...v);
+const minus = (a: readonly number[], b: readonly number[]): number[] => a.map((v, i) => v - b[i]);
+
+describe('examples/refused', () => {
+  it('is covered', () => {
+    expect(readdirSync(root).sort()).toEqual(Object.keys(REFUSED).sort());
+  });
+
+  it.each(Object.entries(REFUSED))('%s', (file, [code, ratio]) => {
+    const found = refused(file);
+    expect(found.map(d => d.code)).toEqual([code]);
+    expect(format(readFileSync(join(root, file), 'utf8'))).toEqual({ text: readFileSync(join(root, file), 'utf8') });
+    if (ratio === undefined) {
+      expect(found[0].counterexample).toBeUndefined();
+      expect(found[0].help).toBeTruthy();
+      return;
+    }
+    const c = numbersOf(found);
+    expect(c.ratio).toBeGreaterThanOrEqual(0.9 * ratio);
+    expect(norm(minus(c.fx, c.fy)) / norm(minus(c.x, c.y))).toBeCloseTo(c.ratio, -Math.log10(1e-6 * c.ratio));
+  });
+});
+
+/** A dense SLL residual in the words of its paper: x − 2 Wᵀ T⁻¹ σ(Wx + b), T_i = Σ_j |WWᵀ|_ij exp(q_j) / divisor(q_i), W [hidden, n]. */
+const sll = (
+  { W, b, q }: { readonly W: readonly number[][]; readonly b: readonly number[]; readonly q: readonly number[] },
+  x: readonly number[],
+  act: (v: readonly number[]) => readonly number[],
+  divisor: (q: number) => number = Math.exp,
+): number[] => {
+  const dot = (a: readonly number[], c: readonly number[]) => a.reduce((s, v, i) => s + v * c[i], 0);
+  const u = act(W.map((row, i) => dot(row, x) + b[i]));
+  const T = W.map(
+    (row, i) => W.reduce((s, other, j) => s + Math.abs(dot(row, other)) * Math.exp(q[j]), 0) / divisor(q[i]),
+  );
+  return x.map((v, k) => v - 2 * W.reduce((s, row, i) => s + (T[i] === 0 ? 0 : (row[k] * u[i]) / T[i]), 0));
+};
+
+const relu = (v: readonly number[]) => v.map(a => Math.max(a, 0));
+const halves = (v: readonly number[]) => {
+  const m = v.length / 2;
+  return v.map((a, i) => (i < m ? Math.max(a, v[i + m]) : Math.min(a, v[i - m])));
+};
+
+describe('the numbers shown do what is said of them, by a program of its own', () => {
+  it.each([
+    ['sll-abs.lip', (v: readonly number[]) => v.map(Math.abs), Math.exp, false],
+    ['sll-maxmin.lip', halves, Math.exp, false],
+    ['sll-maxmin-worst.lip', halves, Math.exp, false],
+    ['sll-old-eps.lip', relu, (q: number) => Math.exp(q) + 1e-6, true],
+  ] as const)('%s', (file, act, divisor, transposed) => {
+    const c = numbersOf(refused(file));
+    const param = (name: string) => c.params.find(p => p.path.endsWith(`.${name}`))!;
+    const { shape, values } = param('W');
+    const [rows, columns] = shape;
+    const stored = Array.from({ length: rows }, (_, i) => values.slice(i * columns, (i + 1) * columns));
+    const W = transposed ? stored[0].map((_, j) => stored.map(row => row[j])) : stored;
+    const given = param('q').values;
+    // In a definition exp(q) is of q kept within ±20; in the built-in layer only differences count, of at most 40.
+    const top = transposed ? 20 : Math.max(...given);
+    const q = given.map(v => Math.min(Math.max(v, top - 40), top));
+    const weights = { W, b: param('b').values, q };
+    const [fx, fy] = [c.x, c.y].map(z => sll(weights, z, act, divisor));
+    expect(norm(minus(fx, fy)) / norm(minus(c.x, c.y)) / c.ratio).toBeCloseTo(1, 4);
+    expect(c.ratio).toBeGreaterThan(c.allowed);
+  });
+});
+
+it('reflect padding doubles a pixel beside the corner under a kernel of norm 1, as its page says', () => {
+  const n = 5;
+  const mirror = (i: number) => (i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i);
+  let squares = 0;
+  // The tap in the upper left corner: out[i, j] = x[i − 1, j − 1], of the image that is 1 at (1, 1).
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) squares += mirror(i - 1) === 1 && mirror(j - 1) === 1 ? 1 : 0;
+  expect(Math.sqrt(squares)).toBe(2);
+});
