@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -124,5 +124,40 @@ describe('lip check', () => {
     expect(formatCount(1_234_567)).toBe('1.23 M');
     expect(await check('network N {\n  input x[4]\n  scale 2\n  sigmoid\n}\n')).toBe(0);
     expect(out).toContain('N: 1/8-Lipschitz for every value of its weights');
+  });
+});
+
+describe('lip check on a refused program', () => {
+  const REFUSED = 'network N {\n  input x[6]\n  residual dense hidden = 4, act = abs by aol\n  head 2\n}\n';
+
+  it('shows a counterexample, and writes it only where it is told to', async () => {
+    const before = readdirSync(folder);
+    expect(await check(REFUSED)).toBe(1);
+    expect(err).toMatch(/= counterexample: W = .*\|f\(x\) − f\(y\)\|/);
+    expect(err).toContain('--counterexample FILE');
+    expect(readdirSync(folder).filter(f => f !== 'net.lip')).toEqual(before.filter(f => f !== 'net.lip'));
+
+    const path = join(folder, 'abs.counterexample.json');
+    expect(await check(REFUSED, '--counterexample', path)).toBe(1);
+    expect(err).toContain(`counterexample written to ${path}`);
+    const { counterexamples } = JSON.parse(readFileSync(path, 'utf8'));
+    const [{ network, layers, ratio, x, y, fx, fy }] = counterexamples;
+    expect([network, layers]).toEqual(['N', ['dense[0]']]);
+    const distance = (a: number[], b: number[]) => Math.hypot(...a.map((v, i) => v - b[i]));
+    expect(distance(fx, fy) / distance(x, y)).toBeCloseTo(ratio, 6);
+    expect(ratio).toBeGreaterThan(2.9);
+  });
+
+  it('puts it into the JSON', async () => {
+    expect(await check(REFUSED, '--json')).toBe(1);
+    const [{ code, counterexample }] = JSON.parse(out).diagnostics;
+    expect(code).toBe('L0202');
+    expect(counterexample.ratio).toBeGreaterThan(2.9);
+  });
+
+  it('writes nothing for a program that is proven', async () => {
+    const path = join(folder, 'none.json');
+    expect(await check(REFUSED.replace('abs', 'relu'), '--counterexample', path)).toBe(0);
+    expect(existsSync(path)).toBe(false);
   });
 });

@@ -80,6 +80,36 @@ describe('the refuter', () => {
     for (const p of found.params) expect(p.values).toHaveLength(elements(p.shape));
   });
 
+  it('takes any formula that is refused', () => {
+    const own = (value: string, x = 'x[6]', type = 'vec[n]', W = 'mat[n, 4]') =>
+      `layer own(x: ${type}) {\n  param W: ${W} = xavier\n  param s: vec[n] = zeros\n  param q: vec[4] = zeros\n  return ${value}\n}\nnetwork N {\n  input ${x}\n  own\n}\n`;
+    const T = 'gershgorin(Wᵀ * W)';
+    const found = (source: string): number => {
+      const [{ counterexample: c }] = refusedBy(source);
+      return c === undefined || c === 'none found' ? 0 : c.ratio;
+    };
+    for (const value of [
+      `x - 3 * W * inv(${T}) * relu(Wᵀ * x)`,
+      `x + 2 * W * inv(${T}) * relu(Wᵀ * x)`,
+      `x - 2 * W * inv(1/2 * ${T}) * relu(Wᵀ * x)`,
+      `x - 2 * W * inv(${T} - 1/2) * relu(Wᵀ * x)`,
+      `x - 2 * W * inv(${T}) * relu(2 * Wᵀ * x)`,
+      `x - 2 * W * inv(${T}) * maxmin(Wᵀ * x)`,
+      'x - 2 * W * inv(rowsum(abs(Wᵀ * W)) / exp(q)) * relu(Wᵀ * x)',
+      'W * relu(Wᵀ * x)',
+    ])
+      expect(found(own(value)), value).toBeGreaterThan(1.4);
+    // What moves nothing is not refuted.
+    expect(found(own('s'))).toBe(0);
+    const conv = own(
+      'x - 2 * Kᵀ * inv(1/2 * gershgorin(K * Kᵀ)) * relu(K * x)',
+      'image[2, 5, 5]',
+      'image[n, h, w]',
+      'conv[4, n, 3, 3]',
+    );
+    expect(found(conv.replace('param W', 'param K'))).toBeGreaterThan(2.9);
+  });
+
   it('ends in two seconds, for deep networks too', () => {
     const start = performance.now();
     refusedBy(
