@@ -1,6 +1,7 @@
 /** From the path of a `.lip` file to proven networks: what every command does first. */
 import { readFileSync, statSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import { InputFileError } from '../data/input-file-error.ts';
 import type { Diagnostic } from '../diagnostics.ts';
 import type { Network } from '../ir/network.ts';
 import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
@@ -106,6 +107,15 @@ export interface LoadOptions extends ResolveOptions {
   readonly counterexample?: string;
 }
 
+const save = (path: string, text: string): void => {
+  try {
+    writeAtomically(path, text);
+  } catch (e) {
+    if (!(e instanceof InputFileError)) throw e;
+    throw new CliError(e.message, EXIT.usage, '`--counterexample` takes a file in a folder that may be written to');
+  }
+};
+
 const refuse = (path: string, source: string, diagnostics: readonly Diagnostic[], options: LoadOptions): never => {
   const file = createSourceFile(path, source);
   if (options.json)
@@ -118,7 +128,7 @@ const refuse = (path: string, source: string, diagnostics: readonly Diagnostic[]
     d.counterexample && d.counterexample !== 'none found' ? [d.counterexample] : [],
   );
   if (options.counterexample !== undefined && found.length > 0) {
-    writeAtomically(options.counterexample, `${JSON.stringify({ program: path, counterexamples: found }, null, 1)}\n`);
+    save(options.counterexample, `${JSON.stringify({ program: path, counterexamples: found }, null, 1)}\n`);
     process.stderr.write(`counterexample written to ${options.counterexample}\n`);
   }
   const unsaved = found.length > 0 && options.counterexample === undefined;

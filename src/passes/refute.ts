@@ -301,7 +301,7 @@ const refuteLayers = (net: Network, paths: readonly string[]): Counterexample | 
     `${result.probe.params.map(p => p.shape)}` !== `${layers.flatMap(l => layerParams(l.op)).map(p => p.shape)}`;
   return {
     network: net.name,
-    layers: layers.map(l => l.path),
+    layers: instance.layers.map(l => l.path),
     allowed,
     ratio,
     ...(smaller && { shrunkFrom: input }),

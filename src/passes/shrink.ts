@@ -39,9 +39,24 @@ export const exponentsOf = (layers: readonly Layer[]): ReadonlySet<string> => {
   return found;
 };
 
+/** Chains longer than this lose repetitions. */
+const LONG = 16;
+
+/** One residual layer for each statement: the others, with weights 0, would be the identity. */
+const withoutRepeats = (layers: readonly Layer[]): readonly Layer[] => {
+  if (layers.length <= LONG) return layers;
+  const seen = new Set<number>();
+  return layers.filter(({ op, span }) => {
+    if (op.kind !== 'residual') return true;
+    const first = !seen.has(span.start);
+    seen.add(span.start);
+    return first;
+  });
+};
+
 /**
- * The same layers with fewer features, channels and pixels, where they have many. Equal sizes stay equal and groups whole, so the
- * result is as well-typed as the original; undefined where it would not be.
+ * The same layers with fewer repetitions, features, channels and pixels, where they have many. Equal sizes stay equal and groups
+ * whole, so the result is as well-typed as the original; undefined where it would not be.
  */
 export const shrink = (whole: Instance): Instance | undefined => {
   let unit = 2;
@@ -62,7 +77,7 @@ export const shrink = (whole: Instance): Instance | undefined => {
   const input = shape;
   let full = whole.input;
   const layers: Layer[] = [];
-  for (const layer of whole.layers) {
+  for (const layer of withoutRepeats(whole.layers)) {
     const kind = full.length === 3 ? 'conv' : 'dense';
     const [from, to] = [full[0], shape[0]];
     const size = (n: number): number => (n === from ? to : narrow(kind, n));

@@ -148,6 +148,12 @@ describe('lip check on a refused program', () => {
     expect(ratio).toBeGreaterThan(2.9);
   });
 
+  it('says where it cannot be written', async () => {
+    const path = join(folder, 'net.lip', 'inside.json');
+    expect(await check(REFUSED, '--counterexample', path)).toBe(2);
+    expect(err).toContain('help: `--counterexample` takes a file');
+  });
+
   it('puts it into the JSON', async () => {
     expect(await check(REFUSED, '--json')).toBe(1);
     const [{ code, counterexample }] = JSON.parse(out).diagnostics;
