@@ -4,6 +4,7 @@ import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { ClauseWord, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
+import { layerElsewhere } from './elsewhere.ts';
 import { definitionRule } from './resolve-definition.ts';
 import { type Chain, fits, RESIDUAL, RULES } from './resolve-layers.ts';
 import { bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
@@ -171,7 +172,12 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
   const rule = Object.hasOwn(RULES, name) ? RULES[name] : definition && definitionRule(definition);
   if (!rule) {
     const known = [...LAYER_NAMES, ...chain.definitions.keys()];
-    scope.report('L0101', st.name.span, `there is no layer \`${shorten(name)}\``, suggest(name, known));
+    scope.report(
+      'L0101',
+      st.name.span,
+      `there is no layer \`${shorten(name)}\``,
+      layerElsewhere(name) ?? suggest(name, known),
+    );
     chain.shape = undefined;
     return;
   }

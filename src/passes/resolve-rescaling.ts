@@ -6,6 +6,7 @@ import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, Expr } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
+import { rescalingElsewhere } from './elsewhere.ts';
 import { bindArgs, choiceOf, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
 
 /** The layer whose Gram matrix T is to dominate. */
@@ -245,7 +246,7 @@ export const resolveRescaling = (scope: Scope, e: Expr, t: RescalingTarget): Res
   const method = h && METHODS.find(m => m === h.name);
   if (!h || !method) {
     const text = h ? `\`${shorten(h.name)}\`` : 'this';
-    const help = h ? suggest(h.name, METHODS) : `write one of ${METHODS.join(', ')}`;
+    const help = h ? (rescalingElsewhere(h.name) ?? suggest(h.name, METHODS)) : `write one of ${METHODS.join(', ')}`;
     return scope.report(
       'L0104',
       h ? h.span : e.span,

@@ -4,6 +4,7 @@ import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, Expr } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
+import { optionElsewhere } from './elsewhere.ts';
 
 export interface Scope {
   readonly report: (code: Diagnostic['code'], span: Span, message: string, help?: string) => undefined;
@@ -291,7 +292,12 @@ export const bindArgs = (
         help,
       );
     } else if (!names.includes(name))
-      refuse('L0102', arg.name!.span, `${owner} has no option \`${shorten(name)}\``, suggest(name, names));
+      refuse(
+        'L0102',
+        arg.name!.span,
+        `${owner} has no option \`${shorten(name)}\``,
+        optionElsewhere(name) ?? suggest(name, names),
+      );
     else if (bound.has(name)) refuse('L0106', arg.span, `\`${name}\` of ${owner} is given twice`);
     else bound.set(name, arg.value);
   }
