@@ -6,6 +6,7 @@ import { certifyAllWeights, certifyWeights } from '../../passes/certify-weights.
 import { foldInference } from '../../passes/freeze.ts';
 import { NotCertifiable } from '../../passes/network-json.ts';
 import type { ProvenNetwork } from '../../passes/prove.ts';
+import { coqFile, NotInCoq } from '../../proof/coq.ts';
 import { formatBound } from '../../proof/derivation.ts';
 import { verifyCertificate } from '../../proof/verify/certificate.ts';
 import { readTensors } from '../../proof/verify/tensors.ts';
@@ -22,6 +23,7 @@ interface ProveOptions {
   readonly out?: string;
   readonly network?: string;
   readonly json?: boolean;
+  readonly coq?: boolean;
   readonly set?: Record<string, string>;
   readonly by?: string;
 }
@@ -91,12 +93,22 @@ const writeCertificate = (proven: ProvenNetwork, options: ProveOptions): void =>
   });
 };
 
+const writeCoq = (proven: ProvenNetwork, options: ProveOptions): void => {
+  if (options.weights !== undefined)
+    throw new CliError('--coq is about all weights, so it takes no --weights', EXIT.usage, 'leave one of them out');
+  const out = options.out ?? join('out', proven.network.name, `${proven.network.name}.v`);
+  writeAtomically(out, coqFile(proven));
+  process.stdout.write(
+    options.json ? `${JSON.stringify({ network: proven.network.name, coq: out })}\n` : `coq          ${out}\n`,
+  );
+};
+
 const proveProgram = (file: string, options: ProveOptions): void => {
   const proven = pickNetwork(loadProgram(file, options), options.network);
   try {
-    writeCertificate(proven, options);
+    (options.coq ? writeCoq : writeCertificate)(proven, options);
   } catch (e) {
-    if (e instanceof NotCertifiable) throw new CliError(e.message, EXIT.negative);
+    if (e instanceof NotCertifiable || e instanceof NotInCoq) throw new CliError(e.message, EXIT.negative);
     throw e;
   }
 };
@@ -108,6 +120,7 @@ export const register = (program: Command): void => {
       .description('write a certificate of the Lipschitz bound that `lip verify` and others can check')
       .option('--weights <file>', 'trained weights (safetensors): also certify the very tensors that ship')
       .option('-o, --out <file>', 'the certificate; the tensors go beside it (default: out/NETWORK/lipschitz.json)')
+      .option('--coq', 'write a Coq file instead, checked against the theory in proofs/ by `npm run test:coq`')
       .option('--network <name>', 'which network, if the file has several')
       .option('--json', 'print the summary as JSON'),
   ).action(proveProgram);

@@ -1,0 +1,173 @@
+/** The diagonal T of a layer and the proof that it dominates the layer's Gram matrix, as Coq terms over proofs/theories/Architecture.v. */
+import type { LinearMap, Rescaling, SpectralMethod } from '../ir/network.ts';
+import { equal, type Rational, ZERO } from '../ir/rational.ts';
+import type { GramSide } from './rules.ts';
+
+/** A nonnegative rational constant as a Coq term of type R. */
+export const ratio = (a: Rational): string => `(ratio R ${a.num} ${a.den})`;
+
+/** A diagonal of type index → R, and a proof of `dom (gram M) diagonal`. */
+export interface Dominance {
+  readonly diagonal: string;
+  readonly proof: string;
+}
+
+/** The matrix whose Gram matrix is dominated, and how the generated section names what belongs to it. */
+export interface MatrixTerm {
+  readonly map: LinearMap;
+  /** 'columns': M is `matrix`; 'rows': M is its transpose. */
+  readonly side: GramSide;
+  /** Coq term of the stored weight as a matrix. */
+  readonly matrix: string;
+  /** Of a convolution: its kernel, its geometry, and the proof that this is valid. */
+  readonly kernel?: { readonly term: string; readonly geometry: string; readonly valid: string };
+  /** Says that the section has such a variable or hypothesis, and returns its name as a term. */
+  readonly declare: (kind: 'Variable' | 'Hypothesis', stem: string, type: string) => string;
+  /** Type of the channels (features) that q is indexed by. */
+  readonly channels: string;
+}
+
+const gramMatrix = (m: MatrixTerm): string => (m.side === 'columns' ? m.matrix : `(adj ${m.matrix})`);
+
+/** λ with its Gram iteration as the hypothesis that defines it. */
+const iterated = (
+  m: MatrixTerm,
+  steps: number,
+  matrix: string,
+): { readonly lambda: string; readonly proof: string } => {
+  const lambda = m.declare('Variable', 'lam', 'R');
+  const nonnegative = m.declare('Hypothesis', 'lam_ge0', `0 <= ${lambda}`);
+  const k = steps - 1;
+  const bound = m.declare(
+    'Hypothesis',
+    'gram_iteration',
+    `frob (iter ${k} (@square R _) (gram ${matrix})) <= (${lambda} ^+ (2 ^ ${k})) ^+ 2`,
+  );
+  return { lambda, proof: `(iterated_dom ${nonnegative} ${bound})` };
+};
+
+const spectral = (m: MatrixTerm, method: SpectralMethod): Dominance => {
+  const gram = gramMatrix(m);
+  switch (method.kind) {
+    case 'gram': {
+      if (m.kernel) {
+        const lambda = m.declare('Variable', 'lam', 'R');
+        const diagonal = `(fun=> ${lambda})`;
+        return { diagonal, proof: m.declare('Hypothesis', 'gram_iteration_symbol', `dom (gram ${gram}) ${diagonal}`) };
+      }
+      const { lambda, proof } = iterated(m, method.steps, gram);
+      return { diagonal: `(fun=> ${lambda})`, proof };
+    }
+    case 'operator': {
+      const { lambda, proof } = iterated(m, method.steps, gram);
+      return { diagonal: `(fun=> ${lambda})`, proof };
+    }
+    case 'reshaped': {
+      const kernel = kernelOf(m);
+      const lambda = m.declare('Variable', 'lam', 'R');
+      const nonnegative = m.declare('Hypothesis', 'lam_ge0', `0 <= ${lambda}`);
+      const k = method.steps - 1;
+      const bound = m.declare(
+        'Hypothesis',
+        'gram_iteration',
+        `frob (iter ${k} (@square R _) (gram (reshaped ${kernel.term}))) <= (${lambda} ^+ (2 ^ ${k})) ^+ 2`,
+      );
+      return reshaped(m, lambda, nonnegative, `(iterated_dom ${nonnegative} ${bound})`);
+    }
+    default:
+      return method satisfies never;
+  }
+};
+
+const kernelOf = (m: MatrixTerm): NonNullable<MatrixTerm['kernel']> => {
+  if (!m.kernel) throw new Error(`${m.map.weight.path} is a matrix: it has no reshaped kernel`);
+  return m.kernel;
+};
+
+const reshaped = (m: MatrixTerm, lambda: string, nonnegative: string, dominates: string): Dominance => {
+  const { geometry, valid } = kernelOf(m);
+  return {
+    diagonal: `(fun=> taps R ${geometry} * ${lambda})`,
+    proof: `(${m.side === 'columns' ? 'reshaped_dom' : 'reshaped_adj_dom'} ${valid} ${nonnegative} ${dominates})`,
+  };
+};
+
+const shifted = (d: Dominance, eps: Rational): Dominance =>
+  equal(eps, ZERO)
+    ? d
+    : { diagonal: `(shifted ${d.diagonal} ${ratio(eps)})`, proof: `(shifted_dom ${eps.num} ${eps.den} ${d.proof})` };
+
+const gershgorin = (m: MatrixTerm, q: { readonly term: string; readonly positive: string } | undefined): Dominance => {
+  const weight = q ? ` ${q.term}` : '';
+  if (m.kernel) {
+    const name = `${q ? 'weighted_' : ''}${m.side === 'columns' ? 'tap_sums' : 'hidden_tap_sums'}`;
+    const proof = `(${name}_dom ${m.kernel.term} ${m.kernel.valid}${q ? ` ${q.positive}` : ''})`;
+    return { diagonal: `(on_channels (${name} ${m.kernel.term}${weight}))`, proof };
+  }
+  const name = q ? 'weighted_row_sums' : 'row_sums';
+  return {
+    diagonal: `(${name} ${gramMatrix(m)}${weight})`,
+    proof: `(${name}_dom ${gramMatrix(m)}${q ? ` ${q.positive}` : ''})`,
+  };
+};
+
+/** Shares of a mix over one denominator, so that they are added up by adding numerators. */
+const mixed = (parts: readonly { readonly weight: Rational; readonly part: Dominance }[]): Dominance => {
+  const den = parts.reduce((d, p) => d * p.weight.den, 1n);
+  const shares = parts.map(({ weight, part }) => {
+    const n = (weight.num * den) / weight.den;
+    return {
+      diagonal: `(enlarged (ratio R ${n} ${den}) ${part.diagonal})`,
+      proof: `(share_one ${n} ${den} ${part.proof})`,
+      n,
+    };
+  });
+  const sum = shares.slice(1).reduce(
+    (a, b) => ({
+      diagonal: `(added ${a.diagonal} ${b.diagonal})`,
+      proof: `(share_add ${a.proof} ${b.proof})`,
+      n: 0n,
+    }),
+    shares[0],
+  );
+  return { diagonal: sum.diagonal, proof: `(share_dom ${sum.proof} isT isT)` };
+};
+
+/** G ⪯ T for the T of `rescaling`, by the theorems of the rules that `prove` uses; 'orthogonal' is not a dominance of the stored weight. */
+export const dominance = (m: MatrixTerm, rescaling: Exclude<Rescaling, { by: 'orthogonal' }>): Dominance => {
+  const part = (r: Rescaling): Dominance => {
+    if (r.by === 'orthogonal') throw new Error('an orthogonal weight cannot be part of a combination');
+    return dominance(m, r);
+  };
+  switch (rescaling.by) {
+    case 'spectral':
+      return shifted(spectral(m, rescaling.method), rescaling.eps);
+    case 'aol':
+      return shifted(gershgorin(m, undefined), rescaling.eps);
+    case 'sll': {
+      const term = m.declare('Variable', 'q', `${m.channels} -> R`);
+      return gershgorin(m, { term, positive: m.declare('Hypothesis', 'q_gt0', `forall i, 0 < ${term} i`) });
+    }
+    case 'max':
+      return rescaling.of.map(part).reduce((a, b) => ({
+        diagonal: `(larger ${a.diagonal} ${b.diagonal})`,
+        proof: `(larger_dom ${a.proof} ${b.proof})`,
+      }));
+    case 'convex':
+      return mixed(rescaling.of.map(p => ({ weight: p.weight, part: part(p.part) })));
+    case 'scaled': {
+      const inner = part(rescaling.of);
+      const { factor } = rescaling;
+      return {
+        diagonal: `(enlarged ${ratio(factor)} ${inner.diagonal})`,
+        proof: `(enlarged_dom (@ratio_ge1 R ${factor.num} ${factor.den} isT isT) ${inner.proof})`,
+      };
+    }
+    default:
+      return rescaling satisfies never;
+  }
+};
+
+/** T of a weight made orthogonal: 1, or for a convolution kh·kw times 1. `dominates`: of the matrix, or of the reshaped kernel. */
+export const orthogonalDominance = (m: MatrixTerm, dominates: string): Dominance =>
+  m.kernel ? reshaped(m, '1', '(@ler01 R)', dominates) : { diagonal: '(fun=> 1)', proof: dominates };

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { coqFile, NotInCoq } from '../../src/proof/coq.ts';
+import { provenFrom } from './certified.ts';
+
+const SMALL = `network Small {
+  input image[1, 6, 6]
+  center 0.5
+  residual conv hidden = 3, kernel = 3 by sll
+  residual conv hidden = 3, kernel = 3 by sll
+  avgpool 3
+  flatten
+  head 2
+}`;
+
+describe('coqFile', () => {
+  it('states the bound and the certificate; equal layers are written once', () => {
+    const text = coqFile(provenFrom(SMALL));
+    expect(text).toContain('Theorem Small_lip : lip features.');
+    expect(text).toContain('Theorem Small_radius');
+    expect(text.match(/residual_dom_lip/g)).toHaveLength(1);
+    expect(text).toContain('(repeated layer_2 2)');
+    expect(text).not.toMatch(/Admitted|Axiom|Parameter/);
+  });
+  it('states the hypotheses that define a root, and a mix with its shares over one denominator', () => {
+    const text = coqFile(
+      provenFrom(
+        'network Dense { input vec[4] dense 3 by own(mix(aol, sll, 1/3)) head 2 }'.replace(
+          / (dense|head|input)/g,
+          '\n$1',
+        ),
+      ),
+    );
+    expect(text).toContain('Hypothesis s_root_1 : forall i, (s_1 i) ^+ 2 * T_1 i <= 1.');
+    expect(text).toContain('(share_dom (share_add (share_one');
+  });
+  it('refuses layers of the file by name', () => {
+    const source = `layer twice(out) (x: vec[n]) {
+  param W: mat[out, n] = xavier
+  return W * invsqrt(gershgorin(Wᵀ * W)) * x
+}
+network Own {
+  input vec[4]
+  twice 3
+  head 2
+}`;
+    expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
+  });
+});
