@@ -35,6 +35,7 @@ import {
   ZERO,
 } from '../ir/rational.ts';
 import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
+import { proveActivation, proveSlope } from './prove-activation.ts';
 
 /** A sub-expression that no rule bounds. */
 export type Gap = Pick<Diagnostic, 'code' | 'message' | 'span' | 'labels' | 'help'> & { readonly help: string };
@@ -147,33 +148,6 @@ const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
   }
 };
 
-/** The formula's slope of an activation, or undefined where it has none. */
-const slopeOf = (t: Extract<Term['of'], { kind: 'act' }>): Derivation | undefined => {
-  const { act } = t;
-  switch (act.kind) {
-    case 'relu':
-    case 'tanh':
-    case 'sigmoid':
-    case 'abs':
-      return apply('slope', act.kind, [], {}, { function: act.kind });
-    case 'leaky_relu':
-      return apply('slope', act.kind, [], { a: act.slope }, { function: act.kind });
-    case 'maxmin':
-    case 'groupsort':
-      return undefined;
-    default:
-      return act satisfies never;
-  }
-};
-
-/** The activation alone, as a map between vectors. */
-const proveAct = (of: Extract<Term['of'], { kind: 'act' }>, path: string): Derivation => {
-  const slope = slopeOf(of);
-  if (slope) return apply('elementwise', path, [slope]);
-  const group = of.act.kind === 'groupsort' ? of.act.group : 2;
-  return apply('sort', path, [], { group: rational(group) });
-};
-
 const compose = (path: string, parts: readonly Derivation[]): Derivation =>
   parts.length === 0 ? apply('identity', path) : parts.length === 1 ? parts[0] : apply('compose', path, parts);
 
@@ -235,7 +209,7 @@ const proveTerm = (t: Term, path: string): Result => {
   if (inner && isGap(inner)) return inner;
   const parts = [
     ...(inner ? [inner] : []),
-    ...(t.of.kind === 'act' ? [proveAct(t.of, path)] : []),
+    ...(t.of.kind === 'act' ? [proveActivation(t.of.act, path)] : []),
     ...[...factors].reverse(),
   ];
   const map = compose(path, parts);
@@ -365,7 +339,7 @@ const proveResidual = (variable: readonly Term[], all: readonly Branch[], path: 
     const gram = gramOf(weight);
     const dominates = inverse ? proveDominance(inverse.of, gram, inverse.span) : proveOrthogonal(weight, gram.side);
     if (isGap(dominates)) return dominates;
-    const slope = slopeOf(act)?.conclusion;
+    const slope = proveSlope(act.act)?.conclusion;
     const name = printActivation(act.act);
     if (slope?.kind !== 'slope' || compare(slope.low, ZERO) < 0 || compare(slope.high, ONE) > 0)
       return {
@@ -378,7 +352,7 @@ const proveResidual = (variable: readonly Term[], all: readonly Branch[], path: 
         help: 'use relu, tanh, sigmoid or leaky_relu with a slope in [0, 1]; declare the option as `act: slope[0, 1]`',
       };
     const about = { hidden: gram.side, T: inverse ? printDiagonal(inverse.of) : '1' };
-    parts.push(apply('scaled-residual', path, [dominates, slopeOf(act)!], { c: total }, about));
+    parts.push(apply('scaled-residual', path, [dominates, proveSlope(act.act)!], { c: total }, about));
     shares[`a${n + 1}`] = equal(total, ZERO) ? ONE : mul(s, div(ratios[n], total));
   }
   const residual = parts.length === 1 && equal(absolute(s), ONE) ? parts[0] : apply('sum', path, parts, shares);

@@ -17,6 +17,7 @@ import { printActivation, printRescaling } from '../ir/print-network.ts';
 import { absolute, add, compare, equal, format, isqrt, ONE, type Rational, rational, ZERO } from '../ir/rational.ts';
 import { formatBound } from '../proof/derivation.ts';
 import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
+import { proveActivation, proveSlope } from './prove-activation.ts';
 import { isGap, proveFormula } from './prove-formula.ts';
 
 declare const PROVEN: unique symbol;
@@ -203,41 +204,6 @@ const proveDominance = (
     }
     default:
       return rescaling satisfies never;
-  }
-};
-
-/** What is known of an activation's slope; undefined for those that are not elementwise. */
-const proveSlope = (act: Activation): Derivation | undefined => {
-  switch (act.kind) {
-    case 'relu':
-    case 'tanh':
-    case 'sigmoid':
-    case 'abs':
-      return apply('slope', act.kind, [], {}, { function: act.kind });
-    case 'leaky_relu':
-      return apply('slope', act.kind, [], { a: act.slope }, { function: act.kind });
-    case 'maxmin':
-    case 'groupsort':
-      return undefined;
-    default:
-      return act satisfies never;
-  }
-};
-
-const proveActivation = (act: Activation, path: string): Derivation => {
-  switch (act.kind) {
-    case 'relu':
-    case 'tanh':
-    case 'sigmoid':
-    case 'abs':
-    case 'leaky_relu':
-      return apply('elementwise', path, [proveSlope(act)!]);
-    case 'maxmin':
-      return apply('sort', path, [], { group: rational(2) }, { pairs: act.pairs });
-    case 'groupsort':
-      return apply('sort', path, [], { group: rational(act.group) });
-    default:
-      return act satisfies never;
   }
 };
 
