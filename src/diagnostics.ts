@@ -9,6 +9,25 @@ export interface Span {
 
 export type Severity = 'error' | 'warning';
 
+/** A mend that a machine can make: `to` in place of the text at `span`. */
+export interface Fix {
+  readonly span: Span;
+  /** What stands there, where that is known: values from the command line point at places they do not come from. */
+  readonly from?: string;
+  readonly to: string;
+}
+
+/** What to do, in words; with `to`, it is done by writing that in place of `from`, the whole text at the place reported. */
+export type Help = string | { readonly text: string; readonly from: string; readonly to: string };
+
+/** The part of a diagnostic that says what to do. */
+export const advice = (help: Help | undefined, span: Span): Pick<Diagnostic, 'help' | 'fix'> =>
+  help === undefined
+    ? {}
+    : typeof help === 'string'
+      ? { help }
+      : { help: help.text, fix: { span, from: help.from, to: help.to } };
+
 /** One finding about a program. `lip explain CODE` prints the page of its code. */
 export interface Diagnostic {
   readonly code: DiagnosticCode;
@@ -22,6 +41,8 @@ export interface Diagnostic {
   readonly notes?: readonly string[];
   /** What to do. */
   readonly help?: string;
+  /** Where there is one obvious mend. `lip check --fix` makes it. */
+  readonly fix?: Fix;
   /** Where a proof failed: the layers it was about, all but the head where their product was. */
   readonly refused?: { readonly network: string; readonly layers: readonly string[] };
   /** Numbers that show the program wrong; 'none found' after a search without success, which says nothing about it. */

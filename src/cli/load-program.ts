@@ -11,6 +11,7 @@ import { refute } from '../passes/refute.ts';
 import { type ResolveOptions, resolve } from '../passes/resolve.ts';
 import { writeAtomically } from '../train/write-atomically.ts';
 import { CliError, EXIT } from './errors.ts';
+import { withFixesFor } from './fixes.ts';
 import {
   countDiagnostics,
   createSourceFile,
@@ -116,7 +117,8 @@ const save = (path: string, text: string): void => {
   }
 };
 
-const refuse = (path: string, source: string, diagnostics: readonly Diagnostic[], options: LoadOptions): never => {
+const refuse = (path: string, source: string, found: readonly Diagnostic[], options: LoadOptions): never => {
+  const diagnostics = withFixesFor(source, found);
   const file = createSourceFile(path, source);
   if (options.json)
     process.stdout.write(
@@ -124,19 +126,36 @@ const refuse = (path: string, source: string, diagnostics: readonly Diagnostic[]
     );
   else process.stderr.write(renderDiagnostics(diagnostics, file, wantsColor(process.stderr)));
   const codes = new Set(diagnostics.map(d => d.code));
-  const found = diagnostics.flatMap(d =>
+  const counterexamples = diagnostics.flatMap(d =>
     d.counterexample && d.counterexample !== 'none found' ? [d.counterexample] : [],
   );
-  if (options.counterexample !== undefined && found.length > 0) {
-    save(options.counterexample, `${JSON.stringify({ program: path, counterexamples: found }, null, 1)}\n`);
+  if (options.counterexample !== undefined && counterexamples.length > 0) {
+    save(options.counterexample, `${JSON.stringify({ program: path, counterexamples }, null, 1)}\n`);
     process.stderr.write(`counterexample written to ${options.counterexample}\n`);
   }
-  const unsaved = found.length > 0 && options.counterexample === undefined;
+  const mendable = diagnostics.filter(d => d.fix).length;
+  const mends =
+    mendable === 0
+      ? ''
+      : `; \`lip check --fix\` mends ${mendable === diagnostics.length ? 'this' : `${mendable} of them`}`;
+  const unsaved = counterexamples.length > 0 && options.counterexample === undefined;
   throw new CliError(
     `${countDiagnostics(diagnostics)} in ${path}`,
     EXIT.program,
-    `\`lip explain ${diagnostics[0].code}\` says more${codes.size > 1 ? ' about the first' : ''}${unsaved ? '; `lip check --counterexample FILE` saves the numbers' : ''}`,
+    `\`lip explain ${diagnostics[0].code}\` says more${codes.size > 1 ? ' about the first' : ''}${mends}${unsaved ? '; `lip check --counterexample FILE` saves the numbers' : ''}`,
   );
+};
+
+/** What is wrong with a program, up to the first stage that finds anything; counterexamples are not looked for. */
+export const diagnose = (source: string, options: ResolveOptions): readonly Diagnostic[] => {
+  const parsed = parse(source);
+  const program = resolve(parsed.file, options);
+  const found = [...parsed.diagnostics, ...program.diagnostics];
+  if (found.length > 0) return found;
+  return program.networks.flatMap(network => {
+    const result = prove(network);
+    return 'diagnostics' in result ? result.diagnostics : [];
+  });
 };
 
 /**

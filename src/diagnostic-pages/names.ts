@@ -54,7 +54,7 @@ export const NAME_PAGES = {
   L0108: page(
     'unknown definition',
     'A file consists of `network`, `train` and `certify`.',
-    withCertify('certfy Net on mnist'),
+    withCertify('certfy Net on mnist at [36/255]'),
     withCertify('certify Net on mnist at [36/255]'),
   ),
   L0109: page(

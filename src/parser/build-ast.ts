@@ -85,7 +85,9 @@ const atom = (c: CstNode): Expr | undefined => {
   const args = tupleArgs(tuple);
   const span = nodeSpan(tuple);
   if (!span) return undefined;
-  return args.length === 1 && !args[0].name ? args[0].value : { kind: 'tuple', args, span };
+  if (args.length !== 1 || args[0].name) return { kind: 'tuple', args, span };
+  // What is replaced is replaced with its parentheses.
+  return { ...args[0].value, span };
 };
 
 const listItems = (c: CstNode): Expr[] => nodes(c, 'expression').map(buildExpression).filter(present);

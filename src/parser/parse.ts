@@ -7,7 +7,7 @@ import {
   type TokenType,
   tokenMatcher,
 } from 'chevrotain';
-import type { Diagnostic, Span } from '../diagnostics.ts';
+import { advice, type Diagnostic, type Help, type Span } from '../diagnostics.ts';
 import { parseDecimal } from '../ir/rational.ts';
 import type { Comment, Definition, Expr, FileNode, Item } from './ast.ts';
 import { buildDefinition, buildExpression, buildItem, findSurplus, type Surplus } from './build-ast.ts';
@@ -24,12 +24,12 @@ const MAX_DIAGNOSTICS = 50;
 
 const spanOf = (token: IToken): Span => ({ start: token.startOffset, end: token.endOffset! + 1 });
 
-const failure = (code: Diagnostic['code'], span: Span, message: string, help?: string): Diagnostic => ({
+const failure = (code: Diagnostic['code'], span: Span, message: string, help?: Help): Diagnostic => ({
   code,
   severity: 'error',
   message,
   span,
-  ...(help ? { help } : {}),
+  ...advice(help, span),
 });
 
 const label = (type: TokenType): string => type.LABEL ?? type.name;

@@ -1,4 +1,5 @@
 /** Did-you-mean suggestions for misspelt names. */
+import type { Help } from '../diagnostics.ts';
 
 /** Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours. */
 const editDistance = (a: string, b: string): number => {
@@ -27,9 +28,9 @@ export const nearest = (name: string, known: readonly string[]): string | undefi
 };
 
 /** "did you mean `x`?", or the list of what there is. */
-export const suggest = (name: string, known: readonly string[]): string => {
+export const suggest = (name: string, known: readonly string[]): Help => {
   const near = nearest(name, known);
-  if (near) return `did you mean \`${near}\`?`;
+  if (near) return { text: `did you mean \`${near}\`?`, from: name, to: near };
   return known.length === 0 ? 'there are none here' : `known here: ${known.join(', ')}`;
 };
 

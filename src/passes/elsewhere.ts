@@ -1,6 +1,10 @@
 /** What people know from other tools and look for here: why it is missing, and what to write instead. */
+import type { Help } from '../diagnostics.ts';
 
-const LAYERS: Readonly<Record<string, string>> = {
+/** A word of another tool; `to` where ours stands in its place. */
+type Elsewhere = string | { readonly text: string; readonly to: string };
+
+const LAYERS: Readonly<Record<string, Elsewhere>> = {
   gelu: 'its slopes leave [0, 1] (up to 1.13), so it is not 1-Lipschitz: use `relu`, `leaky_relu 1/10`, `tanh` or `maxmin`',
   silu: 'its slopes leave [0, 1] (up to 1.10), so it is not 1-Lipschitz: use `relu`, `leaky_relu 1/10`, `tanh` or `maxmin`',
   softmax: 'the loss applies it; certified radii are about the logits of `head`: leave it out',
@@ -10,11 +14,11 @@ const LAYERS: Readonly<Record<string, string>> = {
   layernorm:
     'it divides by the norm of its input, which no bound survives: leave it out; every layer here keeps the scale',
   maxpool: 'use `avgpool`, whose norm is exactly 1',
-  linear: 'the affine layer is `dense N`',
-  conv2d: 'the layer is `conv N, kernel = 3`',
+  linear: { text: 'the affine layer is `dense N`', to: 'dense' },
+  conv2d: { text: 'the layer is `conv N, kernel = 3`', to: 'conv' },
 };
 
-const OPTIONS: Readonly<Record<string, string>> = {
+const OPTIONS: Readonly<Record<string, Elsewhere>> = {
   stride: 'convolutions have stride 1: write `avgpool 2` after the layer to halve the image',
   act: 'an activation after a linear layer is a statement of its own, on the next line; `act` belongs to `residual`',
   activation: 'an activation after a linear layer is a statement of its own, on the next line',
@@ -22,20 +26,21 @@ const OPTIONS: Readonly<Record<string, string>> = {
   groups: 'convolutions have one group',
 };
 
-const RESCALINGS: Readonly<Record<string, string>> = {
-  cayley: 'write `orthogonal(cayley)`',
+const RESCALINGS: Readonly<Record<string, Elsewhere>> = {
+  cayley: { text: 'write `orthogonal(cayley)`', to: 'orthogonal(cayley)' },
   cpl: 'a convex potential layer is `residual … by spectral`',
   lipschitz: 'write one of spectral, orthogonal(cayley), aol, sll',
 };
 
-const find = (table: Readonly<Record<string, string>>, name: string): string | undefined => {
-  const key = name.toLowerCase();
-  return Object.hasOwn(table, key) ? table[key] : undefined;
+const find = (table: Readonly<Record<string, Elsewhere>>, key: string, name: string): Help | undefined => {
+  const known = Object.hasOwn(table, key) ? table[key] : undefined;
+  return typeof known === 'object' ? { ...known, from: name } : known;
 };
 
 /** Help for a layer that other tools have, undefined for any other name. */
-export const layerElsewhere = (name: string): string | undefined => find(LAYERS, name.replaceAll('_', ''));
+export const layerElsewhere = (name: string): Help | undefined =>
+  find(LAYERS, name.toLowerCase().replaceAll('_', ''), name);
 /** Help for an option that layers of other tools have. */
-export const optionElsewhere = (name: string): string | undefined => find(OPTIONS, name);
+export const optionElsewhere = (name: string): Help | undefined => find(OPTIONS, name.toLowerCase(), name);
 /** Help for what is meant by a method that has another name here. */
-export const rescalingElsewhere = (name: string): string | undefined => find(RESCALINGS, name);
+export const rescalingElsewhere = (name: string): Help | undefined => find(RESCALINGS, name.toLowerCase(), name);

@@ -38,7 +38,7 @@ import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
 
 /** A sub-expression that no rule bounds. */
-export type Gap = Pick<Diagnostic, 'code' | 'message' | 'span' | 'labels' | 'help'> & { readonly help: string };
+export type Gap = Pick<Diagnostic, 'code' | 'message' | 'span' | 'labels' | 'help' | 'fix'> & { readonly help: string };
 
 type Result = Derivation | Gap;
 export const isGap = (r: Result | readonly Derivation[]): r is Gap => 'message' in r;
@@ -91,12 +91,13 @@ const sideOf = (map: LinearMap, side: GramSide): string => printGram({ map, side
 const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
   const needed = sideOf(gram.map, gram.side);
   const weight = gram.map.weight.path;
-  const gap = (message: string, text: string, help: string): Gap => ({
+  const gap = (message: string, text: string, help: string, to?: string): Gap => ({
     code: 'L0203',
     message,
     span: use,
     labels: [{ span: d.span, text }],
     help,
+    ...(to === undefined ? {} : { fix: { span: d.span, to } }),
   });
   if (d.kind === 'rowsum' || d.kind === 'norm') {
     const bounded = printGram(d.gram);
@@ -115,6 +116,7 @@ const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
           `this needs T ⪰ ${needed} for every value of the parameters`,
           `T divides by ${q} but multiplies by ${p}, so it is no Gershgorin bound of ${needed}`,
           `write \`gershgorin(${needed}, ${p})\``,
+          `gershgorin(${needed}, ${p})`,
         );
       const about = { weight, side: gram.side, q: p };
       return apply(gram.map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice', weight, [], {}, about);
@@ -233,12 +235,19 @@ const branchOf = (term: Term): Branch | undefined => {
   return term.of.kind === 'act' ? { term, weight, inverse, act: term.of } : undefined;
 };
 
-const residualGap = (span: Span, message: string, help: string, label?: { span: Span; text: string }): Gap => ({
+const residualGap = (
+  span: Span,
+  message: string,
+  help: string,
+  label?: { span: Span; text: string },
+  to?: string,
+): Gap => ({
   code: 'L0203',
   message,
   span,
   ...(label ? { labels: [label] } : {}),
   help,
+  ...(to === undefined ? {} : { fix: { span, to } }),
 });
 
 /** u where the activation of the branch reads Aᵀu + b, A the weight in front. */
@@ -261,6 +270,7 @@ const skipOf = ({ weight, act }: Branch): VectorExpr | Gap => {
       `the residual rule needs \`${wanted}\` here: both uses of the weight must be one tensor`,
       `write \`${wanted}\`; two free weights can expand distances without limit`,
       { span: weight.span, text: `the weight is \`${name}\` here` },
+      first.kind === 'weight' ? wanted : undefined,
     );
   if (!equal(only.coefficient, ONE))
     return residualGap(

@@ -50,7 +50,7 @@ type Refuse = (
   help: string,
   notes?: readonly string[],
   /** Where the finding is, if not the layer's own statement. */
-  place?: Pick<Diagnostic, 'span' | 'labels'>,
+  place?: Pick<Diagnostic, 'span' | 'labels' | 'fix'>,
 ) => undefined;
 
 const kernelOf = (map: Extract<LinearMap, { kind: 'conv' }>): { kh: Rational; kw: Rational } => ({
@@ -260,6 +260,7 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
       return refuse(proof.code, proof.message, proof.help, [], {
         span: proof.span,
         labels: [...(proof.labels ?? []), ...(sameSpan(proof.span, span) ? [] : [used])],
+        ...(proof.fix ? { fix: proof.fix } : {}),
       });
     }
     case 'activation':
@@ -313,6 +314,7 @@ interface Fault {
   readonly help: string;
   readonly notes: readonly string[];
   readonly labels?: NonNullable<Diagnostic['labels']>;
+  readonly fix?: NonNullable<Diagnostic['fix']>;
   readonly paths: string[];
 }
 

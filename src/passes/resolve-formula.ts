@@ -86,7 +86,7 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
   if (unknown)
     return body.scope.report(
       'L0102',
-      unknown.span,
+      unknown.name!.span,
       `\`spectral\` has no option \`${shorten(unknown.name!.text)}\``,
       suggest(unknown.name!.text, ['steps', 'grid']),
     );

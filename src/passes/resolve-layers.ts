@@ -297,7 +297,11 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
       'L0132',
       paddingExpr.span,
       `\`${paddingExpr.name}\` padding shows pixels near the border to the kernel several times: no bound of the kernel covers that`,
-      'pad with zeros: leave `padding` out, or give the number of rows and columns',
+      {
+        text: 'pad with zeros: `padding = same`, or give the number of rows and columns',
+        from: paddingExpr.name,
+        to: 'same',
+      },
     );
   const explicit = same ? undefined : pairOf(scope, paddingExpr, '`padding`', 0);
   const out = given ?? 1;

@@ -1,5 +1,5 @@
 /** What every part of name resolution shares: reporting, names in scope, evaluation of constants, reading of arguments. */
-import type { Diagnostic, Span } from '../diagnostics.ts';
+import { advice, type Diagnostic, type Help, type Span } from '../diagnostics.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, Expr } from '../parser/ast.ts';
@@ -7,7 +7,7 @@ import { shorten, suggest } from '../parser/suggest.ts';
 import { optionElsewhere } from './elsewhere.ts';
 
 export interface Scope {
-  readonly report: (code: Diagnostic['code'], span: Span, message: string, help?: string) => undefined;
+  readonly report: (code: Diagnostic['code'], span: Span, message: string, help?: Help) => undefined;
   /** Compile-time parameters of the network. */
   readonly values: ReadonlyMap<string, Rational>;
 }
@@ -22,7 +22,7 @@ export const createReporter = (diagnostics: Diagnostic[]): Scope['report'] => {
     const key = `${code} ${span.start} ${span.end}`;
     if (!seen.has(key) && diagnostics.length < MAX_DIAGNOSTICS) {
       seen.add(key);
-      diagnostics.push({ code, severity: 'error', message, span, ...(help ? { help } : {}) });
+      diagnostics.push({ code, severity: 'error', message, span, ...advice(help, span) });
     }
     return undefined;
   };
@@ -275,7 +275,7 @@ export const bindArgs = (
   const bound = new Map<string, Expr>();
   const names = [...positional, ...options];
   let ok = true;
-  const refuse = (code: Diagnostic['code'], at: Span, message: string, help?: string): void => {
+  const refuse = (code: Diagnostic['code'], at: Span, message: string, help?: Help): void => {
     ok = false;
     scope.report(code, at, message, help);
   };

@@ -71,6 +71,10 @@ const moved = (e: Expr, span: Span): Expr => {
   }
 };
 
+/** Whether an option's value may be a number: no word that the network does not know, no text or list. */
+const isNumber = (values: ReadonlyMap<string, Rational>, e: Expr): boolean =>
+  e.kind === 'name' ? values.has(e.name) : !['string', 'list', 'typed', 'tuple', 'transpose'].includes(e.kind);
+
 /** Values of the network's parameters: defaults, overridden by `--set`. A default may use the parameters before it. */
 const parameterValues = (
   report: Scope['report'],
@@ -93,7 +97,15 @@ const parameterValues = (
     seen.add(name);
     const override = Object.hasOwn(set, name) ? set[name] : undefined;
     const e = override === undefined ? p.value : parseOption(report, override, `--set ${name}`, p.span);
-    const value = e && rationalOf({ report, values }, e, `the parameter \`${name}\``);
+    const known = e && (override === undefined || isNumber(values, e));
+    if (e && !known)
+      report(
+        'L0109',
+        p.span,
+        `--set ${name}: expected a number, found \`${shorten(override!)}\``,
+        `write \`--set ${name}=60\``,
+      );
+    const value = known ? rationalOf({ report, values }, e, `the parameter \`${name}\``) : undefined;
     // A parameter in error counts as 1 from here on, so that its uses give no further errors.
     values.set(name, value ?? q.ONE);
   }

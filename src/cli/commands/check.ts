@@ -3,9 +3,34 @@ import type { Command } from 'commander';
 import { derivationToJson } from '../../proof/derivation.ts';
 import { checkNetwork, printReport } from '../check-report.ts';
 import { CliError, EXIT } from '../errors.ts';
-import { addProgramOptions, type LoadOptions, loadProgram } from '../load-program.ts';
+import { applyFixes } from '../fixes.ts';
+import { addProgramOptions, diagnose, type LoadOptions, loadProgram, readSource } from '../load-program.ts';
+import { createSourceFile, position } from '../render-diagnostic.ts';
+import { rewriteSource } from '../rewrite-source.ts';
 
-const check = (file: string, options: LoadOptions): void => {
+/** A mend may uncover what it can mend next; this many rounds are made. */
+const MAX_ROUNDS = 20;
+
+/** Writes the mends of a program into its file, and says on stderr what was replaced by what. */
+const fix = (path: string, options: LoadOptions): void => {
+  const before = readSource(path);
+  let source = before;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const { text, made } = applyFixes(source, diagnose(source, options));
+    if (made.length === 0) break;
+    const file = createSourceFile(path, source);
+    for (const { code, fix } of made) {
+      const { line, column } = position(file, fix!.span.start);
+      const old = source.slice(fix!.span.start, fix!.span.end);
+      process.stderr.write(`${path}:${line}:${column}: ${code}: \`${old}\` is now \`${fix!.to}\`\n`);
+    }
+    source = text;
+  }
+  if (source !== before) rewriteSource(path, source);
+};
+
+const check = (file: string, options: LoadOptions & { readonly fix?: boolean }): void => {
+  if (options.fix) fix(file, options);
   const { networks } = loadProgram(file, options);
   if (networks.length === 0)
     throw new CliError(`${file} defines no network`, EXIT.program, 'write one: `network Name { input x[4]  head 2 }`');
@@ -27,6 +52,7 @@ export const register = (program: Command): void => {
       .description('prove every network of a file and print its layers, costs and bound')
       .argument('<file>', 'a .lip file')
       .option('--json', 'print everything, with the whole derivation, as JSON')
+      .option('--fix', 'first make the mends that the diagnostics propose, in the file itself')
       .option('--counterexample <file>', 'where the proof fails: write the counterexample there, as JSON'),
   ).action(check);
 };

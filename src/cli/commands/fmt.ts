@@ -1,13 +1,13 @@
 /** `lip fmt FILE…`: canonical layout, in place; `--check` only says which files differ. */
-import { accessSync, constants, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Diagnostic } from '../../diagnostics.ts';
 import { format } from '../../parser/format.ts';
-import { writeAtomically } from '../../train/write-atomically.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { invalidUtf8At, readSource } from '../load-program.ts';
 import { createSourceFile, diagnosticToJson, renderDiagnostics, wantsColor } from '../render-diagnostic.ts';
+import { rewriteSource } from '../rewrite-source.ts';
 
 interface FmtOptions {
   readonly check?: boolean;
@@ -42,17 +42,6 @@ const filesBelow = (folder: string): string[] =>
     });
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-
-/** Replaces a file, its permissions kept; of a link, the file it points to. */
-const rewrite = (path: string, text: string): void => {
-  const target = realpathSync(path);
-  try {
-    accessSync(target, constants.W_OK);
-  } catch {
-    throw new CliError(`${path} may not be written`, EXIT.usage, 'check its permissions, or use --stdin');
-  }
-  writeAtomically(target, text, statSync(target).mode & 0o7777);
-};
 
 const plural = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
 
@@ -92,7 +81,7 @@ const fmt = (given: readonly string[], options: FmtOptions): void => {
   const changed = outcomes.filter(o => o.state === 'changed');
   const refused = outcomes.filter(o => o.state === 'refused');
 
-  if (!check && !stdin) for (const o of changed) rewrite(o.path, o.text);
+  if (!check && !stdin) for (const o of changed) rewriteSource(o.path, o.text);
   if (json) process.stdout.write(`${JSON.stringify({ files: outcomes.map(outcomeToJson) }, null, 2)}\n`);
   else {
     reportRefused(refused);
