@@ -1,4 +1,5 @@
 /** Networks written by hand, for tests of passes that come after resolution. */
+import { outputShape as mapped, PLAIN } from '../src/ir/conv-geometry.ts';
 import {
   type Layer,
   type LayerOp,
@@ -26,6 +27,7 @@ export const conv = (path: string, out: number, columns: number, k = 3, padding 
   out,
   in: columns,
   kernel: [k, k],
+  ...PLAIN,
   padding: [padding, padding],
   weight: param(`${path}.W`, [out, columns, k, k]),
 });
@@ -88,11 +90,15 @@ const outputShape = (op: LayerOp, s: Shape): Shape => {
       return [op.to, ...s.slice(1)];
     case 'linear': {
       const { map } = op;
-      if (map.kind === 'dense') return [map.out];
-      return [map.out, ...map.kernel.map((k, i) => s[1 + i] + 2 * map.padding[i] - k + 1)];
+      if (op.adjoint) throw new Error('the shape of a transposed convolution is not told by its input');
+      return mapped(map, s);
     }
     case 'avgpool':
       return [s[0], Math.floor(s[1] / op.size[0]), Math.floor(s[2] / op.size[1])];
+    case 'space_to_depth':
+      return [s[0] * op.block[0] * op.block[1], s[1] / op.block[0], s[2] / op.block[1]];
+    case 'depth_to_space':
+      return [s[0] / (op.block[0] * op.block[1]), s[1] * op.block[0], s[2] * op.block[1]];
     case 'flatten':
       return [s.reduce((p, d) => p * d, 1)];
     case 'head':

@@ -1,6 +1,6 @@
 /** What `lip check` says of a proven network: as data for `--json`, and as a table of at most 100 columns. */
 import type { Layer, LayerOp, LinearMap, Rescaling, Shape, ValueId } from '../ir/network.ts';
-import { printActivation, printOp, printRescaling } from '../ir/print-network.ts';
+import { geometryWords, printActivation, printOp, printRescaling } from '../ir/print-network.ts';
 import { equal, format, ONE } from '../ir/rational.ts';
 import { type Cost, layerCost } from '../passes/cost.ts';
 import type { ProvenLayer, ProvenNetwork } from '../passes/prove.ts';
@@ -106,13 +106,16 @@ export const formatCount = (n: number): string => {
 const formatFlop = (n: number): string => `${formatCount(n)}${n < 10_000 ? ' ' : ''}FLOP`;
 
 export const formatShape = (shape: Shape): string => shape.join('×');
-const kernelText = (map: LinearMap): string => (map.kind === 'conv' ? `, ${map.kernel.join('×')}` : '');
+const kernelText = (map: LinearMap): string =>
+  map.kind === 'conv' ? [`, ${map.kernel.join('×')}`, ...geometryWords(map)].join(', ') : '';
 
 /** The layer in few words: its path says dense or conv, its method has a column of its own, relu inside a residual goes without saying. */
 export const formText = (op: LayerOp): string => {
   switch (op.kind) {
     case 'linear':
-      return `${op.map.in} → ${op.map.out}${kernelText(op.map)}`;
+      return op.adjoint
+        ? `transposed ${op.map.out} → ${op.map.in}${kernelText(op.map)}`
+        : `${op.map.in} → ${op.map.out}${kernelText(op.map)}`;
     case 'residual':
       return `residual ${op.map.out}${kernelText(op.map)}${op.act.kind === 'relu' ? '' : `, ${printActivation(op.act)}`}`;
     case 'activation':
@@ -125,6 +128,9 @@ export const formText = (op: LayerOp): string => {
       return `head ${op.classes}`;
     case 'formula':
       return op.name;
+    case 'space_to_depth':
+    case 'depth_to_space':
+      return `${op.kind} ${op.block.join('×')}`;
     case 'center':
     case 'scale':
     case 'flatten':

@@ -41,8 +41,14 @@ export type LinearMap =
       readonly out: number;
       readonly in: number;
       readonly kernel: readonly [number, number];
-      /** Zero padding on each side of (height, width); stride 1. */
+      readonly stride: readonly [number, number];
+      /** On each side of (height, width). */
       readonly padding: readonly [number, number];
+      readonly dilation: readonly [number, number];
+      /** Divides `out` and `in`; group g maps the g-th part of the input channels to the g-th part of the output channels. */
+      readonly groups: number;
+      readonly mode: 'zeros' | 'circular';
+      /** (out, in/groups, kh, kw). */
       readonly weight: Param;
     };
 
@@ -100,9 +106,13 @@ export type LayerOp =
   | { readonly kind: 'scale'; readonly divisor: readonly Rational[] }
   /** Zero channels (or features) appended up to `to`. */
   | { readonly kind: 'pad'; readonly to: number }
-  /** y = W T^(-1/2) x + b. */
+  /**
+   * y = W T^(-1/2) x + b. With `adjoint`, the same with Wᵀ in the place of W (a transposed convolution): the layer reads `map.out` channels
+   * and makes `map.in`, its output has the layer's shape, and `side` still means this layer's inputs or outputs.
+   */
   | {
       readonly kind: 'linear';
+      readonly adjoint?: true;
       readonly map: LinearMap;
       readonly side: Side;
       readonly rescaling: Rescaling;
@@ -122,6 +132,10 @@ export type LayerOp =
   /** Sum over disjoint kh×kw blocks divided by √(kh·kw): norm exactly 1. Rows and columns that fill no block are dropped. */
   | { readonly kind: 'avgpool'; readonly size: readonly [number, number] }
   | { readonly kind: 'flatten' }
+  /** Block (r, s) of bh×bw pixels of channel c becomes one pixel of the channels (c·bh + r)·bw + s: the inverse of depth_to_space. */
+  | { readonly kind: 'space_to_depth'; readonly block: readonly [number, number] }
+  /** Channel (c·bh + r)·bw + s becomes pixel (r, s) of each bh×bw block of channel c ("pixel shuffle"). */
+  | { readonly kind: 'depth_to_space'; readonly block: readonly [number, number] }
   /** y = Ŵx + b with rows ŵ = w / (‖w‖ + eps), and ŵ = 0 for w = 0; certified pairwise by ‖ŵ_i − ŵ_j‖. */
   | {
       readonly kind: 'head';

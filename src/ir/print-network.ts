@@ -1,4 +1,5 @@
 /** Network IR as text: one line a layer, the form that `lip build --emit network` prints and tests compare. */
+import type { ConvMap } from './conv-geometry.ts';
 import type { Initializer, LayerOp, LinearMap, Network, Rescaling, SpectralMethod } from './network.ts';
 import { layerParams } from './network.ts';
 import { printActivation } from './print-activation.ts';
@@ -62,10 +63,26 @@ const printInit = (init: Initializer): string => {
   }
 };
 
-const printMap = (map: LinearMap): string =>
-  map.kind === 'dense'
-    ? `dense ${map.in} -> ${map.out}`
-    : `conv ${map.in} -> ${map.out}, kernel = ${map.kernel.join('x')}, padding = ${map.padding.join('x')}`;
+/** What is unusual about a convolution, e.g. `stride = 2x2`, `groups = 4`. */
+export const geometryWords = (map: ConvMap): readonly string[] => [
+  ...(map.stride.some(s => s !== 1) ? [`stride = ${map.stride.join('x')}`] : []),
+  ...(map.dilation.some(d => d !== 1) ? [`dilation = ${map.dilation.join('x')}`] : []),
+  ...(map.groups === 1 ? [] : [`groups = ${map.groups}`]),
+  ...(map.mode === 'circular' ? ['circular'] : []),
+];
+
+const printMap = (map: LinearMap, adjoint = false): string => {
+  const form = `${adjoint ? 'transposed ' : ''}${map.kind}`;
+  const channels = adjoint ? `${map.out} -> ${map.in}` : `${map.in} -> ${map.out}`;
+  return map.kind === 'dense'
+    ? `${form} ${channels}`
+    : [
+        `${form} ${channels}`,
+        `kernel = ${map.kernel.join('x')}`,
+        `padding = ${map.padding.join('x')}`,
+        ...geometryWords(map),
+      ].join(', ');
+};
 
 const list = (values: readonly Rational[]): string => `[${values.map(format).join(', ')}]`;
 
@@ -79,7 +96,7 @@ export const printOp = (op: LayerOp): string => {
     case 'pad':
       return `pad to ${op.to}`;
     case 'linear':
-      return `${printMap(op.map)}${op.bias ? '' : ', bias = false'}${op.side === 'in' ? '' : ', side = out'} by ${printRescaling(op.rescaling, op.map)}`;
+      return `${printMap(op.map, op.adjoint)}${op.bias ? '' : ', bias = false'}${op.side === 'in' ? '' : ', side = out'} by ${printRescaling(op.rescaling, op.map)}`;
     case 'residual':
       return `residual ${printMap(op.map)}${op.bias ? '' : ', bias = false'}, act = ${printActivation(op.act)} by ${printRescaling(op.rescaling, op.map)}`;
     case 'formula':
@@ -90,6 +107,9 @@ export const printOp = (op: LayerOp): string => {
       return `avgpool ${op.size.join('x')}`;
     case 'flatten':
       return 'flatten';
+    case 'space_to_depth':
+    case 'depth_to_space':
+      return `${op.kind} ${op.block.join('x')}`;
     case 'head':
       return `head ${op.classes}, eps = ${format(op.eps)}`;
     default:

@@ -143,6 +143,8 @@ const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> 
       return { flops: elements(output), rescalingFlops: 0 };
     case 'pad':
     case 'flatten':
+    case 'space_to_depth':
+    case 'depth_to_space':
       return { flops: 0, rescalingFlops: 0 };
     case 'linear': {
       const result = mapped(op.map, image);

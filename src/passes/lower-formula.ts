@@ -1,4 +1,6 @@
 /** Layers written in the language, as tensor graph: generic over their formulas. */
+
+import { overlap } from '../ir/conv-geometry.ts';
 import {
   type Atom,
   type DiagExpr,
@@ -16,7 +18,7 @@ import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { cayleyTransform } from './lower-cayley.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
-import { absoluteGram, along, clampedExponent, filled, inverseOrZero, inverseRootOrZero } from './lower-rescaling.ts';
+import { along, clampedExponent, filled, inverseOrZero, inverseRootOrZero, rowSums } from './lower-rescaling.ts';
 import { spectralBound } from './lower-spectral.ts';
 
 /** What a weight of the layer is multiplied as, and the multipliers t of a residual branch. */
@@ -55,7 +57,7 @@ const normBound = (l: Lowering, gram: Gram, bound: NormBound): TensorId => {
   const axes = gram.map.weight.shape.map((_, i) => i);
   switch (bound.kind) {
     case 'frobenius': {
-      const taps = gram.map.kind === 'dense' ? 1 : gram.map.kernel[0] * gram.map.kernel[1];
+      const taps = gram.map.kind === 'dense' ? 1 : overlap(gram.map);
       return b.scale(b.sum(b.mul(weight, weight), axes), taps);
     }
     case 'schur': {
@@ -85,11 +87,11 @@ const diagonal = (l: Lowering, d: DiagExpr): TensorId => {
   switch (d.kind) {
     case 'rowsum': {
       const m = unitsOf(d.gram);
-      const gram = absoluteGram(b, d.gram.map, weightOf(b, d.gram), d.gram.side === 'rows' ? 'out' : 'in');
+      const sums = (p?: TensorId): TensorId =>
+        rowSums(b, d.gram.map, weightOf(b, d.gram), d.gram.side === 'rows' ? 'out' : 'in', p);
       // Constant weights cancel.
-      if (!d.weights.q && sameExpr(d.weights, d.divisor)) return b.sum(gram, [1]);
-      const weighted = b.mul(gram, along(b, positive(b, d.weights, m).p, gram, 1));
-      return b.mul(b.sum(weighted, [1]), positive(b, d.divisor, m).inverse);
+      if (!d.weights.q && sameExpr(d.weights, d.divisor)) return sums();
+      return b.mul(sums(positive(b, d.weights, m).p), positive(b, d.divisor, m).inverse);
     }
     case 'norm':
       return filled(b, normBound(l, d.gram, d.bound), unitsOf(d.gram));

@@ -2,10 +2,12 @@
  * A layer's rescaling as tensor graph: a vector T (positive where it is used) with G ⪯ diag(T), G the layer's Gram matrix. One
  * mechanism for every layer form, dense or convolutional; the rules are those of MATH.md's table, by the names of the literature.
  */
+import { overlap } from '../ir/conv-geometry.ts';
 import type { LinearMap, Param, Rescaling, Side } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
-import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
+import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { cayley } from './lower-cayley.ts';
+import { convRowSums, scaleKernel } from './lower-polyphase.ts';
 import { spectralBound } from './lower-spectral.ts';
 
 /**
@@ -25,21 +27,21 @@ export const along = (b: GraphBuilder, v: TensorId, like: TensorId, axis: number
 export const filled = (b: GraphBuilder, scalar: TensorId, n: number): TensorId => b.broadcast(scalar, [n], []);
 
 /**
- * |G| summed over spatial offsets: [m, m], m the rows (`out`) or columns (`in`) of the map. For a convolution g_ij(δ) is the
- * correlation of the kernel with itself at every offset |δ| ≤ k − 1, which covers zero padding at every image size.
+ * Σ_j |G_ij| p_j, p [m] > 0 (1 where it is absent): [m], m the rows (`out`) or columns (`in`) of the map. Of a convolution the sum runs over
+ * every spatial offset too, which covers zero padding at every image size.
  */
-export const absoluteGram = (b: GraphBuilder, map: LinearMap, weight: TensorId, side: Side): TensorId => {
-  if (map.kind === 'dense') {
-    return b.unary(
-      'abs',
-      side === 'out' ? b.matmul(weight, weight, { b: true }) : b.matmul(weight, weight, { a: true }),
-    );
-  }
-  const kernel = side === 'out' ? weight : b.transpose(weight, [1, 0, 2, 3]);
-  const [kh, kw] = map.kernel;
-  const correlation = b.conv(kernel, kernel, convAttrs({ padding: [kh - 1, kw - 1] }));
-  return b.sum(b.unary('abs', correlation), [2, 3]);
+export const rowSums = (b: GraphBuilder, map: LinearMap, weight: TensorId, side: Side, p?: TensorId): TensorId => {
+  if (map.kind === 'conv') return convRowSums(b, map, weight, side, p);
+  const product = side === 'out' ? b.matmul(weight, weight, { b: true }) : b.matmul(weight, weight, { a: true });
+  const gram = b.unary('abs', product);
+  return b.sum(p === undefined ? gram : b.mul(gram, along(b, p, gram, 1)), [1]);
 };
+
+/** A weight times v along its rows (`out`) or columns (`in`); v is [out] or [in]. */
+export const scaleWeight = (b: GraphBuilder, map: LinearMap, weight: TensorId, v: TensorId, side: Side): TensorId =>
+  map.kind === 'conv'
+    ? scaleKernel(b, map, weight, v, side)
+    : b.mul(weight, along(b, v, weight, side === 'out' ? 0 : 1));
 
 /** q [m] kept within what f32 can take the exponential of. */
 export const clampedExponent = (b: GraphBuilder, { path, shape }: Param): TensorId =>
@@ -74,13 +76,12 @@ const diagonal = (
     case 'spectral':
       return filled(b, b.offset(spectralBound(b, map, weight, image, rescaling.method), toNumber(rescaling.eps)), m);
     case 'aol':
-      return b.offset(b.sum(absoluteGram(b, map, weight, side), [1]), toNumber(rescaling.eps));
+      return b.offset(rowSums(b, map, weight, side), toNumber(rescaling.eps));
     case 'sll': {
       // Σ_j |G_ij| exp(q_j − q_i) as a matrix-vector product, so that no m×m matrix of exponentials exists.
-      const gram = absoluteGram(b, map, weight, side);
       const exponent = shiftedExponent(b, rescaling.q);
-      const weighted = b.mul(gram, along(b, b.unary('exp', exponent), gram, 1));
-      return b.mul(b.sum(weighted, [1]), b.unary('exp', b.unary('neg', exponent)));
+      const sums = rowSums(b, map, weight, side, b.unary('exp', exponent));
+      return b.mul(sums, b.unary('exp', b.unary('neg', exponent)));
     }
     case 'max':
       return rescaling.of.map(part).reduce((x, y) => b.binary('max', x, y));
@@ -95,7 +96,7 @@ const diagonal = (
 
 /**
  * The weight a layer really uses, and its T: [out] (`side` 'out', Gram matrix W Wᵀ of the stored weight) or [in] (`side` 'in',
- * WᵀW). `image` is the shape of the layer's input, which only the operator norm of a convolution depends on.
+ * WᵀW). `image` is the shape of the map's input, which only the operator norm of a convolution depends on.
  */
 export const lowerRescaling = (
   b: GraphBuilder,
@@ -107,11 +108,12 @@ export const lowerRescaling = (
   const stored = b.param(map.weight.path, map.weight.shape);
   if (rescaling.by !== 'orthogonal') return { weight: stored, T: diagonal(b, map, stored, image, rescaling, side) };
   const m = side === 'out' ? map.out : map.in;
+  if (map.kind === 'conv' && map.groups > 1) throw new Error('lower: an orthogonal kernel in groups');
   const columns = map.kind === 'dense' ? map.in : map.in * map.kernel[0] * map.kernel[1];
   const alpha = b.reshape(b.param(rescaling.alpha.path, rescaling.alpha.shape), []);
   const q = cayley(b, b.reshape(stored, [map.out, columns]), alpha);
-  // A kernel whose reshaped matrix has norm 1 is a convolution of norm at most √(kh·kw).
-  const T = b.constant(map.kind === 'dense' ? 1 : map.kernel[0] * map.kernel[1], [m]);
+  // A kernel whose reshaped matrix has norm 1 is a convolution of norm at most √(outputs that read one input).
+  const T = b.constant(map.kind === 'dense' ? 1 : overlap(map), [m]);
   return { weight: b.reshape(q, map.weight.shape), T };
 };
 

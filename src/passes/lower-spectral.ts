@@ -2,8 +2,10 @@
  * Upper bounds λ ≥ ‖W‖² by Gram iteration (Delattre, Barthélemy, Araujo, Allauzen, ICML 2023): for symmetric positive semidefinite G,
  * ‖G^p‖_F^(1/p) ≥ ‖G‖, with quadratic convergence when p doubles. Gradients flow through the iteration.
  */
+import { attrsOf, type ConvMap, overlap, phaseTaps } from '../ir/conv-geometry.ts';
 import type { LinearMap, SpectralMethod } from '../ir/network.ts';
-import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
+import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
+import { polyphaseKernel } from './lower-polyphase.ts';
 
 /** Hermitian matrices re + i·im [B…, m, m] (re symmetric, im antisymmetric); real ones have no `im`. */
 interface Hermitian {
@@ -71,26 +73,22 @@ const gramIteration = (b: GraphBuilder, gram: Hermitian, steps: number): TensorI
   return b.select(first.present, b.mul(first.scale, b.unary('exp', log)), b.constant(0, batch));
 };
 
-/** λ ≥ ‖A‖² for a matrix A [r, c], through its smaller Gram matrix: []. */
+/** λ ≥ ‖A‖² for matrices A [B…, r, c], through their smaller Gram matrices; the largest of them: []. */
 const matrixBound = (b: GraphBuilder, a: TensorId, steps: number): TensorId => {
-  const [r, c] = b.shape(a);
-  return gramIteration(b, gramMatrix(b, { re: a }, r <= c), steps);
+  const [r, c] = b.shape(a).slice(-2);
+  const each = gramIteration(b, gramMatrix(b, { re: a }, r <= c), steps);
+  const batch = b.shape(each).map((_, i) => i);
+  return batch.length === 0 ? each : b.maximum(each, batch);
 };
 
 /**
  * λ ≥ ‖conv‖² at every image size from the symbol K̂(θ) = Σ_δ K[·,·,δ] e^{iδ·θ} on an N×N grid: |u*K̂(θ)v| is a trigonometric
  * polynomial of degree d = (k − 1)/2 per axis, so its maximum is at most the maximum on N > 2d equidistant points divided by
  * cos(πd/N) per axis (Ehlich & Zeller 1964); for half-integral d the same in θ/2, with 2N points and degree 2d. Real kernels
- * have K̂(−θ) = conj K̂(θ), so half of the grid is enough.
+ * have K̂(−θ) = conj K̂(θ), so half of the grid is enough. K is the polyphase kernel, k its taps; of groups the largest counts.
  */
-const symbolBound = (
-  b: GraphBuilder,
-  map: Extract<LinearMap, { kind: 'conv' }>,
-  kernel: TensorId,
-  steps: number,
-  grid: number,
-): TensorId => {
-  const [kh, kw] = map.kernel;
+const symbolBound = (b: GraphBuilder, map: ConvMap, kernel: TensorId, steps: number, grid: number): TensorId => {
+  const [kh, kw] = phaseTaps(map);
   if (!(grid > Math.max(kh, kw) - 1)) throw new Error(`lower: a grid of ${grid} points is too coarse for ${kh}×${kw}`);
   const points: (readonly [number, number])[] = [];
   for (let u = 0; u < grid; u++) for (let v = 0; 2 * v <= grid; v++) points.push([u, v]);
@@ -102,27 +100,30 @@ const symbolBound = (
     });
     return b.literal(data, [taps, points.length]);
   };
-  const { out, in: columns } = map;
-  const flat = b.reshape(kernel, [out * columns, taps]);
-  // [P, out, in]: one matrix per grid point.
+  const phase = polyphaseKernel(b, map, kernel);
+  const columns = b.shape(phase)[1];
+  const flat = b.reshape(phase, [map.out * columns, taps]);
+  const { groups } = map;
+  const out = map.out / groups;
+  // [P, groups, out, in]: one matrix per grid point and group.
   const component = (f: (angle: number) => number): TensorId =>
-    b.transpose(b.reshape(b.matmul(flat, table(f)), [out, columns, points.length]), [2, 0, 1]);
+    groups === 1
+      ? b.transpose(b.reshape(b.matmul(flat, table(f)), [out, columns, points.length]), [2, 0, 1])
+      : b.transpose(b.reshape(b.matmul(flat, table(f)), [groups, out, columns, points.length]), [3, 0, 1, 2]);
   const symbol = { re: component(Math.cos), im: component(Math.sin) };
-  const largest = b.maximum(gramIteration(b, gramMatrix(b, symbol, out <= columns), steps), [0]);
+  const largest = b.maximum(
+    gramIteration(b, gramMatrix(b, symbol, out <= columns), steps),
+    groups === 1 ? [0] : [0, 1],
+  );
   const cosine = (k: number) => Math.cos((Math.PI * (k - 1)) / 2 / grid);
   return b.scale(largest, 1 / (cosine(kh) * cosine(kw)) ** 2);
 };
 
-/** The zero-padded convolution as a matrix [in·H·W, out·H'·W']: row = image of one unit input. */
-const operatorMatrix = (
-  b: GraphBuilder,
-  map: Extract<LinearMap, { kind: 'conv' }>,
-  kernel: TensorId,
-  image: readonly number[],
-): TensorId => {
+/** The convolution as a matrix [in·H·W, out·H'·W']: row = image of one unit input. */
+const operatorMatrix = (b: GraphBuilder, map: ConvMap, kernel: TensorId, image: readonly number[]): TensorId => {
   const n = image.reduce((p, d) => p * d, 1);
   const identity = b.binary('equal', b.iota([n, n], 0), b.iota([n, n], 1));
-  const images = b.conv(b.reshape(identity, [n, ...image]), kernel, convAttrs({ padding: map.padding }));
+  const images = b.conv(b.reshape(identity, [n, ...image]), kernel, attrsOf(map));
   const [, ...rest] = b.shape(images);
   return b.reshape(images, [n, rest.reduce((p, d) => p * d, 1)]);
 };
@@ -145,8 +146,9 @@ export const spectralBound = (
     case 'operator':
       return matrixBound(b, operatorMatrix(b, map, weight, image), method.steps);
     case 'reshaped': {
-      const taps = map.kernel[0] * map.kernel[1];
-      return b.scale(matrixBound(b, b.reshape(weight, [map.out, map.in * taps]), method.steps), taps);
+      const columns = (map.in / map.groups) * map.kernel[0] * map.kernel[1];
+      const shape = map.groups === 1 ? [map.out, columns] : [map.groups, map.out / map.groups, columns];
+      return b.scale(matrixBound(b, b.reshape(weight, shape), method.steps), overlap(map));
     }
     default:
       return method satisfies never;

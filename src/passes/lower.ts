@@ -8,7 +8,7 @@ import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { lowerFormula } from './lower-formula.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
-import { along, inverseOrZero, inverseRootOrZero, lowerRescaling } from './lower-rescaling.ts';
+import { along, inverseOrZero, inverseRootOrZero, lowerRescaling, scaleWeight } from './lower-rescaling.ts';
 import type { ProvenNetwork } from './prove.ts';
 
 /**
@@ -66,12 +66,13 @@ const normaliseRows = (b: GraphBuilder, weight: TensorId, eps: number): TensorId
 
 type Affine = Exclude<LayerOp, { kind: 'head' }>;
 
-/** One layer but the head; x [N, …image] → [N, …]. */
+/** One layer but the head; x [N, …image] → [N, …output]. */
 const lowerLayer = (
   b: GraphBuilder,
   op: Affine,
   x: TensorId,
   image: Shape,
+  output: Shape,
   mode: LoweringMode,
   emit: (weight: TensorId, t?: TensorId) => void,
 ): TensorId => {
@@ -96,10 +97,13 @@ const lowerLayer = (
       );
     }
     case 'linear': {
-      const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, op.side);
-      const scaled = b.mul(weight, along(b, inverseRootOrZero(b, T), weight, op.side === 'in' ? 1 : 0));
+      // Of an adjoint the map goes from the layer's output to its input, and so do its sides.
+      const side = (op.side === 'in') !== (op.adjoint === true) ? 'in' : 'out';
+      const { weight, T } = lowerRescaling(b, op.map, op.adjoint ? output : image, op.rescaling, side);
+      const scaled = scaleWeight(b, op.map, weight, inverseRootOrZero(b, T), side);
       emit(scaled);
-      return addBias(b, applyMap(b, op.map, scaled, x), op.bias);
+      const y = op.adjoint ? applyAdjoint(b, op.map, scaled, x, output) : applyMap(b, op.map, scaled, x);
+      return addBias(b, y, op.bias);
     }
     case 'residual': {
       const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, 'out');
@@ -123,6 +127,19 @@ const lowerLayer = (
     case 'flatten': {
       const [n, ...rest] = b.shape(x);
       return b.reshape(x, [n, rest.reduce((p, d) => p * d, 1)]);
+    }
+    case 'space_to_depth': {
+      const [n, c, h, w] = b.shape(x);
+      const [bh, bw] = op.block;
+      const blocks = b.transpose(b.reshape(x, [n, c, h / bh, bh, w / bw, bw]), [0, 1, 3, 5, 2, 4]);
+      return b.reshape(blocks, [n, c * bh * bw, h / bh, w / bw]);
+    }
+    case 'depth_to_space': {
+      const [n, c, h, w] = b.shape(x);
+      const [bh, bw] = op.block;
+      const channels = c / (bh * bw);
+      const blocks = b.transpose(b.reshape(x, [n, channels, bh, bw, h, w]), [0, 1, 4, 2, 5, 3]);
+      return b.reshape(blocks, [n, channels, h * bh, w * bw]);
     }
     default:
       return op satisfies never;
@@ -157,7 +174,7 @@ export const lowerNetwork = (
       return { features: value, logits, headWeight: weight, multipliers, weights };
     }
     let uses = 0;
-    features = lowerLayer(b, layer.op, value, shape, mode, (weight, t) => {
+    features = lowerLayer(b, layer.op, value, shape, layer.shape, mode, (weight, t) => {
       // A formula may have several weights.
       const name = layer.op.kind === 'formula' ? `${layer.path}/${uses++}` : layer.path;
       weights.set(name, weight);
@@ -175,7 +192,7 @@ export const lowerNetwork = (
  * made from it.
  */
 export const lowerUnproven = (b: GraphBuilder, layers: readonly Layer[], x: TensorId, mode: LoweringMode): TensorId =>
-  layers.reduce((value, { op, path }) => {
+  layers.reduce((value, { op, path, shape }) => {
     if (op.kind === 'head') throw new Error(`${path}: a head is no part of what is refuted`);
-    return lowerLayer(b, op, value, b.shape(value).slice(1), mode, () => undefined);
+    return lowerLayer(b, op, value, b.shape(value).slice(1), shape, mode, () => undefined);
   }, x);

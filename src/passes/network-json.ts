@@ -1,5 +1,6 @@
 /** A network as the certificate states it: plain JSON, see docs/certificate.md. */
 import type { Activation, Layer, LayerOp, LinearMap, Network, ValueId } from '../ir/network.ts';
+import { geometryWords } from '../ir/print-network.ts';
 import { format } from '../ir/rational.ts';
 
 /** A proven network that certificates do not speak of yet. */
@@ -10,7 +11,14 @@ export const notCertifiable = (path: string, what: string): never => {
   throw new NotCertifiable(`${path}: certificates do not cover ${what}`);
 };
 
-const mapToJson = (m: LinearMap): object => ({
+const mapToJson = (m: LinearMap, path: string, adjoint?: true): object => {
+  if (adjoint) return notCertifiable(path, 'transposed convolutions');
+  if (m.kind === 'conv' && geometryWords(m).length > 0)
+    return notCertifiable(path, `convolutions with ${geometryWords(m).join(', ')}`);
+  return plainMap(m);
+};
+
+const plainMap = (m: LinearMap): object => ({
   kind: m.kind,
   weight: m.weight.path,
   out: m.out,
@@ -37,9 +45,9 @@ const attributes = (op: LayerOp, path: string): object => {
     case 'pad':
       return { to: op.to };
     case 'linear':
-      return { map: mapToJson(op.map), side: op.side };
+      return { map: mapToJson(op.map, path, op.adjoint), side: op.side };
     case 'residual':
-      return { map: mapToJson(op.map), act: activationToJson(op.act) };
+      return { map: mapToJson(op.map, path), act: activationToJson(op.act) };
     case 'activation':
       return { act: activationToJson(op.act) };
     case 'avgpool':

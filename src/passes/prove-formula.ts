@@ -3,6 +3,7 @@
  * rescaled linear maps, activations, residuals x − c A T⁻¹ σ(Aᵀx + b), and sums of those. What is left over is a gap, and a gap is a refusal.
  */
 import type { Diagnostic, Span } from '../diagnostics.ts';
+import { phaseTaps } from '../ir/conv-geometry.ts';
 import {
   type Atom,
   type DiagExpr,
@@ -57,7 +58,8 @@ const proveNorm = (d: Extract<DiagExpr, { kind: 'norm' }>): Derivation => {
   const { map, side } = d.gram;
   const weight = map.weight.path;
   const about = { weight, side };
-  const kernel = map.kind === 'conv' ? { kh: rational(map.kernel[0]), kw: rational(map.kernel[1]) } : undefined;
+  const taps = map.kind === 'conv' ? phaseTaps(map) : undefined;
+  const kernel = taps && { kh: rational(taps[0]), kw: rational(taps[1]) };
   switch (d.bound.kind) {
     case 'frobenius':
     case 'schur':

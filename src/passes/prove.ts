@@ -3,6 +3,7 @@
  * parameters; or diagnostics that say which factor is to blame. Everything after this pass takes a `ProvenNetwork`, which only `prove` makes.
  */
 import type { Diagnostic, Span } from '../diagnostics.ts';
+import { type ConvMap, overlap, phaseTaps } from '../ir/conv-geometry.ts';
 import type {
   Activation,
   Layer,
@@ -53,10 +54,11 @@ type Refuse = (
   place?: Pick<Diagnostic, 'span' | 'labels' | 'fix'>,
 ) => undefined;
 
-const kernelOf = (map: Extract<LinearMap, { kind: 'conv' }>): { kh: Rational; kw: Rational } => ({
-  kh: rational(map.kernel[0]),
-  kw: rational(map.kernel[1]),
-});
+/** The taps of the kernel that bounds speak of: with stride, of its polyphase form. */
+const tapsOf = (map: ConvMap): { kh: Rational; kw: Rational } => {
+  const [kh, kw] = phaseTaps(map);
+  return { kh: rational(kh), kw: rational(kw) };
+};
 
 const proveSpectral = (
   map: LinearMap,
@@ -76,20 +78,14 @@ const proveSpectral = (
   switch (method.kind) {
     case 'gram': {
       if (map.kind === 'dense') return apply('gram-iteration', weight, [], { steps }, about);
-      const least = Math.max(...map.kernel);
+      const least = Math.max(...phaseTaps(map));
       if (!Number.isSafeInteger(method.grid) || method.grid < least)
         return refuse(
           'L0112',
           `a ${map.kernel.join('×')} kernel sampled on a ${method.grid}×${method.grid} grid gives no upper bound of its norm`,
           `use at least ${least} points an axis; the overestimate falls as the grid grows, e.g. \`grid = ${Math.max(32, 8 * least)}\``,
         );
-      return apply(
-        'gram-iteration-symbol',
-        weight,
-        [],
-        { steps, grid: rational(method.grid), ...kernelOf(map) },
-        about,
-      );
+      return apply('gram-iteration-symbol', weight, [], { steps, grid: rational(method.grid), ...tapsOf(map) }, about);
     }
     case 'operator':
     case 'reshaped': {
@@ -100,14 +96,8 @@ const proveSpectral = (
           'leave out `method`: Gram iteration on the matrix itself is exact in the limit',
         );
       if (method.kind === 'operator') return apply('gram-iteration-operator', weight, [], { steps }, about);
-      const { kh, kw } = kernelOf(map);
-      return apply(
-        'gram-iteration-reshaped',
-        weight,
-        [],
-        { steps, kh, kw, factor: rational(map.kernel[0] * map.kernel[1]) },
-        about,
-      );
+      const { kh, kw } = tapsOf(map);
+      return apply('gram-iteration-reshaped', weight, [], { steps, kh, kw, factor: rational(overlap(map)) }, about);
     }
     default:
       return method satisfies never;
@@ -148,15 +138,15 @@ const proveDominance = (
     case 'spectral':
       return shift(proveSpectral(map, rescaling.method, side, refuse), rescaling.eps, weight, refuse);
     case 'orthogonal': {
+      if (map.kind === 'conv' && map.groups > 1)
+        return refuse(
+          'L0112',
+          `${weight} has ${map.groups} groups: one orthogonal matrix is not made for each of them yet`,
+          'use aol, sll or spectral for a convolution in groups',
+        );
       if (map.kind === 'dense') return apply('orthogonal-cayley', weight, [], {}, about);
-      const { kh, kw } = kernelOf(map);
-      return apply(
-        'orthogonal-reshaped',
-        weight,
-        [],
-        { kh, kw, factor: rational(map.kernel[0] * map.kernel[1]) },
-        about,
-      );
+      const { kh, kw } = tapsOf(map);
+      return apply('orthogonal-reshaped', weight, [], { kh, kw, factor: rational(overlap(map)) }, about);
     }
     case 'aol':
       return shift(gershgorin('1'), rescaling.eps, weight, refuse);
@@ -231,6 +221,10 @@ const sameSpan = (a: Span, b: Span): boolean => a.start === b.start && a.end ===
 
 type BodyOp = Exclude<LayerOp, { kind: 'head' }>;
 
+/** The Gram matrix of the stored weight that the layer's T dominates. */
+const gramSide = ({ side, adjoint }: Extract<LayerOp, { kind: 'linear' }>): GramSide =>
+  (side === 'in') !== (adjoint === true) ? 'columns' : 'rows';
+
 /** The layer's own Lipschitz bound. */
 const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivation | undefined => {
   switch (op.kind) {
@@ -245,8 +239,8 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
     case 'pad':
       return apply('zero-pad', path);
     case 'linear': {
-      const dominates = proveDominance(op.map, op.rescaling, op.side === 'in' ? 'columns' : 'rows', refuse);
-      return dominates && apply('linear', path, [dominates], {}, { side: op.side });
+      const dominates = proveDominance(op.map, op.rescaling, gramSide(op), refuse);
+      return dominates && apply(op.adjoint ? 'linear-adjoint' : 'linear', path, [dominates], {}, { side: op.side });
     }
     case 'residual': {
       const dominates = proveDominance(op.map, op.rescaling, 'rows', refuse);
@@ -268,6 +262,8 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
     case 'avgpool':
       return apply('block-average', path, [], { kh: rational(op.size[0]), kw: rational(op.size[1]) });
     case 'flatten':
+    case 'space_to_depth':
+    case 'depth_to_space':
       return apply('reindex', path);
     default:
       return op satisfies never;
@@ -484,6 +480,8 @@ const mend = (op: LayerOp): string => {
     case 'formula':
     case 'avgpool':
     case 'flatten':
+    case 'space_to_depth':
+    case 'depth_to_space':
     case 'head':
       return 'remove it';
     default:

@@ -1,5 +1,6 @@
 /** `layer` definitions: each use of one is read with the sizes and options of that use, and becomes a formula in normal form. */
 import type { Span } from '../diagnostics.ts';
+import { PLAIN } from '../ir/conv-geometry.ts';
 import * as f from '../ir/formula.ts';
 import type { Activation, Initializer, LinearMap, Param, Shape } from '../ir/network.ts';
 import * as q from '../ir/rational.ts';
@@ -226,7 +227,15 @@ const declareParam = (body: Body, field: Field): boolean => {
     const map: LinearMap =
       typed.type === 'mat'
         ? { kind: 'dense', out: rows, in: columns, weight: param }
-        : { kind: 'conv', out: rows, in: columns, kernel: [kh, kw], padding: [kh >> 1, kw >> 1], weight: param };
+        : {
+            kind: 'conv',
+            out: rows,
+            in: columns,
+            kernel: [kh, kw],
+            ...PLAIN,
+            padding: [kh >> 1, kw >> 1],
+            weight: param,
+          };
     const atom: f.Atom = { kind: 'weight', map, transposed: false, orthogonal: false, span: name.span };
     define(body, name.text, name.span, { kind: 'matrix', rows, columns, form: map.kind, factor: q.ONE, atoms: [atom] });
   }

@@ -1,5 +1,6 @@
 /** The statements of a `network` block: one rule per layer, which checks arguments and shapes and says what comes out. */
 import type { Span } from '../diagnostics.ts';
+import { PLAIN } from '../ir/conv-geometry.ts';
 import type {
   Activation,
   Initializer,
@@ -326,7 +327,7 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
     shape: [out, channels, ...kernel],
     init: xavier(channels * taps, out * taps),
   };
-  const map: LinearMap = { kind: 'conv', out, in: channels, kernel, padding, weight };
+  const map: LinearMap = { kind: 'conv', out, in: channels, kernel, ...PLAIN, padding, weight };
   const op = finishLinear(chain, st, args, path, map, [channels, height, width], [out, ...size]);
   return op && input && given !== undefined ? { op, shape: st.residual ? input : [out, ...size], path } : undefined;
 };

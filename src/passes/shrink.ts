@@ -1,4 +1,5 @@
 /** Smaller instances of layers, for searches that need not be done at full size. */
+import { circularFault, leastInputSize, outputShape, outputSize } from '../ir/conv-geometry.ts';
 import type { Activation, Layer, LinearMap, Param, Shape } from '../ir/network.ts';
 
 /** Layers with the shape of their input. */
@@ -54,6 +55,41 @@ const withoutRepeats = (layers: readonly Layer[]): readonly Layer[] => {
   });
 };
 
+/** What an image's height and width should be a multiple of, for a layer's sake. */
+const blockOf = (op: Layer['op']): number => {
+  switch (op.kind) {
+    case 'avgpool':
+      return Math.max(...op.size);
+    case 'space_to_depth':
+      return Math.max(...op.block);
+    case 'linear':
+    case 'residual':
+      return op.map.kind === 'conv' && !('adjoint' in op) ? Math.max(...op.map.stride) : 1;
+    default:
+      return 1;
+  }
+};
+
+/** The shape that a linear layer makes of the narrowed `shape`, where it made `outer` of `full`. */
+const mapped = (op: Extract<Layer['op'], { kind: 'linear' }>, shape: Shape, full: Shape, outer: Shape): Shape => {
+  const { map } = op;
+  if (!op.adjoint || map.kind === 'dense') return outputShape(map, shape);
+  const least = leastInputSize(map, [shape[1], shape[2]]);
+  const leastOuter = leastInputSize(map, [full[1], full[2]]);
+  return [map.in, ...least.map((n, i) => n + outer[1 + i] - leastOuter[i])];
+};
+
+const convFits = (map: LinearMap, image: Shape): boolean => {
+  if (map.kind === 'dense') return true;
+  const size = [image[1], image[2]] as const;
+  return outputSize(map, size).every(n => n >= 1) && circularFault(map, size) === undefined;
+};
+
+const reindexed = (
+  { kind, block: [bh, bw] }: Extract<Layer['op'], { kind: 'space_to_depth' | 'depth_to_space' }>,
+  [c, h, w]: Shape,
+): Shape => (kind === 'space_to_depth' ? [c * bh * bw, h / bh, w / bw] : [c / (bh * bw), h * bh, w * bw]);
+
 /**
  * The same layers with fewer repetitions, features, channels and pixels, where they have many. Equal sizes stay equal and groups
  * whole, so the result is as well-typed as the original; undefined where it would not be.
@@ -67,7 +103,9 @@ export const shrink = (whole: Instance): Instance | undefined => {
   const form = whole.input.length === 3 ? 'conv' : 'dense';
   const narrow = (kind: 'conv' | 'dense', n: number): number =>
     n <= FULL[kind] ? n : Math.min(n, Math.max(unit, SMALL[kind] - (SMALL[kind] % unit)));
-  const pooled = whole.layers.reduce((p, { op }) => (op.kind === 'avgpool' ? p * Math.max(...op.size) : p), 1);
+  // Groups of channels keep their sizes only where no channel is lost.
+  if (whole.layers.some(({ op }) => 'map' in op && op.map.kind === 'conv' && op.map.groups > 1)) return undefined;
+  const pooled = whole.layers.reduce((p, { op }) => p * blockOf(op), 1);
   const narrowImage = (n: number): number =>
     n <= Math.max(FULL.image, pooled) ? n : Math.max(pooled, SMALL.image - (SMALL.image % pooled));
   let shape: Shape =
@@ -92,9 +130,11 @@ export const shrink = (whole: Instance): Instance | undefined => {
       return 'num' in node ? node : undefined;
     }) as Layer['op'];
     const outer = layer.shape;
+    const before = shape;
     switch (op.kind) {
       case 'linear':
-        shape = [op.map.out, ...shape.slice(1)];
+        shape = mapped(op, before, full, outer);
+        if (!convFits(op.map, op.adjoint ? shape : before) || shape.some(n => n < 1)) return undefined;
         break;
       case 'formula':
         // The map may change the number of channels, never that of pixels.
@@ -110,9 +150,16 @@ export const shrink = (whole: Instance): Instance | undefined => {
       case 'pad':
         shape = [Math.max(shape[0], size(op.to)), ...shape.slice(1)];
         break;
+      case 'space_to_depth':
+      case 'depth_to_space':
+        shape = reindexed(op, before);
+        if (!shape.every(n => Number.isInteger(n))) return undefined;
+        break;
+      case 'residual':
+        if (!convFits(op.map, before)) return undefined;
+        break;
       case 'center':
       case 'scale':
-      case 'residual':
       case 'activation':
         break;
       case 'head':

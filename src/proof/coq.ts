@@ -3,7 +3,7 @@
  * and the certificate of an input by its head. Parameters are section variables; what a witness must satisfy is a hypothesis on it.
  */
 import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
-import { printOp } from '../ir/print-network.ts';
+import { geometryWords, printOp } from '../ir/print-network.ts';
 import { absolute, compare, div, equal, format, ONE, type Rational, ZERO } from '../ir/rational.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { type Dominance, dominance, type MatrixTerm, orthogonalDominance, ratio } from './coq-dominance.ts';
@@ -250,6 +250,10 @@ const convGeometry = (
   to: Space,
   residualShape: Shape | undefined,
 ): string => {
+  if (geometryWords(map).length > 0)
+    throw new NotInCoq(
+      `${map.weight.path}: a convolution with ${geometryWords(map).join(', ')} has no Coq theorem here yet`,
+    );
   const [kh, kw] = map.kernel;
   const [ph, pw] = map.padding;
   let out = to.kind === 'image' ? [to.h, to.w] : [];
@@ -339,6 +343,9 @@ const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromShape: S
     case 'flatten':
       if (from.kind === 'features') return { term: '(@id _)', proof: '(@lip_id R _)' };
       return flatten(w, from, to);
+    case 'space_to_depth':
+    case 'depth_to_space':
+      throw new NotInCoq(`${layer.path}: ${op.kind} has no Coq theorem here yet`);
     case 'formula':
       throw new NotInCoq(`${layer.path}: a layer defined in the file has no Coq theorem here yet`);
     case 'head':

@@ -4,6 +4,7 @@ import { anyOrder, float64, structured } from '../../src/certify/rounding-arithm
 import { summationDepth } from '../../src/certify/rounding-depth.ts';
 import { norm, normOfNonnegative, weightNorms } from '../../src/certify/rounding-norms.ts';
 import { emittedBounds, referenceLogits } from '../../src/certify/sound-inputs.ts';
+import { PLAIN } from '../../src/ir/conv-geometry.ts';
 import { interpret } from '../../src/ir/interpret.ts';
 import { DEFAULT_LIMITS, type Target } from '../../src/ir/kernel.ts';
 import { elements, networkParams } from '../../src/ir/network.ts';
@@ -343,7 +344,10 @@ describe('norms are upper bounds', () => {
     const r = randomFrom(12);
     const W = normals(r, 3 * 2 * 9, 1);
     const weight = { path: 'W', shape: [3, 2, 3, 3], init: { kind: 'zeros' } } as const;
-    const { absolute } = weightNorms({ kind: 'conv', out: 3, in: 2, kernel: [3, 3], padding: [1, 1], weight }, W);
+    const { absolute } = weightNorms(
+      { kind: 'conv', out: 3, in: 2, kernel: [3, 3], ...PLAIN, padding: [1, 1], weight },
+      W,
+    );
     let most = 0;
     for (const size of [1, 2, 5, 30]) {
       const b = new GraphBuilder();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PLAIN } from '../../src/ir/conv-geometry.ts';
 import type { Activation, Layer, LayerOp, LinearMap, Network, Param, Rescaling, Shape } from '../../src/ir/network.ts';
 import { add, ONE, type Rational, rational, ZERO } from '../../src/ir/rational.ts';
 import { GraphBuilder } from '../../src/ir/tensor.ts';
@@ -19,6 +20,7 @@ const conv = (out: number, inputs: number, k = 3): LinearMap => ({
   out,
   in: inputs,
   kernel: [k, k],
+  ...PLAIN,
   padding: [k >> 1, k >> 1],
   weight: param('conv[0].W', [out, inputs, k, k]),
 });

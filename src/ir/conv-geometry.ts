@@ -1,0 +1,82 @@
+/**
+ * The geometry of a convolution y[o, p] = Σ K[o, c, τ] x[c, p·stride − padding + τ·dilation].
+ *
+ * Stride and dilation reduce to a plain convolution, for every bound. With h = gcd(stride, dilation), stride = h·e and dilation = h·f per
+ * axis, only one coset of hℤ is read; on it tap τ = e·τ′ + r of phase r reads position e·(p + f·τ′) + f·r. As gcd(e, f) = 1, the phases
+ * r = 0 … e − 1 read different residues modulo e, so a permutation of pixels into e channels per channel leaves a convolution of stride
+ * 1 and dilation f with ⌈k/e⌉ taps; and a dilated convolution of stride 1 is f separate copies of the undilated one. So the operator has the
+ * norm, the Gram matrix of its outputs and (up to that permutation) the Gram matrix of its inputs of its *polyphase kernel*
+ * P[o, (c, r), τ′] = K[o, c, e·τ′ + r], 0 beyond the last tap. Vaidyanathan, Multirate Systems and Filter Banks, 1993, §4.3.
+ */
+import type { LinearMap, Shape } from './network.ts';
+import { type ConvAttrs, convExtent } from './tensor.ts';
+
+export type ConvMap = Extract<LinearMap, { kind: 'conv' }>;
+type Pair = readonly [number, number];
+
+const perAxis = (f: (axis: 0 | 1) => number): Pair => [f(0), f(1)];
+
+/** What most convolutions have: nothing but a padding. */
+export const PLAIN = { stride: [1, 1], dilation: [1, 1], groups: 1, mode: 'zeros' } as const;
+
+export const attrsOf = ({ stride, padding, dilation, groups, mode }: ConvMap): ConvAttrs => ({
+  stride,
+  padding,
+  dilation,
+  groups,
+  mode,
+});
+
+/** Height and width that a convolution makes of an image's; below 1 where the kernel does not fit. */
+export const outputSize = (map: ConvMap, size: Pair): Pair =>
+  perAxis(a => convExtent(size[a], map.kernel[a], map.stride[a], map.padding[a], map.dilation[a]));
+
+/** Height and width of the smallest image that a convolution takes to one of `size`. */
+export const leastInputSize = (map: ConvMap, size: Pair): Pair =>
+  perAxis(a => (size[a] - 1) * map.stride[a] - 2 * map.padding[a] + map.dilation[a] * (map.kernel[a] - 1) + 1);
+
+/** The shape that `map` (or its adjoint, to an image of `size`) makes of `input`. */
+export const outputShape = (map: LinearMap, input: Shape): Shape =>
+  map.kind === 'dense' ? [map.out] : [map.out, ...outputSize(map, [input[1], input[2]])];
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** e = stride / gcd(stride, dilation): the number of phases per axis. */
+export const phases = (map: ConvMap): Pair => perAxis(a => map.stride[a] / gcd(map.stride[a], map.dilation[a]));
+
+/** ⌈k/e⌉: taps of the polyphase kernel per axis. */
+export const phaseTaps = (map: ConvMap): Pair => {
+  const e = phases(map);
+  return perAxis(a => Math.ceil(map.kernel[a] / e[a]));
+};
+
+/**
+ * How many outputs read one input through one channel, at most: ‖conv‖² ≤ this · ‖K̂‖² for the kernel as a matrix K̂ out × in·kh·kw
+ * (Tsuzuku, Sato & Sugiyama, NeurIPS 2018, with stride).
+ */
+export const overlap = (map: ConvMap): number => phaseTaps(map)[0] * phaseTaps(map)[1];
+
+/**
+ * Why circular padding of this geometry is not a subsampled convolution on a torus, whose bounds are those of the infinite lattice; undefined where
+ * it is, and for zero padding. On a torus every output must be a different place, and rows of outputs must close up.
+ */
+export const circularFault = (
+  map: ConvMap,
+  size: Pair,
+): { readonly message: string; readonly help: string } | undefined => {
+  if (map.mode === 'zeros') return undefined;
+  for (const a of [0, 1] as const) {
+    const side = a === 0 ? 'rows' : 'columns';
+    if (size[a] % map.stride[a] !== 0)
+      return {
+        message: `circular padding of ${size[a]} ${side} with stride ${map.stride[a]} leaves a seam where the stride does not close up`,
+        help: `choose a stride that divides ${size[a]}, or pad with zeros`,
+      };
+    if (2 * map.padding[a] > map.dilation[a] * (map.kernel[a] - 1))
+      return {
+        message: `circular padding by ${map.padding[a]} ${side} on each side repeats outputs: the kernel spans ${map.dilation[a] * (map.kernel[a] - 1) + 1}`,
+        help: 'leave the size to `padding = circular`',
+      };
+  }
+  return undefined;
+};
