@@ -42,4 +42,13 @@ bounded for every value of the weight. Nothing unknown counts as 1.`,
     formula('W * relu(Wᵀ * x)'),
     formula('W * invsqrt(gershgorin(Wᵀ * W)) * relu(invsqrt(gershgorin(Wᵀ * W)) * Wᵀ * x)'),
   ),
+  L0205: page(
+    'an estimate in the place of a bound',
+    `T ⪰ WᵀW must hold for every weight. Power iteration finds ‖Wv‖ for some v, which is at most ‖W‖: T is then too small unless the
+iteration has met the largest singular vector, and a start that it never leaves can be had for any number of steps. The norm from a
+Fourier transform of the image's size is that of the circular convolution; the zero-padded one may be larger (the kernel 1, −2, 1 on 3
+pixels: 3 against 3.41). Gram iteration approaches the norm from above, as fast.`,
+    net('x[8]', 'residual dense hidden = 4 by spectral(method = power)', 'head 3'),
+    net('x[8]', 'residual dense hidden = 4 by spectral(method = gram)', 'head 3'),
+  ),
 } satisfies Readonly<Record<string, DiagnosticPage>>;

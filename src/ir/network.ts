@@ -145,6 +145,16 @@ export type LayerOp =
       readonly bias: Param;
     };
 
+/**
+ * How a layer as written departs from its `op`, as published code does and no rule covers. It is read so that it can be refuted with
+ * numbers, and never proven. `span` is the place that says so.
+ */
+export type Twist = { readonly span: Span } & (
+  | { readonly kind: 'border'; readonly mode: 'reflect' | 'replicate' }
+  /** T is an estimate of ‖W‖² instead of a bound: power iteration, or the Fourier transform of a kernel at the size of the image. */
+  | { readonly kind: 'estimate'; readonly how: 'power' | 'fft' }
+);
+
 export interface Layer {
   readonly id: ValueId;
   readonly inputs: readonly ValueId[];
@@ -153,6 +163,7 @@ export interface Layer {
   /** The stable path, e.g. `conv[3]`. */
   readonly path: string;
   readonly span: Span;
+  readonly twist?: Twist;
 }
 
 export interface Network {

@@ -74,7 +74,7 @@ const gramIteration = (b: GraphBuilder, gram: Hermitian, steps: number): TensorI
 };
 
 /** λ ≥ ‖A‖² for matrices A [B…, r, c], through their smaller Gram matrices; the largest of them: []. */
-const matrixBound = (b: GraphBuilder, a: TensorId, steps: number): TensorId => {
+export const matrixBound = (b: GraphBuilder, a: TensorId, steps: number): TensorId => {
   const [r, c] = b.shape(a).slice(-2);
   const each = gramIteration(b, gramMatrix(b, { re: a }, r <= c), steps);
   const batch = b.shape(each).map((_, i) => i);

@@ -9,6 +9,7 @@ import { lowerActivation } from './lower-activation.ts';
 import { lowerFormula } from './lower-formula.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
 import { along, inverseOrZero, inverseRootOrZero, lowerRescaling, scaleWeight } from './lower-rescaling.ts';
+import { lowerTwisted } from './lower-twist.ts';
 import type { ProvenNetwork } from './prove.ts';
 
 /**
@@ -166,6 +167,7 @@ export const lowerNetwork = (
   let features = x;
   for (const layer of network.layers) {
     b.origin = layer.path;
+    if (layer.twist) throw new Error(`${layer.path}: a layer that cannot be proven reached the code generator`);
     const { value, shape } = operand(layer);
     if (layer.op.kind === 'head') {
       const weight = normaliseRows(b, b.param(layer.op.weight.path, layer.op.weight.shape), toNumber(layer.op.eps));
@@ -192,7 +194,11 @@ export const lowerNetwork = (
  * made from it.
  */
 export const lowerUnproven = (b: GraphBuilder, layers: readonly Layer[], x: TensorId, mode: LoweringMode): TensorId =>
-  layers.reduce((value, { op, path, shape }) => {
+  layers.reduce((value, { op, path, shape, twist }) => {
     if (op.kind === 'head') throw new Error(`${path}: a head is no part of what is refuted`);
+    if (twist) {
+      if (op.kind !== 'linear' && op.kind !== 'residual') throw new Error(`${path}: no such ${op.kind} is known`);
+      return lowerTwisted(b, op, twist, value);
+    }
     return lowerLayer(b, op, value, b.shape(value).slice(1), shape, mode, () => undefined);
   }, x);

@@ -20,6 +20,7 @@ import { formatBound } from '../proof/derivation.ts';
 import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
 import { isGap, proveFormula } from './prove-formula.ts';
+import { refuseTwist } from './refuse-twist.ts';
 
 declare const PROVEN: unique symbol;
 
@@ -373,7 +374,10 @@ const proveLayers = (net: Network): LayerProofs => {
       proven.push({ layer, derivation: apply('pairwise-head', path, [compose(path, chainOf(from))]) });
       output = { before: from, head: true };
     } else {
-      const derivation = proveLayer(op, layer, refuse);
+      const twist = layer.twist && refuseTwist(layer.twist);
+      const derivation = twist
+        ? refuse(twist.code, twist.message, twist.help, [], twist)
+        : proveLayer(op, layer, refuse);
       if (derivation) {
         const squared = squaredOf(derivation);
         proven.push({ layer, derivation, squared });

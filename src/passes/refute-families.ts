@@ -40,6 +40,21 @@ const fill = (p: Param, entry: (row: number, column: number, middle: boolean) =>
   });
 };
 
+/** Kernels that are hard on borders, from the first channel to the first: one tap in a corner; the second difference along the middle row. */
+const TAPS: readonly ((row: number, column: number, height: number, width: number) => number)[] = [
+  (row, column) => (row === 0 && column === 0 ? 1 : 0),
+  (row, column, height, width) => (2 * row !== height - 1 ? 0 : 2 * column === width - 1 ? -2 : 1),
+];
+
+const tapKernel =
+  (tap: (typeof TAPS)[number]): Matrix =>
+  p => {
+    const [height = 1, width = 1] = p.shape.slice(2);
+    return Float64Array.from({ length: elements(p.shape) }, (_, k) =>
+      k < height * width ? tap(Math.floor(k / width), k % width, height, width) : 0,
+    );
+  };
+
 const MATRICES: readonly Matrix[] = [
   ...RANK_ONE.map(
     ([rows, columns]): Matrix =>
@@ -75,10 +90,11 @@ export const weightFamilies = (
 ): readonly Weights[] => {
   const matrices = params.filter(p => p.shape.length >= 2);
   const repeated = matrices.some((p, i) => i > 0 && `${p.shape}` === `${matrices[0].shape}`);
+  const kernels = matrices.some(p => p.shape.length === 4 && elements(p.shape.slice(2)) > 1);
   const shapes = EXPONENTS.slice(0, exponents.size > 0 ? EXPONENTS.length : 1);
   return RELATIONS.slice(0, repeated ? RELATIONS.length : 1).flatMap(relation =>
     shapes.flatMap(exponent =>
-      MATRICES.map(matrix => {
+      [...(kernels ? TAPS.map(tapKernel) : []), ...MATRICES].map(matrix => {
         const weights: Weights = new Map();
         for (const p of params) {
           const first = matrices[0];

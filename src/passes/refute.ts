@@ -321,7 +321,7 @@ const refuteLayers = (net: Network, paths: readonly string[]): Counterexample | 
 /** Findings that are searched; more take too long, and one that is mended may mend others. */
 const MAX_REFUTATIONS = 2;
 
-const PROOF_CODES: ReadonlySet<Diagnostic['code']> = new Set(['L0201', 'L0202', 'L0203', 'L0204']);
+const PROOF_CODES: ReadonlySet<Diagnostic['code']> = new Set(['L0132', 'L0201', 'L0202', 'L0203', 'L0204', 'L0205']);
 
 /**
  * The diagnostics that `prove` gave for `net`, the first of them with a counterexample (or 'none found'). Only the layers of a finding

@@ -204,5 +204,6 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
     shape: made.shape,
     path: made.path,
     span: st.span,
+    ...(made.twist ? { twist: made.twist } : {}),
   });
 };

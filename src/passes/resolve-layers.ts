@@ -11,6 +11,7 @@ import type {
   Param,
   Shape,
   Side,
+  Twist,
   ValueId,
 } from '../ir/network.ts';
 import { elements } from '../ir/network.ts';
@@ -75,6 +76,7 @@ export interface Made {
   readonly op: LayerOp;
   readonly shape: Shape;
   readonly path: string;
+  readonly twist?: Twist;
 }
 
 export const describeShape = (s: Shape): string =>
@@ -244,7 +246,7 @@ const finishLinear = (
   map: LinearMap,
   input: Shape,
   output: Shape,
-): LayerOp | undefined => {
+): Pick<Made, 'op' | 'twist'> | undefined => {
   const { scope } = chain;
   const form = st.residual ? 'residual' : 'linear';
   const biasExpr = args.get('bias');
@@ -255,13 +257,18 @@ const finishLinear = (
   const act: Activation | undefined = actExpr ? activationOf(scope, actExpr) : { kind: 'relu' };
   const by = byOf(chain, st);
   if (!by || bias === undefined || !side || !act) return undefined;
-  const rescaling = resolveRescaling(scope, by, { path, map, form, side, input, output });
+  let twist: Twist | undefined;
+  const estimated = (t: Twist): void => {
+    twist = t;
+  };
+  const rescaling = resolveRescaling(scope, by, { path, map, form, side, input, output, estimated });
   if (!rescaling) return undefined;
   const fanIn = elements(map.weight.shape.slice(1));
   const b = bias ? { bias: uniformBias(path, map.out, fanIn) } : {};
-  if (form === 'linear') return { kind: 'linear', map, side, rescaling, ...b };
+  const bent = twist ? { twist } : {};
+  if (form === 'linear') return { op: { kind: 'linear', map, side, rescaling, ...b }, ...bent };
   return activationFits(scope, act, map.out, actExpr?.span ?? st.span)
-    ? { kind: 'residual', map, rescaling, act, ...b }
+    ? { op: { kind: 'residual', map, rescaling, act, ...b }, ...bent }
     : undefined;
 };
 
@@ -279,11 +286,11 @@ const dense = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const weight: Param = { path: `${path}.W`, shape: [to, from[0]], init: xavier(from[0], to) };
   const map: LinearMap = { kind: 'dense', out: to, in: from[0], weight };
   const op = finishLinear(chain, st, args, path, map, from, [to]);
-  return op && input && out !== undefined ? { op, shape: st.residual ? input : [out], path } : undefined;
+  return op && input && out !== undefined ? { ...op, shape: st.residual ? input : [out], path } : undefined;
 };
 
 /** Paddings that repeat pixels: a kernel of norm 1 then sees some of them more than once. */
-const REPEATING = ['reflect', 'replicate'];
+const REPEATING = ['reflect', 'replicate'] as const;
 
 const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const { scope } = chain;
@@ -292,18 +299,9 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const kernelExpr = args.get('kernel');
   const kernel = kernelExpr ? pairOf(scope, kernelExpr, '`kernel`') : ([3, 3] as const);
   const paddingExpr = args.get('padding');
-  const same = paddingExpr === undefined || (paddingExpr.kind === 'name' && paddingExpr.name === 'same');
-  if (paddingExpr?.kind === 'name' && REPEATING.includes(paddingExpr.name))
-    return scope.report(
-      'L0132',
-      paddingExpr.span,
-      `\`${paddingExpr.name}\` padding shows pixels near the border to the kernel several times: no bound of the kernel covers that`,
-      {
-        text: 'pad with zeros: `padding = same`, or give the number of rows and columns',
-        from: paddingExpr.name,
-        to: 'same',
-      },
-    );
+  const word = paddingExpr?.kind === 'name' ? paddingExpr.name : undefined;
+  const border = REPEATING.find(r => r === word);
+  const same = paddingExpr === undefined || word === 'same' || border !== undefined;
   const explicit = same ? undefined : pairOf(scope, paddingExpr, '`padding`', 0);
   const out = given ?? 1;
   const input = imageShape(chain, st, what);
@@ -329,7 +327,9 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   };
   const map: LinearMap = { kind: 'conv', out, in: channels, kernel, ...PLAIN, padding, weight };
   const op = finishLinear(chain, st, args, path, map, [channels, height, width], [out, ...size]);
-  return op && input && given !== undefined ? { op, shape: st.residual ? input : [out, ...size], path } : undefined;
+  if (!op || !input || given === undefined) return undefined;
+  const twist: Pick<Made, 'twist'> = border ? { twist: { kind: 'border', mode: border, span: paddingExpr!.span } } : {};
+  return { ...op, ...twist, shape: st.residual ? input : [out, ...size], path };
 };
 
 /** Layer statements, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolve-block.ts`. */

@@ -1,6 +1,6 @@
 /** `by …`: which rescaling T a layer gets. */
 import type { Span } from '../diagnostics.ts';
-import type { LinearMap, Rescaling, Shape, Side, SpectralMethod } from '../ir/network.ts';
+import type { LinearMap, Rescaling, Shape, Side, SpectralMethod, Twist } from '../ir/network.ts';
 import { elements } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
@@ -18,6 +18,8 @@ export interface RescalingTarget {
   readonly input: Shape;
   /** The shape after the linear map: the output, or the hidden image of a residual layer. */
   readonly output: Shape;
+  /** Told of a T that is an estimate and no bound. */
+  readonly estimated: (twist: Twist) => void;
 }
 
 /** Entries of T: the Gram matrix of a linear layer is indexed by inputs (or outputs), that of a residual one by hidden units. */
@@ -30,14 +32,8 @@ const DEFAULT_GRID = 32;
 /** Entries of a convolution written out as a matrix (256 MB in f32). */
 const MAX_OPERATOR = 2 ** 26;
 
-/** Methods that people know for norms but that give no upper bound, and why. */
-const NO_BOUNDS: ReadonlyMap<string, string> = new Map([
-  ['power', 'power iteration comes to the norm from below: after any number of steps it bounds nothing'],
-  [
-    'fft',
-    'the norm from a Fourier transform is that for circular padding at one size; with zeros around it may be larger',
-  ],
-]);
+/** Methods that people know for norms but that give no upper bound. */
+const ESTIMATES = ['power', 'fft'] as const;
 
 export const METHODS = ['spectral', 'orthogonal', 'aol', 'sll', 'own'] as const;
 type Method = (typeof METHODS)[number];
@@ -69,12 +65,12 @@ const spectral = (scope: Scope, t: RescalingTarget, args: readonly Arg[], span: 
   const stepsExpr = bound.get('steps');
   const steps = stepsExpr ? integerOf(scope, stepsExpr, '`steps`', 1, 30) : DEFAULT_STEPS;
   const methodExpr = bound.get('method');
-  const below = methodExpr?.kind === 'name' ? NO_BOUNDS.get(methodExpr.name) : undefined;
-  if (methodExpr && below)
-    return scope.report('L0105', methodExpr.span, below, 'use `method = gram`, a bound for any image size');
-  const kind = methodExpr
-    ? choiceOf(scope, methodExpr, '`method`', ['gram', 'operator', 'reshaped'] as const)
-    : ('gram' as const);
+  const how = ESTIMATES.find(e => methodExpr?.kind === 'name' && methodExpr.name === e);
+  if (methodExpr && how) t.estimated({ kind: 'estimate', how, span: methodExpr.span });
+  const kind =
+    methodExpr && !how
+      ? choiceOf(scope, methodExpr, '`method`', ['gram', 'operator', 'reshaped'] as const)
+      : ('gram' as const);
   const gridExpr = bound.get('grid');
   const grid = gridExpr ? integerOf(scope, gridExpr, '`grid`', 1, 4096) : DEFAULT_GRID;
   if (!eps || steps === undefined || !kind || grid === undefined) return undefined;

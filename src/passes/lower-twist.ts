@@ -1,0 +1,98 @@
+/**
+ * Layers that published code has and no rule covers, as tensor graph for the refuter's interpreter alone. A proven network has none.
+ */
+import { attrsOf } from '../ir/conv-geometry.ts';
+import type { Layer, LayerOp, LinearMap, Shape, Twist } from '../ir/network.ts';
+import { toNumber } from '../ir/rational.ts';
+import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
+import { lowerActivation } from './lower-activation.ts';
+import { applyAdjoint, applyMap } from './lower-map.ts';
+import { along, filled, inverseOrZero, inverseRootOrZero, lowerRescaling, scaleWeight } from './lower-rescaling.ts';
+import { matrixBound } from './lower-spectral.ts';
+
+type Border = Extract<Twist, { kind: 'border' }>['mode'];
+
+/** x with `size` entries more at both ends of `axis`, copied from the image. */
+const extend = (b: GraphBuilder, x: TensorId, axis: number, size: number, mode: Border): TensorId => {
+  if (size === 0) return x;
+  const shape = b.shape(x);
+  const [start, limit] = [shape.map(() => 0), [...shape]];
+  const part = (from: number, to: number): TensorId => b.slice(x, start.with(axis, from), limit.with(axis, to));
+  const n = shape[axis];
+  if (mode === 'replicate') {
+    const repeat = (one: TensorId): readonly TensorId[] => Array.from({ length: size }, () => one);
+    return b.concat([...repeat(part(0, 1)), x, ...repeat(part(n - 1, n))], axis);
+  }
+  return b.concat([b.reverse(part(1, size + 1), [axis]), x, b.reverse(part(n - 1 - size, n - 1), [axis])], axis);
+};
+
+/** A convolution that sees copies of the image around it. */
+const applyBordered = (b: GraphBuilder, map: LinearMap, weight: TensorId, x: TensorId, mode: Border): TensorId => {
+  if (map.kind === 'dense') throw new Error('lower: a matrix has no border');
+  const [ph, pw] = map.padding;
+  return b.conv(extend(b, extend(b, x, 2, ph, mode), 3, pw, mode), weight, {
+    ...attrsOf(map),
+    padding: [0, 0],
+  });
+};
+
+/** The largest ‖Wv‖² that one power step from a fixed start meets, or ‖·‖² of the circular convolution at this image size: []. */
+const estimate = (b: GraphBuilder, map: LinearMap, weight: TensorId, image: Shape, how: 'power' | 'fft'): TensorId => {
+  if (how === 'fft' && map.kind === 'conv') {
+    const n = image.reduce((p, d) => p * d, 1);
+    const identity = b.binary('equal', b.iota([n, n], 0), b.iota([n, n], 1));
+    const images = b.conv(b.reshape(identity, [n, ...image]), weight, { ...attrsOf(map), mode: 'circular' });
+    return matrixBound(
+      b,
+      b.reshape(images, [
+        n,
+        b
+          .shape(images)
+          .slice(1)
+          .reduce((p, d) => p * d, 1),
+      ]),
+      STEPS,
+    );
+  }
+  const start = b.constant(1, [1, ...image]);
+  const norm = (v: TensorId): TensorId =>
+    b.sum(
+      b.mul(v, v),
+      b.shape(v).map((_, i) => i),
+    );
+  const next = applyAdjoint(b, map, weight, applyMap(b, map, weight, start), [...image]);
+  const length = b.unary('sqrt', b.offset(norm(next), Number.MIN_VALUE));
+  const unit = b.mul(next, b.broadcast(b.unary('reciprocal', length), b.shape(next), []));
+  return norm(applyMap(b, map, weight, unit));
+};
+
+/** Gram iteration's overestimate is then below 1e-4. */
+const STEPS = 16;
+
+type Twisted = Extract<LayerOp, { kind: 'linear' | 'residual' }>;
+
+/** `layer` with its twist, applied to x [N, …]. */
+export const lowerTwisted = (
+  b: GraphBuilder,
+  op: Twisted,
+  twist: NonNullable<Layer['twist']>,
+  x: TensorId,
+): TensorId => {
+  const { map, rescaling, bias } = op;
+  const image = b.shape(x).slice(1);
+  const side = op.kind === 'linear' ? op.side : 'out';
+  const exact = lowerRescaling(b, map, image, rescaling, side);
+  const { weight } = exact;
+  const eps = rescaling.by === 'spectral' ? toNumber(rescaling.eps) : 0;
+  const T =
+    twist.kind === 'estimate'
+      ? filled(b, b.offset(estimate(b, map, weight, image, twist.how), eps), b.shape(exact.T)[0])
+      : exact.T;
+  const apply = (w: TensorId): TensorId =>
+    twist.kind === 'border' ? applyBordered(b, map, w, x, twist.mode) : applyMap(b, map, w, x);
+  const biased = (v: TensorId): TensorId => (bias ? b.add(v, along(b, b.param(bias.path, bias.shape), v, 1)) : v);
+  if (op.kind === 'linear') return biased(apply(scaleWeight(b, map, weight, inverseRootOrZero(b, T), side)));
+  const u = lowerActivation(b, op.act, biased(apply(weight)));
+  const t = b.scale(inverseOrZero(b, T), 2);
+  return b.sub(x, applyAdjoint(b, map, weight, b.mul(u, along(b, t, u, 1)), image));
+};

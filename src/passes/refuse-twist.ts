@@ -1,0 +1,39 @@
+/** Why layers as published code has them are refused. */
+import { advice, type Diagnostic } from '../diagnostics.ts';
+import type { Twist } from '../ir/network.ts';
+
+type Refusal = Pick<Diagnostic, 'code' | 'message' | 'span' | 'help' | 'fix'> & { readonly help: string };
+
+/** The diagnostic of a layer with this twist. */
+export const refuseTwist = (twist: Twist): Refusal => {
+  const { span } = twist;
+  const refusal = (code: Diagnostic['code'], message: string, text: string, from: string, to: string): Refusal => ({
+    code,
+    message,
+    span,
+    ...advice({ text, from, to }, span),
+    help: text,
+  });
+  switch (twist.kind) {
+    case 'border':
+      return refusal(
+        'L0132',
+        `\`${twist.mode}\` padding shows pixels near the border to the kernel several times: no bound of the kernel covers that`,
+        'pad with zeros: `padding = same`, or give the number of rows and columns',
+        twist.mode,
+        'same',
+      );
+    case 'estimate':
+      return refusal(
+        'L0205',
+        twist.how === 'power'
+          ? 'power iteration comes to the norm from below: after any number of steps it bounds nothing'
+          : 'the norm from a Fourier transform is that for circular padding at one size; with zeros around it may be larger',
+        'use `method = gram`, a bound for any image size',
+        twist.how,
+        'gram',
+      );
+    default:
+      return twist satisfies never;
+  }
+};
