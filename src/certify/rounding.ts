@@ -8,7 +8,7 @@
  */
 import type { Activation, Layer, Shape } from '../ir/network.ts';
 import { elements } from '../ir/network.ts';
-import { type Rational, toNumber } from '../ir/rational.ts';
+import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
 import type { EmittedWeight } from '../passes/freeze.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { type Arithmetic, gamma } from './rounding-arithmetic.ts';
@@ -269,7 +269,10 @@ export const roundingModel = (
       }
       case 'residual': {
         const { W, t } = emitted.layers.get(path)!;
-        const { map, act } = op;
+        const { map, act, identity, factor: branch = TWO } = op;
+        // All that follows needs ‖W√t‖² ≤ 2.
+        if (identity || compare(branch, ZERO) < 0 || compare(branch, TWO) > 0)
+          throw new NoRoundingBound(`${path}: no bound of the rounding errors of a residual of this form is known`);
         const hidden =
           map.kind === 'conv'
             ? map.kernel.reduce((p, kernel, i) => p * (from[1 + i] + 2 * map.padding[i] - kernel + 1), 1)

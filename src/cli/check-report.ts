@@ -148,6 +148,8 @@ const methodName = (r: Rescaling): string => {
       return r.method;
     case 'aol':
     case 'sll':
+    case 'frobenius':
+    case 'schur':
       return r.by;
     case 'max':
       return `max(${r.of.map(methodName).join(', ')})`;

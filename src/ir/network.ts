@@ -35,7 +35,14 @@ export interface Param {
 
 /** The linear map of a layer. `out`/`in` count features (dense) or channels (conv). */
 export type LinearMap =
-  | { readonly kind: 'dense'; readonly out: number; readonly in: number; readonly weight: Param }
+  | {
+      readonly kind: 'dense';
+      readonly out: number;
+      readonly in: number;
+      readonly weight: Param;
+      /** The weight is stored as the adjoint's: (in, out). */
+      readonly transposed?: true;
+    }
   | {
       readonly kind: 'conv';
       readonly out: number;
@@ -50,7 +57,13 @@ export type LinearMap =
       readonly mode: 'zeros' | 'circular';
       /** (out, in/groups, kh, kw). */
       readonly weight: Param;
+      /** The weight is stored as the adjoint's, a convolution of the same geometry: (in, out, kh, kw), its taps in reverse order. */
+      readonly transposed?: true;
     };
+
+/** The weight's shape as the map uses it: (out, in) or (out, in, kh, kw). */
+export const weightShape = (map: LinearMap): Shape =>
+  map.transposed ? [map.out, map.in, ...map.weight.shape.slice(2)] : map.weight.shape;
 
 /** How an upper bound λ ≥ ‖W‖² is found for `by spectral`; every one is a theorem, none is power iteration. */
 export type SpectralMethod =
@@ -75,8 +88,12 @@ export type Rescaling =
   | { readonly by: 'orthogonal'; readonly method: 'cayley'; readonly alpha: Param }
   /** T_i = Σ_j |G_ij| + eps. */
   | { readonly by: 'aol'; readonly eps: Rational }
-  /** T_i = Σ_j |G_ij| exp(q_j − q_i). */
-  | { readonly by: 'sll'; readonly q: Param }
+  /** T_i = Σ_j |G_ij| p_j / p_i + eps with p = exp(q) + shift; both 0 where they are left out. */
+  | { readonly by: 'sll'; readonly q: Param; readonly shift?: Rational; readonly eps?: Rational }
+  /** T = (‖W‖_F² + eps) I; of a kernel, ‖K‖_F² times the number of outputs that read one input. */
+  | { readonly by: 'frobenius'; readonly eps: Rational }
+  /** T = (largest row sum of |W| · largest column sum of |W| + eps) I; of a kernel, sums over a channel and all taps. */
+  | { readonly by: 'schur'; readonly eps: Rational }
   /** T_i = max over the parts. */
   | { readonly by: 'max'; readonly of: readonly Rescaling[] }
   /** T = Σ weight·part; weights ≥ 0, sum 1. */
@@ -118,9 +135,11 @@ export type LayerOp =
       readonly rescaling: Rescaling;
       readonly bias?: Param;
     }
-  /** y = x − 2 W T⁻¹ σ(Wᵀx + b); `map.weight` stores Wᵀ. */
+  /** y = h x − c W T⁻¹ σ(Wᵀx + b) with h = `identity` (1 where left out), c = `factor` (2 where left out); `map.weight` stores Wᵀ. */
   | {
       readonly kind: 'residual';
+      readonly identity?: Rational;
+      readonly factor?: Rational;
       readonly map: LinearMap;
       readonly rescaling: Rescaling;
       readonly act: Activation;
@@ -200,6 +219,8 @@ export const rescalingParams = (r: Rescaling): readonly Param[] => {
   switch (r.by) {
     case 'spectral':
     case 'aol':
+    case 'frobenius':
+    case 'schur':
       return [];
     case 'orthogonal':
       return [r.alpha];

@@ -32,9 +32,11 @@ export const printRescaling = (r: Rescaling, map?: LinearMap): string => {
     case 'orthogonal':
       return `orthogonal(${r.method})`;
     case 'aol':
-      return call('aol', epsArg(r.eps));
+    case 'frobenius':
+    case 'schur':
+      return call(r.by, epsArg(r.eps));
     case 'sll':
-      return 'sll';
+      return call('sll', [...(r.shift ? [`shift = ${format(r.shift)}`] : []), ...(r.eps ? epsArg(r.eps) : [])]);
     case 'max':
       return `max(${r.of.map(p => printRescaling(p, map)).join(', ')})`;
     case 'convex':
@@ -74,14 +76,15 @@ export const geometryWords = (map: ConvMap): readonly string[] => [
 const printMap = (map: LinearMap, adjoint = false): string => {
   const form = `${adjoint ? 'transposed ' : ''}${map.kind}`;
   const channels = adjoint ? `${map.out} -> ${map.in}` : `${map.in} -> ${map.out}`;
+  const stored = map.transposed ? ', stored transposed' : '';
   return map.kind === 'dense'
-    ? `${form} ${channels}`
+    ? `${form} ${channels}${stored}`
     : [
         `${form} ${channels}`,
         `kernel = ${map.kernel.join('x')}`,
         `padding = ${map.padding.join('x')}`,
         ...geometryWords(map),
-      ].join(', ');
+      ].join(', ') + stored;
 };
 
 const list = (values: readonly Rational[]): string => `[${values.map(format).join(', ')}]`;
@@ -98,7 +101,7 @@ export const printOp = (op: LayerOp): string => {
     case 'linear':
       return `${printMap(op.map, op.adjoint)}${op.bias ? '' : ', bias = false'}${op.side === 'in' ? '' : ', side = out'} by ${printRescaling(op.rescaling, op.map)}`;
     case 'residual':
-      return `residual ${printMap(op.map)}${op.bias ? '' : ', bias = false'}, act = ${printActivation(op.act)} by ${printRescaling(op.rescaling, op.map)}`;
+      return `residual ${printMap(op.map)}${op.bias ? '' : ', bias = false'}${op.identity ? `, identity = ${format(op.identity)}` : ''}${op.factor ? `, factor = ${format(op.factor)}` : ''}, act = ${printActivation(op.act)} by ${printRescaling(op.rescaling, op.map)}`;
     case 'formula':
       return `${op.name}: ${printVector(op.body)}`;
     case 'activation':

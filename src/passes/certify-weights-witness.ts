@@ -4,7 +4,7 @@
  */
 import { evaluate } from '../ir/interpret.ts';
 import type { LinearMap, Rescaling, Shape, Side } from '../ir/network.ts';
-import { format } from '../ir/rational.ts';
+import { format, toNumber } from '../ir/rational.ts';
 import { GraphBuilder } from '../ir/tensor.ts';
 import { kernelOf } from '../proof/verify/dominance.ts';
 import { gershgorinSums } from '../proof/verify/gram.ts';
@@ -54,18 +54,18 @@ export const checkedMap = (map: LinearMap, image: Shape): CheckedMap => ({
 });
 
 /** Weights of a Gershgorin bound of the stored weight, as `lowerRescaling` uses them. */
-const storedWeights = (c: WeightContext, rescaling: Extract<Rescaling, { by: 'aol' | 'sll' }>, n: number): number[] => {
-  if (rescaling.by === 'aol') return new Array<number>(n).fill(1);
+const storedWeights = (c: WeightContext, rescaling: Rescaling, n: number): number[] => {
+  if (rescaling.by !== 'sll') return new Array<number>(n).fill(1);
   const q = Array.from(c.params.get(rescaling.q.path)!);
+  if (rescaling.shift) {
+    const offset = toNumber(rescaling.shift);
+    return q.map(v => Math.exp(Math.min(Q_LIMIT, Math.max(-Q_LIMIT, v))) + offset);
+  }
   const shift = Q_LIMIT - q.reduce((a, v) => Math.max(a, v), Number.NEGATIVE_INFINITY);
   return q.map(v => Math.exp(Math.max(-Q_LIMIT, v + shift)));
 };
 
-const gershgorin = (
-  c: WeightContext,
-  rescaling: Extract<Rescaling, { by: 'aol' | 'sll' }>,
-  target: Float64Array,
-): object => {
+const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array): object => {
   const n = target.length;
   const q = storedWeights(c, rescaling, n).map((v, i) => (c.d && c.d[i] > 0 ? v / c.d[i] : v));
   let T = Array.from(target);
@@ -105,12 +105,15 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
   switch (rescaling.by) {
     case 'aol':
     case 'sll':
+    // Σ_j |G_ij| is at most the largest row sum of |W| times the largest column sum.
+    case 'schur':
       return gershgorin(c, rescaling, target);
     case 'spectral':
+    case 'frobenius':
     case 'orthogonal': {
       if (map.kind === 'dense') return psd(c, target, map.out, map.in);
       const area = map.kernel[0] * map.kernel[1];
-      if (rescaling.by === 'orthogonal' || rescaling.method.kind === 'reshaped') {
+      if (rescaling.by !== 'spectral' || rescaling.method.kind === 'reshaped') {
         const each = c.side === 'out' ? 1 : area;
         const part = Float64Array.from(
           { length: target.length * each },

@@ -2,7 +2,7 @@
  * The certificate of a proven network, and of the very tensors its frozen inference multiplies with. What is written here proves
  * nothing; `verifyCertificate` does, and runs on every certificate before it leaves.
  */
-import type { Layer, Shape } from '../ir/network.ts';
+import { type Layer, type Shape, weightShape } from '../ir/network.ts';
 import { format, toNumber } from '../ir/rational.ts';
 import type { TensorGraph } from '../ir/tensor.ts';
 import { derivationToJson } from '../proof/derivation.ts';
@@ -132,7 +132,7 @@ export const certifyWeights = (
         const side = op.kind === 'linear' ? op.side : 'out';
         const context = { map: op.map, image: shape, side, W, params: weights };
         const named = {
-          W: put(`${path}.W`, op.map.weight.shape, W),
+          W: put(`${path}.W`, weightShape(op.map), W),
           ...(t ? { t: put(`${path}.t`, [op.map.out], t) } : {}),
           ...(op.bias ? { b: put(`${path}.b`, [op.map.out], weights.get(op.bias.path)!) } : {}),
         };

@@ -49,6 +49,9 @@ const rescalingCost = (
       const [kept, summed] = side === 'rows' ? [map.out, map.in] : [map.in, map.out];
       return 2 * kept * kept * summed * taps * taps;
     }
+    case 'frobenius':
+    case 'schur':
+      return 2 * elements(map.weight.shape);
     case 'orthogonal':
       return cayleyCost(map.out, map.in * taps);
     case 'spectral': {

@@ -3,8 +3,8 @@
  * mechanism for every layer form, dense or convolutional; the rules are those of MATH.md's table, by the names of the literature.
  */
 import { overlap } from '../ir/conv-geometry.ts';
-import type { LinearMap, Param, Rescaling, Side } from '../ir/network.ts';
-import { toNumber } from '../ir/rational.ts';
+import { type LinearMap, type Param, type Rescaling, type Side, weightShape } from '../ir/network.ts';
+import { toNumber, ZERO } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { cayley } from './lower-cayley.ts';
 import { convRowSums, scaleKernel } from './lower-polyphase.ts';
@@ -77,11 +77,37 @@ const diagonal = (
       return filled(b, b.offset(spectralBound(b, map, weight, image, rescaling.method), toNumber(rescaling.eps)), m);
     case 'aol':
       return b.offset(rowSums(b, map, weight, side), toNumber(rescaling.eps));
+    case 'frobenius': {
+      const taps = map.kind === 'dense' ? 1 : overlap(map);
+      const squares = b.scale(
+        b.sum(
+          b.mul(weight, weight),
+          b.shape(weight).map((_, i) => i),
+        ),
+        taps,
+      );
+      return filled(b, b.offset(squares, toNumber(rescaling.eps)), m);
+    }
+    case 'schur': {
+      const sizes = b.unary('abs', weight);
+      const largest = (kept: number): TensorId => {
+        const others = b.shape(weight).flatMap((_, i) => (i === kept ? [] : [i]));
+        return b.maximum(b.sum(sizes, others), [0]);
+      };
+      return filled(b, b.offset(b.mul(largest(0), largest(1)), toNumber(rescaling.eps)), m);
+    }
     case 'sll': {
+      const eps = toNumber(rescaling.eps ?? ZERO);
+      if (rescaling.shift) {
+        // What is added to exp(q) does not shift with it.
+        const p = b.offset(b.unary('exp', clampedExponent(b, rescaling.q)), toNumber(rescaling.shift));
+        return b.offset(b.mul(rowSums(b, map, weight, side, p), b.unary('reciprocal', p)), eps);
+      }
       // Σ_j |G_ij| exp(q_j − q_i) as a matrix-vector product, so that no m×m matrix of exponentials exists.
       const exponent = shiftedExponent(b, rescaling.q);
       const sums = rowSums(b, map, weight, side, b.unary('exp', exponent));
-      return b.mul(sums, b.unary('exp', b.unary('neg', exponent)));
+      const T = b.mul(sums, b.unary('exp', b.unary('neg', exponent)));
+      return rescaling.eps ? b.offset(T, eps) : T;
     }
     case 'max':
       return rescaling.of.map(part).reduce((x, y) => b.binary('max', x, y));
@@ -92,6 +118,13 @@ const diagonal = (
     default:
       return rescaling satisfies never;
   }
+};
+
+/** The weight as the map multiplies with it: (out, in) or (out, in, kh, kw), whichever way it is stored. */
+const storedWeight = (b: GraphBuilder, map: LinearMap): TensorId => {
+  const stored = b.param(map.weight.path, map.weight.shape);
+  if (!map.transposed) return stored;
+  return map.kind === 'dense' ? b.transpose(stored, [1, 0]) : b.reverse(b.transpose(stored, [1, 0, 2, 3]), [2, 3]);
 };
 
 /**
@@ -105,7 +138,7 @@ export const lowerRescaling = (
   rescaling: Rescaling,
   side: Side,
 ): { readonly weight: TensorId; readonly T: TensorId } => {
-  const stored = b.param(map.weight.path, map.weight.shape);
+  const stored = storedWeight(b, map);
   if (rescaling.by !== 'orthogonal') return { weight: stored, T: diagonal(b, map, stored, image, rescaling, side) };
   const m = side === 'out' ? map.out : map.in;
   if (map.kind === 'conv' && map.groups > 1) throw new Error('lower: an orthogonal kernel in groups');
@@ -114,7 +147,7 @@ export const lowerRescaling = (
   const q = cayley(b, b.reshape(stored, [map.out, columns]), alpha);
   // A kernel whose reshaped matrix has norm 1 is a convolution of norm at most √(outputs that read one input).
   const T = b.constant(map.kind === 'dense' ? 1 : overlap(map), [m]);
-  return { weight: b.reshape(q, map.weight.shape), T };
+  return { weight: b.reshape(q, weightShape(map)), T };
 };
 
 /** 1/T, and 0 where T is negligible. */

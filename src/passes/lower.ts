@@ -3,7 +3,7 @@
  * forms. Only a proven network is accepted.
  */
 import type { Layer, LayerOp, Shape } from '../ir/network.ts';
-import { type Rational, toNumber } from '../ir/rational.ts';
+import { type Rational, TWO, toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { lowerFormula } from './lower-formula.ts';
@@ -27,7 +27,7 @@ export interface LoweredNetwork {
   /** The head's normalised rows: [classes, features]. */
   readonly headWeight?: TensorId;
   /**
-   * 'inference' only: the vector t [hidden] of each residual layer, by its path (`path/n` in a layer defined in the language). Any 0 ≤ t with t_i T_i ≤ 2 proves the layer, so t is a
+   * 'inference' only: the vector t [hidden] of each residual layer, by its path (`path/n` in a layer defined in the language). Any 0 ≤ t with t_i T_i ≤ 2 (|c| for a branch of factor c) proves the layer, so t is a
    * witness that may be rounded down, never up.
    */
   readonly multipliers: ReadonlyMap<string, TensorId>;
@@ -110,14 +110,17 @@ const lowerLayer = (
       const { weight, T } = lowerRescaling(b, op.map, image, op.rescaling, 'out');
       const inverse = inverseOrZero(b, T);
       const u = lowerActivation(b, op.act, addBias(b, applyMap(b, op.map, weight, x), op.bias));
+      const factor = toNumber(op.factor ?? TWO);
+      const kept = op.identity ? b.scale(x, toNumber(op.identity)) : x;
       if (mode === 'train') {
         // The sign goes into the small weight too, so that no pass over activations, forward or backward, exists for it.
-        const scaled = b.mul(weight, along(b, b.scale(inverse, -2), weight, 0));
-        return b.add(x, applyAdjoint(b, op.map, scaled, u, image));
+        const scaled = b.mul(weight, along(b, b.scale(inverse, -factor), weight, 0));
+        return b.add(kept, applyAdjoint(b, op.map, scaled, u, image));
       }
-      const t = b.scale(inverse, 2);
+      const t = b.scale(inverse, Math.abs(factor));
       emit(weight, t);
-      return b.sub(x, applyAdjoint(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image));
+      const branch = applyAdjoint(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image);
+      return factor < 0 ? b.add(kept, branch) : b.sub(kept, branch);
     }
     case 'formula':
       return lowerFormula(b, op, x, mode, emit);

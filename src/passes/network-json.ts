@@ -47,6 +47,7 @@ const attributes = (op: LayerOp, path: string): object => {
     case 'linear':
       return { map: mapToJson(op.map, path, op.adjoint), side: op.side };
     case 'residual':
+      if (op.identity || op.factor) return notCertifiable(path, 'residual layers other than x − 2 W T⁻¹ σ(Wᵀx + b)');
       return { map: mapToJson(op.map, path), act: activationToJson(op.act) };
     case 'activation':
       return { act: activationToJson(op.act) };

@@ -15,7 +15,19 @@ import type {
   ValueId,
 } from '../ir/network.ts';
 import { printActivation, printRescaling } from '../ir/print-network.ts';
-import { absolute, add, compare, equal, format, isqrt, ONE, type Rational, rational, ZERO } from '../ir/rational.ts';
+import {
+  absolute,
+  add,
+  compare,
+  equal,
+  format,
+  isqrt,
+  ONE,
+  type Rational,
+  rational,
+  TWO,
+  ZERO,
+} from '../ir/rational.ts';
 import { formatBound } from '../proof/derivation.ts';
 import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
@@ -151,8 +163,19 @@ const proveDominance = (
     }
     case 'aol':
       return shift(gershgorin('1'), rescaling.eps, weight, refuse);
-    case 'sll':
-      return gershgorin(`exp(${rescaling.q.path})`);
+    case 'sll': {
+      const { q, shift: added = ZERO, eps = ZERO } = rescaling;
+      if (compare(added, ZERO) < 0)
+        return refuse(
+          'L0112',
+          `exp(${q.path}) + ${format(added)} need not be positive`,
+          'add a number of at least 0 to the weights of a Gershgorin bound',
+        );
+      return shift(gershgorin(`exp(${q.path})${equal(added, ZERO) ? '' : ` + ${format(added)}`}`), eps, weight, refuse);
+    }
+    case 'frobenius':
+    case 'schur':
+      return shift(apply(rescaling.by, weight, [], {}, about), rescaling.eps, weight, refuse);
     case 'max': {
       if (rescaling.of.length === 0)
         return refuse('L0112', 'a maximum of no rescalings dominates nothing', 'give `max` at least one part');
@@ -246,7 +269,11 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
     case 'residual': {
       const dominates = proveDominance(op.map, op.rescaling, 'rows', refuse);
       const slope = proveResidualSlope(op.act, refuse);
-      return dominates && slope && apply('residual', path, [dominates, slope], {}, { T: printRescaling(op.rescaling) });
+      if (!dominates || !slope) return undefined;
+      const about = { T: printRescaling(op.rescaling) };
+      if (!op.identity && !op.factor) return apply('residual', path, [dominates, slope], {}, about);
+      const constants = { h: op.identity ?? ONE, c: op.factor ?? TWO };
+      return apply('general-residual', path, [dominates, slope], constants, about);
     }
     case 'formula': {
       const proof = proveFormula(op, path, span);
@@ -477,10 +504,11 @@ const mend = (op: LayerOp): string => {
       return 'divide by at least 1';
     case 'activation':
       return 'use a slope within [−1, 1]';
+    case 'residual':
+      return 'write `x - 2 * W * inv(T) * …`, for h·x − c·(…) has the bound max(|h|, |h − c|)';
     case 'center':
     case 'pad':
     case 'linear':
-    case 'residual':
     case 'formula':
     case 'avgpool':
     case 'flatten':

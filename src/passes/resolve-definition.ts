@@ -8,6 +8,7 @@ import type { Definition, Expr, Field, FileNode, Statement } from '../parser/ast
 import { shorten } from '../parser/suggest.ts';
 import { apply } from '../proof/rules.ts';
 import * as v from './formula-value.ts';
+import { recognise } from './recognise.ts';
 import { type Body, define, read } from './resolve-formula.ts';
 import {
   activationOf,
@@ -303,7 +304,7 @@ export const definitionRule = ({ definition, whole }: KnownDefinition): Rule => 
       const value = readBody(body, definition);
       return (
         value && {
-          op: { kind: 'formula', name: definition.name.text, params: body.params, body: value.of },
+          op: recognise({ kind: 'formula', name: definition.name.text, params: body.params, body: value.of }),
           shape: value.shape,
           path,
         }

@@ -62,6 +62,24 @@ const productOfPad: Rewrite = (b, { op, inputs }) => {
   return undefined;
 };
 
+/** A product reads a transposed matrix where it lies. */
+const productOfTranspose: Rewrite = (b, { op, inputs }) => {
+  if (!is(op, 'matmul')) return undefined;
+  const turned = (id: TensorId): TensorId | undefined => {
+    const n = b.node(id);
+    const last = n.shape.length - 1;
+    const swaps =
+      is(n.op, 'transpose') && n.op.perm.every((p, i) => p === (i === last ? last - 1 : i === last - 1 ? last : i));
+    return swaps ? n.inputs[0] : undefined;
+  };
+  const [x, y] = inputs.map(turned);
+  if (x === undefined && y === undefined) return undefined;
+  return b.matmul(x ?? inputs[0], y ?? inputs[1], {
+    a: op.transposeA !== (x !== undefined),
+    b: op.transposeB !== (y !== undefined),
+  });
+};
+
 /** Data movement does not change a constant. */
 const movedConstant: Rewrite = (b, { op, inputs, shape }) => {
   switch (op.kind) {
@@ -156,6 +174,7 @@ const nestedMovement: Rewrite = (b, { op, inputs, shape }) => {
 /** The closed list of rewrites, by name. */
 const REWRITES: readonly (readonly [name: string, rewrite: Rewrite])[] = [
   ['product-of-pad', productOfPad],
+  ['product-of-transpose', productOfTranspose],
   ['moved-constant', movedConstant],
   ['neutral-element', neutralElement],
   ['nested-scale', nestedScale],

@@ -3,6 +3,9 @@ import type { LinearMap, Rescaling, SpectralMethod } from '../ir/network.ts';
 import { equal, type Rational, ZERO } from '../ir/rational.ts';
 import type { GramSide } from './rules.ts';
 
+/** A network that has no Coq file yet, and why. */
+export class NotInCoq extends Error {}
+
 /** A nonnegative rational constant as a Coq term of type R. */
 export const ratio = (a: Rational): string => `(ratio R ${a.num} ${a.den})`;
 
@@ -144,9 +147,13 @@ export const dominance = (m: MatrixTerm, rescaling: Exclude<Rescaling, { by: 'or
       return shifted(spectral(m, rescaling.method), rescaling.eps);
     case 'aol':
       return shifted(gershgorin(m, undefined), rescaling.eps);
+    case 'frobenius':
+    case 'schur':
+      throw new NotInCoq(`${m.map.weight.path}: \`by ${rescaling.by}\` has no Coq wrapper yet`);
     case 'sll': {
       const term = m.declare('Variable', 'q', `${m.channels} -> R`);
-      return gershgorin(m, { term, positive: m.declare('Hypothesis', 'q_gt0', `forall i, 0 < ${term} i`) });
+      const bound = gershgorin(m, { term, positive: m.declare('Hypothesis', 'q_gt0', `forall i, 0 < ${term} i`) });
+      return shifted(bound, rescaling.eps ?? ZERO);
     }
     case 'max':
       return rescaling.of.map(part).reduce((a, b) => ({

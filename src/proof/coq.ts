@@ -6,11 +6,10 @@ import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network
 import { geometryWords, printOp } from '../ir/print-network.ts';
 import { absolute, compare, div, equal, format, ONE, type Rational, ZERO } from '../ir/rational.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
-import { type Dominance, dominance, type MatrixTerm, orthogonalDominance, ratio } from './coq-dominance.ts';
+import { type Dominance, dominance, type MatrixTerm, NotInCoq, orthogonalDominance, ratio } from './coq-dominance.ts';
 import type { GramSide } from './rules.ts';
 
-/** A network that has no Coq file yet, and why. */
-export class NotInCoq extends Error {}
+export { NotInCoq };
 
 /** Index type of a feature map in Coq; the names are constants of type nat. */
 type Space =
@@ -299,6 +298,8 @@ const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromShape: S
         proof: `(@pad_channels_lip R ${p} ${channelsOf(from)} ${channelsOf(to)})`,
       }));
     case 'residual': {
+      if (op.identity || op.factor)
+        throw new NotInCoq(`${layer.path}: a residual of this form has no Coq theorem here yet`);
       const { matrix, T, dominates, bias } = weighted(w, op, from, to, { from: fromShape, to: layer.shape }, 'rows');
       const { term, slope } = residualActivation(op.act);
       return {

@@ -86,7 +86,8 @@ const RULES = {
     coq: 'orthogonal_reshaped',
   },
   frobenius: {
-    statement: '‖W‖ ≤ ‖W‖_F, so G ⪯ ‖W‖_F²·I; of a convolution, G ⪯ kh·kw·‖K‖_F²·I',
+    statement:
+      '‖W‖ ≤ ‖W‖_F, so G ⪯ ‖W‖_F²·I; of a convolution, G ⪯ ‖K‖_F² times the number of outputs that read one input',
     source: 'Cauchy–Schwarz; Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
     coq: 'frobenius_dom',
   },
@@ -146,6 +147,11 @@ const RULES = {
     statement: 'WᵀW ⪯ T makes x ↦ T^(−1/2) Wᵀ x 1-Lipschitz (for WWᵀ ⪯ T: x ↦ Wᵀ T^(−1/2) x)',
     source: `${ARAUJO}, Theorem 1; an operator and its adjoint have one norm`,
     coq: 'linear_scaled_out_lip',
+  },
+  'general-residual': {
+    statement:
+      'WᵀW ⪯ T and σ slope[0, 1] make x ↦ h x − c W T⁻¹ σ(Wᵀx + b) max(|h|, |h − c|)-Lipschitz, for c of either sign',
+    source: `${ARAUJO}, Theorem 1 is h = 1, c = 2; a difference of values is (h I − c P) times one of inputs, 0 ⪯ P = W T^(−1/2) D T^(−1/2) Wᵀ ⪯ I, D the difference quotients of σ`,
   },
   'scaled-residual': {
     statement: 'AᵀA ⪯ T, σ slope[0, 1] and 0 ≤ c ≤ 2 make x ↦ x − c A T⁻¹ σ(Aᵀx + b) 1-Lipschitz',
@@ -364,6 +370,13 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
     need(premise(i, 0, 'dominates').side === 'rows', i.rule, 'the Gram matrix must be that of the hidden units');
     slopeWithin01(i, 1);
     return ONE_LIPSCHITZ;
+  },
+  'general-residual': i => {
+    arity(i, 2);
+    need(premise(i, 0, 'dominates').side === 'rows', i.rule, 'the Gram matrix must be that of the hidden units');
+    slopeWithin01(i, 1);
+    const h = constant(i, 'h');
+    return lipschitz(square(max(absolute(h), absolute(sub(h, constant(i, 'c'))))));
   },
   'linear-adjoint': i => {
     arity(i, 1);

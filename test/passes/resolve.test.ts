@@ -47,7 +47,9 @@ const showRescaling = (r: Rescaling): string => {
     case 'orthogonal':
       return `orthogonal ${r.method} ${r.alpha.path}`;
     case 'aol':
-      return `aol eps ${format(r.eps)}`;
+    case 'frobenius':
+    case 'schur':
+      return `${r.by} eps ${format(r.eps)}`;
     case 'sll':
       return `sll ${r.q.path}[${r.q.shape}]`;
     case 'max':

@@ -35,8 +35,9 @@ describe('coqFile', () => {
   });
   it('refuses layers of the file by name', () => {
     const source = `layer twice(out) (x: vec[n]) {
+  param c: vec[out] = zeros
   param W: mat[out, n] = xavier
-  return W * invsqrt(gershgorin(Wᵀ * W)) * x
+  return tanh(W * invsqrt(gershgorin(Wᵀ * W)) * x + c)
 }
 network Own {
   input vec[4]

@@ -1,0 +1,163 @@
+/**
+ * Formulas that are the layer forms of the network IR: T^(−1/2)-rescaled linear maps and residual layers. These get the certificates,
+ * rounding bounds and Coq files that those forms have; a formula that is neither, or whose T is none, stays a formula.
+ */
+import {
+  type Atom,
+  type DiagExpr,
+  dependsOnInput,
+  type Gram,
+  type Positive,
+  sameExpr,
+  type Term,
+} from '../ir/formula.ts';
+import { type LayerOp, type LinearMap, layerParams, type Param, type Rescaling } from '../ir/network.ts';
+import { add, compare, div, equal, neg, ONE, type Rational, TWO, ZERO } from '../ir/rational.ts';
+import { proveSlope } from './prove-activation.ts';
+
+type Formula = Extract<LayerOp, { kind: 'formula' }>;
+type Weight = Extract<Atom, { kind: 'weight' }>;
+
+/** T + eps, with eps where the parts of T have theirs. */
+const shifted = (r: Rescaling, eps: Rational): Rescaling | undefined => {
+  if (equal(eps, ZERO)) return r;
+  switch (r.by) {
+    case 'spectral':
+    case 'aol':
+    case 'frobenius':
+    case 'schur':
+      return { ...r, eps: add(r.eps, eps) };
+    case 'sll':
+      return { ...r, eps: add(r.eps ?? ZERO, eps) };
+    case 'max': {
+      const of = r.of.map(p => shifted(p, eps)).filter(p => p !== undefined);
+      return of.length === r.of.length ? { by: 'max', of } : undefined;
+    }
+    case 'convex': {
+      // Weights add up to 1.
+      const of = r.of.map(p => ({ weight: p.weight, part: shifted(p.part, eps) }));
+      const known = of.flatMap(({ weight, part }) => (part ? [{ weight, part }] : []));
+      return known.length === of.length ? { by: 'convex', of: known } : undefined;
+    }
+    case 'scaled': {
+      const of = shifted(r.of, div(eps, r.factor));
+      return of && { ...r, of };
+    }
+    case 'orthogonal':
+      return undefined;
+    default:
+      return r satisfies never;
+  }
+};
+
+const gershgorin = (weights: Positive): Rescaling =>
+  weights.q
+    ? { by: 'sll', q: weights.q, ...(equal(weights.shift, ZERO) ? {} : { shift: weights.shift }) }
+    : { by: 'aol', eps: ZERO };
+
+/** T of a formula as a rescaling, where it dominates `gram` for every value of the parameters. */
+const rescalingOf = (d: DiagExpr, gram: Gram): Rescaling | undefined => {
+  switch (d.kind) {
+    case 'rowsum':
+      return sameExpr(d.gram, gram) && sameExpr(d.weights, d.divisor) ? gershgorin(d.weights) : undefined;
+    case 'norm':
+      if (!sameExpr(d.gram, gram)) return undefined;
+      return d.bound.kind === 'frobenius' || d.bound.kind === 'schur'
+        ? { by: d.bound.kind, eps: ZERO }
+        : { by: 'spectral', method: d.bound, eps: ZERO };
+    case 'max': {
+      const of = d.of.map(p => rescalingOf(p, gram)).filter(p => p !== undefined);
+      return of.length === d.of.length ? { by: 'max', of } : undefined;
+    }
+    case 'sum': {
+      const factor = d.of.reduce((s, p) => add(s, p.factor), ZERO);
+      const falls = d.of.some(p => compare(p.factor, ZERO) < 0) || compare(factor, ONE) < 0;
+      if (falls || compare(d.shift, ZERO) < 0) return undefined;
+      const parts = d.of.flatMap(p => {
+        const part = rescalingOf(p.part, gram);
+        return part ? [{ weight: div(p.factor, factor), part }] : [];
+      });
+      if (parts.length < d.of.length) return undefined;
+      const mixed: Rescaling = parts.length === 1 ? parts[0].part : { by: 'convex', of: parts };
+      return shifted(equal(factor, ONE) ? mixed : { by: 'scaled', factor, of: mixed }, d.shift);
+    }
+    default:
+      return d satisfies never;
+  }
+};
+
+/** The map of a weight as it is used, stored either way. */
+const mapOf = ({ map, transposed }: Weight): LinearMap => {
+  if (!transposed) return map;
+  const { transposed: already, ...rest } = map;
+  const turned = { ...rest, out: map.in, in: map.out };
+  return already ? turned : { ...turned, transposed: true };
+};
+
+const rowsOf = (w: Weight): Gram => ({ map: w.map, side: w.transposed ? 'columns' : 'rows' });
+const columnsOf = (w: Weight): Gram => ({ map: w.map, side: w.transposed ? 'rows' : 'columns' });
+
+/** A map of the input, and at most one parameter that is added to it. */
+const affine = (terms: readonly Term[]): { readonly variable: readonly Term[]; readonly bias?: Param } | undefined => {
+  const variable = terms.filter(t => dependsOnInput(t.of));
+  const [constant, ...more] = terms.filter(t => !dependsOnInput(t.of));
+  if (more.length > 0) return undefined;
+  if (!constant) return { variable };
+  const plain = constant.of.kind === 'param' && constant.atoms.length === 0 && equal(constant.coefficient, ONE);
+  return plain && constant.of.kind === 'param' ? { variable, bias: constant.of.param } : undefined;
+};
+
+const linear = (term: Term, bias: Param | undefined): LayerOp | undefined => {
+  const [a, b, ...more] = term.atoms;
+  if (term.of.kind !== 'input' || !equal(term.coefficient, ONE) || !a || !b || more.length > 0) return undefined;
+  const side = a.kind === 'weight' ? 'in' : 'out';
+  const [weight, inverse] = side === 'in' ? [a, b] : [b, a];
+  if (weight.kind !== 'weight' || weight.orthogonal || inverse.kind !== 'inverse' || !inverse.root) return undefined;
+  const rescaling = rescalingOf(inverse.of, side === 'in' ? columnsOf(weight) : rowsOf(weight));
+  return rescaling && { kind: 'linear', map: mapOf(weight), side, rescaling, ...(bias ? { bias } : {}) };
+};
+
+/** h·x − c·A T⁻¹ σ(Aᵀx + b). */
+const residual = (terms: readonly Term[]): LayerOp | undefined => {
+  const branch = terms.find(t => t.of.kind === 'act');
+  const [skip, ...more] = terms.filter(t => t !== branch);
+  const [outer, inverse, ...rest] = branch?.atoms ?? [];
+  if (branch?.of.kind !== 'act' || more.length > 0 || rest.length > 0) return undefined;
+  if (outer?.kind !== 'weight' || outer.orthogonal || inverse?.kind !== 'inverse' || inverse.root) return undefined;
+  if (skip && (skip.of.kind !== 'input' || skip.atoms.length > 0)) return undefined;
+  const { act, of } = branch.of;
+  const slope = proveSlope(act)?.conclusion;
+  if (slope?.kind !== 'slope' || compare(slope.low, ZERO) < 0 || compare(slope.high, ONE) > 0) return undefined;
+  const inner = affine(of.terms);
+  const [read, ...others] = inner?.variable ?? [];
+  const weight: Weight = { ...outer, transposed: !outer.transposed };
+  if (!read || others.length > 0 || read.of.kind !== 'input' || !equal(read.coefficient, ONE)) return undefined;
+  if (read.atoms.length !== 1 || !sameExpr(read.atoms[0], weight)) return undefined;
+  const rescaling = rescalingOf(inverse.of, rowsOf(weight));
+  if (!rescaling) return undefined;
+  const h = skip ? skip.coefficient : ZERO;
+  const c = neg(branch.coefficient);
+  return {
+    kind: 'residual',
+    ...(equal(h, ONE) ? {} : { identity: h }),
+    ...(equal(c, TWO) ? {} : { factor: c }),
+    map: mapOf(weight),
+    rescaling,
+    act,
+    ...(inner?.bias ? { bias: inner.bias } : {}),
+  };
+};
+
+/** Every parameter of the formula must be one of the layer's: a parameter without effect has a gradient of 0, but it is there. */
+const sameParams = (op: Formula, params: readonly Param[]): boolean =>
+  op.params.length === params.length && op.params.every(p => params.includes(p));
+
+/** The layer that `op` is, or `op` itself. */
+export const recognise = (op: Formula): LayerOp => {
+  const outer = affine(op.body.terms);
+  if (!outer) return op;
+  const { variable, bias } = outer;
+  const found = variable.length === 1 ? linear(variable[0], bias) : undefined;
+  const layer = found ?? (bias ? undefined : residual(variable));
+  return layer && sameParams(op, layerParams(layer)) ? layer : op;
+};
