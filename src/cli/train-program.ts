@@ -29,7 +29,7 @@ export const checkpointPath = (folder: string): string => join(folder, 'checkpoi
 export const pickRecipe = <R extends { readonly network: string }>(
   kind: 'train' | 'certify',
   recipes: readonly R[],
-  path: string,
+  { path, networks }: Pick<ProvenProgram, 'path' | 'networks'>,
   network: string | undefined,
 ): R => {
   const found = network === undefined ? recipes : recipes.filter(r => r.network === network);
@@ -41,7 +41,7 @@ export const pickRecipe = <R extends { readonly network: string }>(
       EXIT.usage,
       recipes.length > 0
         ? `there are ${kind} blocks for: ${names}`
-        : `add \`${kind} ${network ?? 'NETWORK'} on DATA …\``,
+        : `add \`${kind} ${network ?? networks[0]?.network.name ?? 'Name'} on mnist ${kind === 'train' ? '{ epochs 5 }' : 'at [36/255]'}\`, with your data after \`on\``,
     );
   }
   throw new CliError(

@@ -397,7 +397,7 @@ export const resolveCertify = (scope: Scope, item: Item, networks: readonly stri
   const on = clauseOf(scope, item, 'on', ['on', 'at'], use);
   const at = clauseOf(scope, item, 'at', ['on', 'at'], use);
   const data = on && dataSource(scope, on);
-  const radii = at && rationalsOf(scope, at, 'the radii');
+  const radii = at && rationalsOf(scope, at, 'the list of radii');
   if (!network || !data || !radii) return undefined;
   const negative = radii.find(r => r.num < 0n);
   if (negative) return scope.report('L0112', at.span, `a radius must be zero or more, found ${show(negative)}`);

@@ -27,7 +27,7 @@ interface AttackCommandOptions {
 
 const attack = async (file: string, options: AttackCommandOptions): Promise<void> => {
   const program = loadProgram(file, options);
-  const recipe = pickRecipe('certify', program.certifies, file, options.network);
+  const recipe = pickRecipe('certify', program.certifies, program, options.network);
   const proven = provenOf(program, recipe.network);
   const params = loadWeights(options.weights, proven.network);
   const data = dataFor(program, recipe.data, 'test', proven, options.data);

@@ -27,7 +27,7 @@ const MODES: readonly SoundMode[] = ['any-order', 'structured', 'measured'];
 
 const certify = async (file: string, options: CertifyCommandOptions): Promise<void> => {
   const program = loadProgram(file, options);
-  const recipe = pickRecipe('certify', program.certifies, file, options.network);
+  const recipe = pickRecipe('certify', program.certifies, program, options.network);
   const proven = provenOf(program, recipe.network);
   const path = checkpointPath(outputFolder(recipe.network, options.out));
   if (options.weights === undefined)

@@ -35,9 +35,9 @@ const example = (): string => {
 
 const start = async (file: string, options: StartOptions): Promise<void> => {
   const program = loadProgram(file, options);
-  const recipe = pickRecipe('train', program.trains, file, undefined);
+  const recipe = pickRecipe('train', program.trains, program, undefined);
   const proven = provenOf(program, recipe.network);
-  const certify = pickRecipe('certify', program.certifies, file, recipe.network);
+  const certify = pickRecipe('certify', program.certifies, program, recipe.network);
   const { network } = proven;
   const count = networkParams(network).reduce((n, p) => n + elements(p.shape), 0);
   process.stderr.write(

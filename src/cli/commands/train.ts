@@ -42,7 +42,7 @@ const nextCommand = (program: ProvenProgram, network: string, weights: string, o
 
 const train = async (file: string, options: TrainCommandOptions): Promise<void> => {
   const program = loadProgram(file, options);
-  const written = pickRecipe('train', program.trains, file, options.network);
+  const written = pickRecipe('train', program.trains, program, options.network);
   const recipe: TrainRecipe = {
     ...written,
     epochs: options.epochs ?? written.epochs,
