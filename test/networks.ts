@@ -103,6 +103,9 @@ const outputShape = (op: LayerOp, s: Shape): Shape => {
       return [s.reduce((p, d) => p * d, 1)];
     case 'head':
       return [op.classes];
+    case 'contraction':
+    case 'sandwich':
+      return [op.out, ...s.slice(1)];
     case 'residual':
     case 'formula':
     case 'center':

@@ -1,6 +1,6 @@
 /** What `lip check` says of a proven network: as data for `--json`, and as a table of at most 100 columns. */
 import type { Layer, LayerOp, LinearMap, Rescaling, Shape, ValueId } from '../ir/network.ts';
-import { geometryWords, printActivation, printOp, printRescaling } from '../ir/print-network.ts';
+import { geometryWords, printActivation, printContraction, printOp, printRescaling } from '../ir/print-network.ts';
 import { equal, format, ONE } from '../ir/rational.ts';
 import { type Cost, layerCost } from '../passes/cost.ts';
 import type { ProvenLayer, ProvenNetwork } from '../passes/prove.ts';
@@ -52,7 +52,11 @@ const rulesOf = (d: Derivation): readonly RuleName[] => {
 };
 
 const rescalingOf = (op: LayerOp): string | undefined =>
-  op.kind === 'linear' || op.kind === 'residual' ? printRescaling(op.rescaling, op.map) : undefined;
+  op.kind === 'linear' || op.kind === 'residual'
+    ? printRescaling(op.rescaling, op.map)
+    : op.kind === 'contraction'
+      ? printContraction(op.method)
+      : undefined;
 
 /** Collects what was proven and what it costs. */
 export const checkNetwork = (proven: ProvenNetwork): CheckedNetwork => {
@@ -118,6 +122,10 @@ export const formText = (op: LayerOp): string => {
         : `${op.map.in} → ${op.map.out}${kernelText(op.map)}`;
     case 'residual':
       return `residual ${op.map.out}${kernelText(op.map)}${op.act.kind === 'relu' ? '' : `, ${printActivation(op.act)}`}`;
+    case 'contraction':
+      return `${op.in} → ${op.out}${op.kernel ? `, ${op.kernel.join('×')}` : ''}`;
+    case 'sandwich':
+      return `sandwich ${op.in} → ${op.out}${op.kernel ? `, ${op.kernel.join('×')}` : ''}${op.act.kind === 'relu' ? '' : `, ${printActivation(op.act)}`}`;
     case 'activation':
       return printActivation(op.act);
     case 'pad':
@@ -161,8 +169,19 @@ const methodName = (r: Rescaling): string => {
       return r satisfies never;
   }
 };
-export const methodText = (op: LayerOp): string | undefined =>
-  op.kind === 'linear' || op.kind === 'residual' ? methodName(op.rescaling) : undefined;
+export const methodText = (op: LayerOp): string | undefined => {
+  switch (op.kind) {
+    case 'linear':
+    case 'residual':
+      return methodName(op.rescaling);
+    case 'contraction':
+      return op.method.family;
+    case 'sandwich':
+      return 'cayley';
+    default:
+      return undefined;
+  }
+};
 
 export interface Row {
   readonly first: number;

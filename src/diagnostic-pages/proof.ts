@@ -51,4 +51,13 @@ pixels: 3 against 3.41). Gram iteration approaches the norm from above, as fast.
     net('x[8]', 'residual dense hidden = 4 by spectral(method = power)', 'head 3'),
     net('x[8]', 'residual dense hidden = 4 by spectral(method = gram)', 'head 3'),
   ),
+  L0212: page(
+    'a truncated exponential that is no contraction',
+    `The exponential of a skew kernel is orthogonal; its series cut after a degree is not. The eigenvalues of a skew kernel are iy, and
+|1 + iy + … + (iy)^d/d!| exceeds 1 for every small y > 0 when d leaves the remainder 1 or 2 on division by 4: degree 5 reaches 1.0047
+at norm 2.1. For the degrees 3, 4, 7, 8, 11 and 12 it stays at most 1 as long as the kernel's norm is at most 1.73, 2.82, 1.76,
+3.39, 1.7 and 3.37. \`norm\` is that norm: the kernel is divided by a proven bound and multiplied by it.`,
+    net('image[2, 6, 6]', 'conv 2, kernel = 3 by skew_exponential(degree = 5)', 'flatten', 'head 3'),
+    net('image[2, 6, 6]', 'conv 2, kernel = 3 by skew_exponential(degree = 12)', 'flatten', 'head 3'),
+  ),
 } satisfies Readonly<Record<string, DiagnosticPage>>;

@@ -116,6 +116,38 @@ export type Activation =
   /** Ascending sort within contiguous groups of channels. */
   | { readonly kind: 'groupsort'; readonly group: number };
 
+/** How `weight`, which is no kernel or matrix of the map, makes a linear map of norm at most 1. */
+export type ContractionMethod =
+  /**
+   * Circular convolution: at every frequency the Cayley transform of alpha·Ŵ/‖Ŵ‖_F, ‖·‖_F over half of the spectrum, Ŵ the symbol of the
+   * kernel `weight` (out, in, kh, kw) about its middle tap (Trockman & Kolter, ICLR 2021).
+   */
+  | { readonly family: 'cayley'; readonly alpha: Param }
+  /**
+   * On the image padded by kernel/2 zeros, cropped after: at every frequency the block (out, in) of I − 2V(VᴴV + eps·m·I)⁻¹Vᴴ, V the
+   * Fourier transform of `weight` (max(out, in), rank, kh, kw), m the mean of the diagonal of VᴴV (Lai et al., ICLR 2025: BRO).
+   */
+  | { readonly family: 'bro'; readonly eps: Rational }
+  /**
+   * Padded and cropped as `bro`: at every frequency ŴŴᴴ + eps·I =: S, `steps` coupled Newton–Schulz steps from S/(‖S‖_F + eps) towards its
+   * inverse root, times Ŵ; `weight` (out, in, kh, kw) (Xu, Li & Li, NeurIPS 2022: LOT).
+   */
+  | { readonly family: 'lot'; readonly steps: number; readonly eps: Rational }
+  /**
+   * Σ_{m ≤ degree} Aᵐ/m!, A the convolution with S scaled to norm at most `norm`, S = (P − P transposed and flipped)/2 for `weight` P
+   * (c, c, kh, kw), c = max(in, out), on channels padded with zeros to c and cut to `out` after (Singla & Feizi, ICML 2021: SOC). ‖S‖ is bounded by `steps` steps of
+   * Gram iteration.
+   */
+  | {
+      readonly family: 'skew_exponential';
+      readonly degree: number;
+      readonly norm: Rational;
+      readonly steps: number;
+      readonly padding: 'zeros' | 'circular';
+    }
+  /** 2AᵀB or B alone, [Aᵀ B] the Cayley transform of alpha·W/‖W‖_F, `weight` W (out, out + in): a sandwich layer without its activation. */
+  | { readonly family: 'sandwich'; readonly part: 'product' | 'second'; readonly alpha: Param };
+
 export type LayerOp =
   /** x − offset, per channel (length = channels, or 1 for all). */
   | { readonly kind: 'center'; readonly offset: readonly Rational[] }
@@ -142,6 +174,31 @@ export type LayerOp =
       readonly factor?: Rational;
       readonly map: LinearMap;
       readonly rescaling: Rescaling;
+      readonly act: Activation;
+      readonly bias?: Param;
+    }
+  /** y = Qx + b, ‖Q‖ ≤ 1. `kernel` where x is an image, whose height and width the map keeps. */
+  | {
+      readonly kind: 'contraction';
+      readonly method: ContractionMethod;
+      readonly out: number;
+      readonly in: number;
+      readonly kernel?: readonly [number, number];
+      readonly weight: Param;
+      readonly bias?: Param;
+    }
+  /**
+   * y = √2 AᵀΨσ(√2 Ψ⁻¹Bx + b), Ψ = diag(exp(psi)), [Aᵀ B] the Cayley transform of alpha·W/‖W‖_F, `weight` W (out, out + in); with a `kernel`
+   * (out, out + in, kh, kw) at every frequency of a circular convolution (Wang & Manchester, ICML 2023).
+   */
+  | {
+      readonly kind: 'sandwich';
+      readonly out: number;
+      readonly in: number;
+      readonly kernel?: readonly [number, number];
+      readonly weight: Param;
+      readonly alpha: Param;
+      readonly psi: Param;
       readonly act: Activation;
       readonly bias?: Param;
     }
@@ -206,6 +263,10 @@ export const layerParams = (op: LayerOp): readonly Param[] => {
     case 'linear':
     case 'residual':
       return [op.map.weight, ...(op.bias ? [op.bias] : []), ...rescalingParams(op.rescaling)];
+    case 'contraction':
+      return [op.weight, ...(op.bias ? [op.bias] : []), ...('alpha' in op.method ? [op.method.alpha] : [])];
+    case 'sandwich':
+      return [op.weight, ...(op.bias ? [op.bias] : []), op.alpha, op.psi];
     case 'formula':
       return op.params;
     case 'head':

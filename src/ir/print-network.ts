@@ -1,6 +1,14 @@
 /** Network IR as text: one line a layer, the form that `lip build --emit network` prints and tests compare. */
 import type { ConvMap } from './conv-geometry.ts';
-import type { Initializer, LayerOp, LinearMap, Network, Rescaling, SpectralMethod } from './network.ts';
+import type {
+  ContractionMethod,
+  Initializer,
+  LayerOp,
+  LinearMap,
+  Network,
+  Rescaling,
+  SpectralMethod,
+} from './network.ts';
 import { layerParams } from './network.ts';
 import { printActivation } from './print-activation.ts';
 import { printVector } from './print-formula.ts';
@@ -48,6 +56,24 @@ export const printRescaling = (r: Rescaling, map?: LinearMap): string => {
   }
 };
 
+/** As written after `by`, e.g. `fourier(lot, steps = 10, eps = 1/10000)`. */
+export const printContraction = (m: ContractionMethod): string => {
+  switch (m.family) {
+    case 'cayley':
+      return 'fourier(cayley)';
+    case 'bro':
+      return `fourier(bro, eps = ${format(m.eps)})`;
+    case 'lot':
+      return `fourier(lot, steps = ${m.steps}, eps = ${format(m.eps)})`;
+    case 'skew_exponential':
+      return `skew_exponential(degree = ${m.degree}, norm = ${format(m.norm)}, steps = ${m.steps}, padding = ${m.padding})`;
+    case 'sandwich':
+      return `sandwich(${m.part})`;
+    default:
+      return m satisfies never;
+  }
+};
+
 const printInit = (init: Initializer): string => {
   switch (init.kind) {
     case 'zeros':
@@ -87,6 +113,9 @@ const printMap = (map: LinearMap, adjoint = false): string => {
       ].join(', ') + stored;
 };
 
+const operatorForm = (op: Extract<LayerOp, { kind: 'contraction' | 'sandwich' }>): string =>
+  `${op.kernel ? 'conv' : 'dense'} ${op.in} -> ${op.out}${op.kernel ? `, kernel = ${op.kernel.join('x')}` : ''}${op.bias ? '' : ', bias = false'}`;
+
 const list = (values: readonly Rational[]): string => `[${values.map(format).join(', ')}]`;
 
 /** One layer in words, without its shape, e.g. `residual conv 45 -> 5, kernel = 3x3, padding = 1x1, act = relu by sll`. */
@@ -102,6 +131,10 @@ export const printOp = (op: LayerOp): string => {
       return `${printMap(op.map, op.adjoint)}${op.bias ? '' : ', bias = false'}${op.side === 'in' ? '' : ', side = out'} by ${printRescaling(op.rescaling, op.map)}`;
     case 'residual':
       return `residual ${printMap(op.map)}${op.bias ? '' : ', bias = false'}${op.identity ? `, identity = ${format(op.identity)}` : ''}${op.factor ? `, factor = ${format(op.factor)}` : ''}, act = ${printActivation(op.act)} by ${printRescaling(op.rescaling, op.map)}`;
+    case 'contraction':
+      return `${operatorForm(op)} by ${printContraction(op.method)}`;
+    case 'sandwich':
+      return `sandwich ${operatorForm(op)}, act = ${printActivation(op.act)}`;
     case 'formula':
       return `${op.name}: ${printVector(op.body)}`;
     case 'activation':

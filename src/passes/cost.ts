@@ -1,6 +1,7 @@
 /** Parameters and floating-point operations of a layer, counted in exact integer arithmetic from shapes alone. */
 import { atomsOf, type DiagExpr, sameExpr } from '../ir/formula.ts';
 import {
+  type ContractionMethod,
   elements,
   type Layer,
   type LayerOp,
@@ -137,6 +138,61 @@ const formulaCost = (
   return { flops, rescalingFlops: diagonals.reduce((s, d) => s + diagonalCost(d, image), cayleyFlops) };
 };
 
+/** Products of complex numbers cost four real ones here: matrices are applied as real blocks. */
+const COMPLEX = 4;
+
+/** A Fourier transform of one channel by products with tables, rows then columns, half of the spectrum kept. */
+const transformCost = ([h, w]: readonly [number, number]): number => {
+  const half = Math.floor(w / 2) + 1;
+  return 4 * h * w * half + 8 * h * h * half;
+};
+
+/** Operator layers: what they do to an image (or vector), and what makes the operator. */
+const operatorCost = (
+  op: Extract<LayerOp, { kind: 'contraction' | 'sandwich' }>,
+  [h, w]: readonly [number, number],
+): Omit<Cost, 'params'> => {
+  const entries = op.out * h * w;
+  const bias = op.bias ? entries : 0;
+  const method = op.kind === 'sandwich' ? 'sandwich' : op.method.family;
+  const [rows, columns] = op.weight.shape;
+  // The multipliers and the activation between A and B.
+  const between = op.kind === 'sandwich' ? 3 * entries : 0;
+  const products = method === 'sandwich' ? 2 * op.out * (op.out + op.in) : 2 * op.out * op.in;
+  if (!op.kernel) return { flops: products + bias + between, rescalingFlops: cayleyCost(rows, columns) };
+  const taps = op.kernel[0] * op.kernel[1];
+  const margin = method === 'bro' || method === 'lot' ? op.kernel.map(k => k - 1) : [0, 0];
+  const size = [h + margin[0], w + margin[1]] as const;
+  const points = size[0] * (Math.floor(size[1] / 2) + 1);
+  const transforms = (op.in + op.out + (op.kind === 'sandwich' ? 2 * op.out : 0)) * transformCost(size);
+  const spectral = (each: number): Omit<Cost, 'params'> => ({
+    flops: transforms + COMPLEX * products * points + bias + between,
+    rescalingFlops: points * (4 * elements(op.weight.shape) + COMPLEX * each),
+  });
+  switch (method) {
+    case 'cayley':
+    case 'sandwich':
+      return spectral(cayleyCost(rows, columns));
+    case 'bro':
+      return spectral(4 * rows * columns * columns + 2 * columns ** 3 + 2 * rows * rows * columns);
+    case 'lot':
+      return spectral(op.kind === 'contraction' && op.method.family === 'lot' ? 6 * op.method.steps * rows ** 3 : 0);
+    case 'skew_exponential': {
+      const { degree, steps } = (op as Extract<LayerOp, { kind: 'contraction' }>).method as Extract<
+        ContractionMethod,
+        { family: 'skew_exponential' }
+      >;
+      return {
+        flops: degree * (2 * rows * rows * taps + 2 * rows) * h * w + bias,
+        rescalingFlops:
+          gramIteration(rows, rows * taps, steps) + gramIteration(rows * op.kernel[0], rows * op.kernel[1], steps),
+      };
+    }
+    default:
+      return method satisfies never;
+  }
+};
+
 const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> => {
   const image = imageOf(input);
   switch (op.kind) {
@@ -167,6 +223,9 @@ const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> 
         rescalingFlops: rescalingCost(op.rescaling, op.map, 'rows', image, result),
       };
     }
+    case 'contraction':
+    case 'sandwich':
+      return operatorCost(op, image);
     case 'formula':
       return formulaCost(op, image, output);
     case 'avgpool':

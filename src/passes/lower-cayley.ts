@@ -2,7 +2,7 @@
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 
 /** ‖a‖_F > 0 or 1: the norm to divide by, safe at a = 0. */
-const frobeniusOrOne = (b: GraphBuilder, a: TensorId): TensorId => {
+export const frobeniusOrOne = (b: GraphBuilder, a: TensorId): TensorId => {
   const squares = b.sum(
     b.mul(a, a),
     b.shape(a).map((_, i) => i),

@@ -6,9 +6,11 @@ import type { Layer, LayerOp, Shape } from '../ir/network.ts';
 import { type Rational, TWO, toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
+import { lowerContraction } from './lower-contraction.ts';
 import { lowerFormula } from './lower-formula.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
 import { along, inverseOrZero, inverseRootOrZero, lowerRescaling, scaleWeight } from './lower-rescaling.ts';
+import { lowerSandwich } from './lower-sandwich.ts';
 import { lowerTwisted } from './lower-twist.ts';
 import type { ProvenNetwork } from './prove.ts';
 
@@ -122,6 +124,10 @@ const lowerLayer = (
       const branch = applyAdjoint(b, op.map, weight, b.mul(u, along(b, t, u, 1)), image);
       return factor < 0 ? b.add(kept, branch) : b.sub(kept, branch);
     }
+    case 'contraction':
+      return addBias(b, lowerContraction(b, op, x), op.bias);
+    case 'sandwich':
+      return lowerSandwich(b, op, x);
     case 'formula':
       return lowerFormula(b, op, x, mode, emit);
     case 'activation':

@@ -31,6 +31,7 @@ import {
 import { formatBound } from '../proof/derivation.ts';
 import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
+import { proveContraction, proveSandwich } from './prove-contraction.ts';
 import { isGap, proveFormula } from './prove-formula.ts';
 import { refuseTwist } from './refuse-twist.ts';
 
@@ -58,7 +59,7 @@ export interface ProvenNetwork {
 }
 
 /** Reports a side condition that fails; the derivation is then not attempted. */
-type Refuse = (
+export type Refuse = (
   code: Diagnostic['code'],
   message: string,
   help: string,
@@ -274,6 +275,12 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
       if (!op.identity && !op.factor) return apply('residual', path, [dominates, slope], {}, about);
       const constants = { h: op.identity ?? ONE, c: op.factor ?? TWO };
       return apply('general-residual', path, [dominates, slope], constants, about);
+    }
+    case 'contraction':
+      return proveContraction(op, path, refuse);
+    case 'sandwich': {
+      const slope = proveResidualSlope(op.act, refuse);
+      return slope && proveSandwich(op, path, slope);
     }
     case 'formula': {
       const proof = proveFormula(op, path, span);
@@ -509,6 +516,8 @@ const mend = (op: LayerOp): string => {
     case 'center':
     case 'pad':
     case 'linear':
+    case 'contraction':
+    case 'sandwich':
     case 'formula':
     case 'avgpool':
     case 'flatten':

@@ -19,6 +19,7 @@ import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, ClauseWord, Definition, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
+import { contraction, operatorBy, sandwich } from './resolve-contraction.ts';
 import { resolveRescaling } from './resolve-rescaling.ts';
 import {
   type Bound,
@@ -88,7 +89,11 @@ export const nextPath = (chain: Chain, form: string): string => {
   return `${form}[${n}]`;
 };
 
-const imageShape = (chain: Chain, st: Statement, what: string): readonly [number, number, number] | undefined => {
+export const imageShape = (
+  chain: Chain,
+  st: Statement,
+  what: string,
+): readonly [number, number, number] | undefined => {
   const s = chain.shape;
   if (!s) return undefined;
   if (s.length === 3) return [s[0], s[1], s[2]];
@@ -100,7 +105,7 @@ const imageShape = (chain: Chain, st: Statement, what: string): readonly [number
   );
 };
 
-const vectorShape = (chain: Chain, st: Statement, what: string): readonly [number] | undefined => {
+export const vectorShape = (chain: Chain, st: Statement, what: string): readonly [number] | undefined => {
   const s = chain.shape;
   if (!s) return undefined;
   if (s.length === 1) return [s[0]];
@@ -123,13 +128,13 @@ export const fits = (chain: Chain, span: Span, what: string, shape: readonly num
   return false;
 };
 
-const uniformBias = (path: string, length: number, fanIn: number): Param => ({
+export const uniformBias = (path: string, length: number, fanIn: number): Param => ({
   path: `${path}.b`,
   shape: [length],
   init: { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) },
 });
 
-const xavier = (fanIn: number, fanOut: number): Initializer => ({ kind: 'xavier', fanIn, fanOut });
+export const xavier = (fanIn: number, fanOut: number): Initializer => ({ kind: 'xavier', fanIn, fanOut });
 
 const byOf = (chain: Chain, st: Statement): Expr | undefined =>
   st.clauses.find(c => c.word === 'by')?.value ??
@@ -332,6 +337,16 @@ const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   return { ...op, ...twist, shape: st.residual ? input : [out, ...size], path };
 };
 
+/** `by fourier(…)` and its like make the layer another kind of map. */
+const linearOrOperator =
+  (rule: Rule['apply']): Rule['apply'] =>
+  (chain, st, args) => {
+    const operator = operatorBy(st.clauses.find(c => c.word === 'by')?.value ?? chain.defaultBy);
+    return operator ? contraction(chain, st, args, operator) : rule(chain, st, args);
+  };
+
+const SANDWICH: Signature = { positional: ['out'], options: ['kernel', 'act', 'bias'], required: ['out'] };
+
 /** Layer statements, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolve-block.ts`. */
 export const RULES: Readonly<Record<string, Rule>> = {
   center: {
@@ -380,12 +395,16 @@ export const RULES: Readonly<Record<string, Rule>> = {
   dense: {
     signature: { positional: ['out'], options: ['bias', 'side'], required: ['out'] },
     clauses: ['by'],
-    apply: dense,
+    apply: linearOrOperator(dense),
   },
   conv: {
     signature: { positional: ['out'], options: ['kernel', 'padding', 'bias', 'side'], required: ['out'] },
     clauses: ['by'],
-    apply: conv,
+    apply: linearOrOperator(conv),
+  },
+  sandwich: {
+    signature: SANDWICH,
+    apply: (chain, st, args) => sandwich(chain, st, args),
   },
   avgpool: {
     signature: { positional: ['size'], required: ['size'] },

@@ -141,6 +141,10 @@ export const shrink = (whole: Instance): Instance | undefined => {
         if (outer.length !== full.length || outer.slice(1).some((n, i) => n !== full[i + 1])) return undefined;
         shape = [size(outer[0]), ...shape.slice(1)];
         break;
+      // The size of the weight is no product of those of input and output.
+      case 'contraction':
+      case 'sandwich':
+        return undefined;
       case 'avgpool':
         shape = [shape[0], Math.floor(shape[1] / op.size[0]), Math.floor(shape[2] / op.size[1])];
         break;

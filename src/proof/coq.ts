@@ -347,6 +347,9 @@ const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromShape: S
     case 'space_to_depth':
     case 'depth_to_space':
       throw new NotInCoq(`${layer.path}: ${op.kind} has no Coq theorem here yet`);
+    case 'contraction':
+    case 'sandwich':
+      throw new NotInCoq(`${layer.path}: an operator layer has no Coq theorem here yet`);
     case 'formula':
       throw new NotInCoq(`${layer.path}: a layer defined in the file has no Coq theorem here yet`);
     case 'head':

@@ -85,6 +85,27 @@ const RULES = {
     source: 'Trockman & Kolter, ICLR 2021, §3; Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
     coq: 'orthogonal_reshaped',
   },
+  'orthogonal-bro': {
+    statement:
+      'I − 2V(VᵀV + E)⁻¹Vᵀ with E ⪰ 0 is symmetric with eigenvalues in [−1, 1], so G ⪯ I for every block of it; likewise over the complex numbers',
+    source: 'Lai, Ho, Chen, Lin & Lu, ICLR 2025 (block reflector); the regularisation E keeps a contraction',
+  },
+  'contraction-whitening': {
+    statement:
+      'S = WWᵀ + eps·I and f ≥ ‖S‖: every singular value of zW/√f is at most 1 after any number of coupled Newton–Schulz steps from y = S/f, z = I, so its G ⪯ I; likewise over the complex numbers',
+    source: 'Xu, Li & Li, NeurIPS 2022 (LOT); zy goes to zy(3 − zy)²/4, which maps [0, 1] into itself',
+  },
+  'contraction-fourier': {
+    statement:
+      'a convolution that acts as Q(θ) at every frequency of a torus, Q(θ)Q(θ)* ⪯ I, has WWᵀ ⪯ I as an operator; zeros put around the image before and rows cut off after keep that',
+    source: 'Parseval; Trockman & Kolter, ICLR 2021',
+  },
+  'contraction-skew-exponential': {
+    statement:
+      'for a skew kernel S the scaled A = norm·S/s has ‖A‖ ≤ norm, s = √(kh·kw) times the lesser of two reshaped norms of S; Σ_{m ≤ degree} Aᵐ/m! has norm at most 1 when norm² is at most the window of that degree: 3 → 3, 4 → 8, 7 → 311/100, 8 → 288/25, 11 → 289/100, 12 → 571/50',
+    source:
+      'Singla & Feizi, ICML 2021 (SOC) and ICLR 2021 (reshaped norms); A is normal with spectrum iy, |y| ≤ norm, and |Σ (iy)ᵐ/m!| ≤ 1 there',
+  },
   frobenius: {
     statement:
       '‖W‖ ≤ ‖W‖_F, so G ⪯ ‖W‖_F²·I; of a convolution, G ⪯ ‖K‖_F² times the number of outputs that read one input',
@@ -142,6 +163,11 @@ const RULES = {
     statement: 'WᵀW ⪯ T and σ slope[0, 1] make x ↦ x − 2 W T⁻¹ σ(Wᵀx + b) 1-Lipschitz',
     source: `${ARAUJO}, Theorem 1; with T = ‖W‖²I: Meunier, Delattre, Araujo & Allauzen, ICML 2022`,
     coq: 'residual',
+  },
+  sandwich: {
+    statement:
+      'AAᵀ + BBᵀ ⪯ I, d, e > 0 with d_i e_i ≤ 2 and σ slope[0, 1] make x ↦ Aᵀ(d ⊙ σ(e ⊙ Bx + b)) 1-Lipschitz (the layer has d = √2·Ψ, e = √2·Ψ⁻¹; G is the Gram matrix of the rows of [Aᵀ B])',
+    source: 'Wang & Manchester, ICML 2023, Theorem 3.2 (sandwich layer)',
   },
   'linear-adjoint': {
     statement: 'WᵀW ⪯ T makes x ↦ T^(−1/2) Wᵀ x 1-Lipschitz (for WWᵀ ⪯ T: x ↦ Wᵀ T^(−1/2) x)',
@@ -300,6 +326,16 @@ const SLOPES: Readonly<Record<string, (a: Rational) => Slope>> = {
   abs: () => ({ low: rational(-1), high: ONE }),
 };
 
+/** Squares w² for which |Σ_{m ≤ degree} (iy)ᵐ/m!| ≤ 1 on |y| ≤ w; of other degrees up to 14 there is no w > 0. */
+export const EXPONENTIAL_WINDOWS: ReadonlyMap<number, Rational> = new Map([
+  [3, rational(3)],
+  [4, rational(8)],
+  [7, rational(311, 100)],
+  [8, rational(288, 25)],
+  [11, rational(289, 100)],
+  [12, rational(571, 50)],
+]);
+
 const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
   'gram-iteration': i => {
     atLeast(i, 'steps', ONE);
@@ -327,6 +363,28 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
   },
   'orthogonal-cayley': dominance,
   'orthogonal-reshaped': i => {
+    need(equal(constant(i, 'factor'), mul(constant(i, 'kh'), constant(i, 'kw'))), i.rule, 'factor must be kh·kw');
+    return dominance(i);
+  },
+  'orthogonal-bro': i => {
+    atLeast(i, 'eps', ZERO);
+    return dominance(i);
+  },
+  'contraction-whitening': i => {
+    atLeast(i, 'steps', ZERO);
+    need(compare(constant(i, 'eps'), ZERO) > 0, i.rule, 'eps must be positive');
+    return dominance(i);
+  },
+  'contraction-fourier': i => {
+    arity(i, 1);
+    return premise(i, 0, 'dominates');
+  },
+  'contraction-skew-exponential': i => {
+    atLeast(i, 'steps', ONE);
+    const norm = atLeast(i, 'norm', ZERO);
+    const window = EXPONENTIAL_WINDOWS.get(Number(constant(i, 'degree').num));
+    need(window !== undefined, i.rule, 'there is no window for this degree');
+    need(compare(square(norm), window!) <= 0, i.rule, `norm = ${format(norm)} is outside the window`);
     need(equal(constant(i, 'factor'), mul(constant(i, 'kh'), constant(i, 'kw'))), i.rule, 'factor must be kh·kw');
     return dominance(i);
   },
@@ -377,6 +435,12 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
     slopeWithin01(i, 1);
     const h = constant(i, 'h');
     return lipschitz(square(max(absolute(h), absolute(sub(h, constant(i, 'c'))))));
+  },
+  sandwich: i => {
+    arity(i, 2);
+    need(premise(i, 0, 'dominates').side === 'rows', i.rule, 'the Gram matrix must be that of the rows');
+    slopeWithin01(i, 1);
+    return ONE_LIPSCHITZ;
   },
   'linear-adjoint': i => {
     arity(i, 1);

@@ -43,6 +43,10 @@ const roleOf = (op: LayerOp): Role => {
     case 'activation':
     case 'head':
       return op.kind;
+    case 'contraction':
+      return 'linear';
+    case 'sandwich':
+      return 'residual';
     default:
       return 'structure';
   }

@@ -1,0 +1,73 @@
+/** Sandwich layers (Wang & Manchester, ICML 2023) as tensor graph. */
+import type { LayerOp, Param } from '../ir/network.ts';
+import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
+import { lowerActivation } from './lower-activation.ts';
+import { cayley } from './lower-cayley.ts';
+import { fourierCayley } from './lower-contraction.ts';
+import { type Complex, cut, fromSpectrum, realBlocks, symbol, toSpectrum } from './lower-fourier.ts';
+import { along, clampedExponent } from './lower-rescaling.ts';
+
+type Sandwich = Extract<LayerOp, { kind: 'sandwich' }>;
+
+const read = (b: GraphBuilder, p: Param): TensorId => b.param(p.path, p.shape);
+
+/** √2·exp(psi) and √2·exp(−psi): [out]. Each is positive, and the product of a pair is 2. */
+const multipliers = (b: GraphBuilder, psi: Param): { readonly d: TensorId; readonly e: TensorId } => {
+  const exponent = clampedExponent(b, psi);
+  return {
+    d: b.scale(b.unary('exp', exponent), Math.SQRT2),
+    e: b.scale(b.unary('exp', b.unary('neg', exponent)), Math.SQRT2),
+  };
+};
+
+/** Aᵀ(d ⊙ σ(e ⊙ Bx + b)), `second` and `first` being B and Aᵀ as maps. */
+const between = (
+  b: GraphBuilder,
+  op: Sandwich,
+  x: TensorId,
+  second: (x: TensorId) => TensorId,
+  first: (u: TensorId) => TensorId,
+): TensorId => {
+  const { d, e } = multipliers(b, op.psi);
+  const inner = second(x);
+  const scaled = b.mul(inner, along(b, e, inner, 1));
+  const z = op.bias ? b.add(scaled, along(b, read(b, op.bias), scaled, 1)) : scaled;
+  const u = lowerActivation(b, op.act, z);
+  return first(b.mul(u, along(b, d, u, 1)));
+};
+
+/** y for x [N, in, …] → [N, out, …]. */
+export const lowerSandwich = (b: GraphBuilder, op: Sandwich, x: TensorId): TensorId => {
+  const { out } = op;
+  const all = out + op.in;
+  const weight = read(b, op.weight);
+  const alpha = b.reshape(read(b, op.alpha), []);
+  if (!op.kernel) {
+    const q = cayley(b, weight, alpha);
+    const first = b.slice(q, [0, 0], [out, out]);
+    const second = b.slice(q, [0, out], [out, all]);
+    return between(
+      b,
+      op,
+      x,
+      v => b.matmul(v, second, { b: true }),
+      u => b.matmul(u, first),
+    );
+  }
+  const [, , h, w] = b.shape(x);
+  const shift = op.kernel.map(k => Math.floor((k - 1) / 2)) as [number, number];
+  const q = fourierCayley(b, symbol(b, weight, [h, w], shift, 1), alpha);
+  const columns = (from: number, to: number): Complex => ({
+    re: cut(b, q.re, [0, out], [from, to]),
+    im: cut(b, q.im, [0, out], [from, to]),
+  });
+  const first = realBlocks(b, columns(0, out));
+  const second = realBlocks(b, columns(out, all));
+  return between(
+    b,
+    op,
+    x,
+    v => fromSpectrum(b, b.matmul(second, toSpectrum(b, v)), [h, w]),
+    u => fromSpectrum(b, b.matmul(first, toSpectrum(b, u), { a: true }), [h, w]),
+  );
+};
