@@ -106,6 +106,13 @@ const outputShape = (op: LayerOp, s: Shape): Shape => {
     case 'contraction':
     case 'sandwich':
       return [op.out, ...s.slice(1)];
+    case 'slice':
+      return [op.length, ...s.slice(1)];
+    case 'concat':
+    case 'mix':
+    case 'maximum':
+      throw new Error(`${op.kind} is no layer of a chain`);
+    case 'sum':
     case 'residual':
     case 'formula':
     case 'center':

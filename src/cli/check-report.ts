@@ -139,6 +139,12 @@ export const formText = (op: LayerOp): string => {
     case 'space_to_depth':
     case 'depth_to_space':
       return `${op.kind} ${op.block.join('×')}`;
+    case 'slice':
+    case 'sum':
+    case 'mix':
+    case 'concat':
+    case 'maximum':
+      return printOp(op);
     case 'center':
     case 'scale':
     case 'flatten':

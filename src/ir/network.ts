@@ -148,6 +148,23 @@ export type ContractionMethod =
   /** 2AᵀB or B alone, [Aᵀ B] the Cayley transform of alpha·W/‖W‖_F, `weight` W (out, out + in): a sandwich layer without its activation. */
   | { readonly family: 'sandwich'; readonly part: 'product' | 'second'; readonly alpha: Param };
 
+/** Layers with several inputs x₁, x₂, …, of equal shapes but for the channels of a concat. Every other layer has one input. */
+export type Join =
+  /** Σ factors_k·x_k; one input or more, factors nonzero. */
+  | { readonly kind: 'sum'; readonly factors: readonly Rational[] }
+  /** (1 − w) x₁ + w x₂. */
+  | { readonly kind: 'mix'; readonly weight: MixWeight }
+  /** One behind the other along the channels (or features). */
+  | { readonly kind: 'concat' }
+  /** The largest (or smallest) of the entries at the same place. */
+  | { readonly kind: 'maximum'; readonly of: 'largest' | 'smallest' };
+
+export type MixWeight =
+  /** In [0, 1]. */
+  | { readonly kind: 'constant'; readonly value: Rational }
+  /** The sigmoid of a parameter of shape [1]. */
+  | { readonly kind: 'sigmoid'; readonly of: Param };
+
 export type LayerOp =
   /** x − offset, per channel (length = channels, or 1 for all). */
   | { readonly kind: 'center'; readonly offset: readonly Rational[] }
@@ -212,6 +229,9 @@ export type LayerOp =
   | { readonly kind: 'space_to_depth'; readonly block: readonly [number, number] }
   /** Channel (c·bh + r)·bw + s becomes pixel (r, s) of each bh×bw block of channel c ("pixel shuffle"). */
   | { readonly kind: 'depth_to_space'; readonly block: readonly [number, number] }
+  /** Channels (or features) start, …, start + length − 1. */
+  | { readonly kind: 'slice'; readonly start: number; readonly length: number }
+  | Join
   /** y = Ŵx + b with rows ŵ = w / (‖w‖ + eps), and ŵ = 0 for w = 0; certified pairwise by ‖ŵ_i − ŵ_j‖. */
   | {
       readonly kind: 'head';
@@ -242,6 +262,16 @@ export interface Layer {
   readonly twist?: Twist;
 }
 
+/** A bound stated inside a network: the map from the value `from` to the value `to` is `bound`-Lipschitz. */
+export interface SubBudget {
+  /** As the source calls the value `to`. */
+  readonly name: string;
+  readonly from: ValueId;
+  readonly to: ValueId;
+  readonly bound: Rational;
+  readonly span: Span;
+}
+
 export interface Network {
   readonly name: string;
   readonly input: {
@@ -250,10 +280,12 @@ export interface Network {
     readonly range?: readonly [Rational, Rational];
     readonly span: Span;
   };
-  /** In order of evaluation; the last one is the output. */
+  /** In order of evaluation; the last one is the output, and every other leads to it. */
   readonly layers: readonly Layer[];
   /** The bound to be proven for the map up to, and not including, the head. */
   readonly budget: Rational;
+  /** Bounds of parts, to be proven as well. */
+  readonly subBudgets?: readonly SubBudget[];
   readonly span: Span;
 }
 
@@ -269,6 +301,8 @@ export const layerParams = (op: LayerOp): readonly Param[] => {
       return [op.weight, ...(op.bias ? [op.bias] : []), op.alpha, op.psi];
     case 'formula':
       return op.params;
+    case 'mix':
+      return op.weight.kind === 'sigmoid' ? [op.weight.of] : [];
     case 'head':
       return [op.weight, op.bias];
     default:
@@ -299,3 +333,6 @@ export const rescalingParams = (r: Rescaling): readonly Param[] => {
 export const networkParams = (net: Network): readonly Param[] => net.layers.flatMap(l => layerParams(l.op));
 
 export const elements = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+export const isJoin = (op: LayerOp): op is Join =>
+  op.kind === 'sum' || op.kind === 'mix' || op.kind === 'concat' || op.kind === 'maximum';

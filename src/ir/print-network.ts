@@ -146,6 +146,16 @@ export const printOp = (op: LayerOp): string => {
     case 'space_to_depth':
     case 'depth_to_space':
       return `${op.kind} ${op.block.join('x')}`;
+    case 'slice':
+      return `slice ${op.start} to ${op.start + op.length - 1}`;
+    case 'sum':
+      return `sum ${list(op.factors)}`;
+    case 'mix':
+      return `mix ${op.weight.kind === 'constant' ? format(op.weight.value) : `sigmoid(${op.weight.of.path})`}`;
+    case 'concat':
+      return 'concat';
+    case 'maximum':
+      return op.of === 'largest' ? 'max' : 'min';
     case 'head':
       return `head ${op.classes}, eps = ${format(op.eps)}`;
     default:

@@ -193,7 +193,7 @@ const operatorCost = (
   }
 };
 
-const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> => {
+const opCost = (op: LayerOp, inputs: number, input: Shape, output: Shape): Omit<Cost, 'params'> => {
   const image = imageOf(input);
   switch (op.kind) {
     case 'center':
@@ -204,7 +204,15 @@ const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> 
     case 'flatten':
     case 'space_to_depth':
     case 'depth_to_space':
+    case 'slice':
+    case 'concat':
       return { flops: 0, rescalingFlops: 0 };
+    case 'sum':
+      return { flops: 2 * elements(output) * op.factors.length, rescalingFlops: 0 };
+    case 'mix':
+      return { flops: 3 * elements(output), rescalingFlops: 0 };
+    case 'maximum':
+      return { flops: elements(output) * inputs, rescalingFlops: 0 };
     case 'linear': {
       const result = mapped(op.map, image);
       const bias = op.bias ? elements(output) : 0;
@@ -239,8 +247,8 @@ const opCost = (op: LayerOp, input: Shape, output: Shape): Omit<Cost, 'params'> 
   }
 };
 
-/** Cost of one layer on an input of shape `input`. Sides of T: hidden units for a residual, inputs or outputs for a linear layer. */
+/** Cost of one layer on a (first) input of shape `input`. Sides of T: hidden units for a residual, inputs or outputs for a linear layer. */
 export const layerCost = (layer: Layer, input: Shape): Cost => ({
   params: layerParams(layer.op).reduce((s, p) => s + elements(p.shape), 0),
-  ...opCost(layer.op, input, layer.shape),
+  ...opCost(layer.op, layer.inputs.length, input, layer.shape),
 });

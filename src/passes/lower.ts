@@ -2,12 +2,14 @@
  * Proven network → tensor graph. Every layer is written in the primitives; T is inserted here, by one mechanism for both layer
  * forms. Only a proven network is accepted.
  */
-import type { Layer, LayerOp, Shape } from '../ir/network.ts';
+
+import { isJoin, type Join, type Layer, type LayerOp, type Shape, type ValueId } from '../ir/network.ts';
 import { type Rational, TWO, toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { lowerContraction } from './lower-contraction.ts';
 import { lowerFormula } from './lower-formula.ts';
+import { lowerJoin } from './lower-join.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
 import { along, inverseOrZero, inverseRootOrZero, lowerRescaling, scaleWeight } from './lower-rescaling.ts';
 import { lowerSandwich } from './lower-sandwich.ts';
@@ -67,7 +69,7 @@ const normaliseRows = (b: GraphBuilder, weight: TensorId, eps: number): TensorId
   return b.mul(weight, along(b, scale, weight, 0));
 };
 
-type Affine = Exclude<LayerOp, { kind: 'head' }>;
+type Affine = Exclude<LayerOp, Join | { kind: 'head' }>;
 
 /** One layer but the head; x [N, …image] → [N, …output]. */
 const lowerLayer = (
@@ -151,10 +153,30 @@ const lowerLayer = (
       const blocks = b.transpose(b.reshape(x, [n, channels, bh, bw, h, w]), [0, 1, 4, 2, 5, 3]);
       return b.reshape(blocks, [n, channels, h * bh, w * bw]);
     }
+    case 'slice': {
+      const shape = b.shape(x);
+      return b.slice(
+        x,
+        shape.map((_, i) => (i === 1 ? op.start : 0)),
+        shape.map((d, i) => (i === 1 ? op.start + op.length : d)),
+      );
+    }
     default:
       return op satisfies never;
   }
 };
+
+const lowerAny = (
+  b: GraphBuilder,
+  op: Affine | Join,
+  operands: readonly TensorId[],
+  output: Shape,
+  mode: LoweringMode,
+  emit: (weight: TensorId, t?: TensorId) => void,
+): TensorId =>
+  isJoin(op)
+    ? lowerJoin(b, op, operands)
+    : lowerLayer(b, op, operands[0], b.shape(operands[0]).slice(1), output, mode, emit);
 
 /** The network applied to x [N, …input shape]. */
 export const lowerNetwork = (
@@ -165,49 +187,49 @@ export const lowerNetwork = (
 ): LoweredNetwork => {
   const { network } = proven;
   const values = new Map<number, TensorId>([[network.input.id, x]]);
-  const shapes = new Map<number, Shape>([[network.input.id, network.input.shape]]);
   const origin = b.origin;
-  const operand = (layer: Layer): { value: TensorId; shape: Shape } => {
-    const id = layer.inputs[0];
-    return { value: values.get(id)!, shape: shapes.get(id)! };
-  };
   const multipliers = new Map<string, TensorId>();
   const weights = new Map<string, TensorId>();
   let features = x;
   for (const layer of network.layers) {
     b.origin = layer.path;
     if (layer.twist) throw new Error(`${layer.path}: a layer that cannot be proven reached the code generator`);
-    const { value, shape } = operand(layer);
+    const operands = layer.inputs.map(id => values.get(id)!);
     if (layer.op.kind === 'head') {
+      const [value] = operands;
       const weight = normaliseRows(b, b.param(layer.op.weight.path, layer.op.weight.shape), toNumber(layer.op.eps));
       const logits = addBias(b, b.matmul(value, weight, { b: true }), layer.op.bias);
       b.origin = origin;
       return { features: value, logits, headWeight: weight, multipliers, weights };
     }
     let uses = 0;
-    features = lowerLayer(b, layer.op, value, shape, layer.shape, mode, (weight, t) => {
+    features = lowerAny(b, layer.op, operands, layer.shape, mode, (weight, t) => {
       // A formula may have several weights.
       const name = layer.op.kind === 'formula' ? `${layer.path}/${uses++}` : layer.path;
       weights.set(name, weight);
       if (t !== undefined) multipliers.set(name, t);
     });
     values.set(layer.id, features);
-    shapes.set(layer.id, layer.shape);
   }
   b.origin = origin;
   return { features, multipliers, weights };
 };
 
 /**
- * Layers that nobody proved, one after the other, on x [N, …]. For the interpreter, where counterexamples are sought: no kernel is ever
+ * Layers that nobody proved, whose input is x [N, …]. For the interpreter, where counterexamples are sought: no kernel is ever
  * made from it.
  */
-export const lowerUnproven = (b: GraphBuilder, layers: readonly Layer[], x: TensorId, mode: LoweringMode): TensorId =>
-  layers.reduce((value, { op, path, shape, twist }) => {
+export const lowerUnproven = (b: GraphBuilder, layers: readonly Layer[], x: TensorId, mode: LoweringMode): TensorId => {
+  const values = new Map<ValueId, TensorId>();
+  let last = x;
+  for (const { op, path, id, inputs, shape, twist } of layers) {
     if (op.kind === 'head') throw new Error(`${path}: a head is no part of what is refuted`);
+    const operands = inputs.map(i => values.get(i) ?? x);
     if (twist) {
       if (op.kind !== 'linear' && op.kind !== 'residual') throw new Error(`${path}: no such ${op.kind} is known`);
-      return lowerTwisted(b, op, twist, value);
-    }
-    return lowerLayer(b, op, value, b.shape(value).slice(1), shape, mode, () => undefined);
-  }, x);
+      last = lowerTwisted(b, op, twist, operands[0]);
+    } else last = lowerAny(b, op, operands, shape, mode, () => undefined);
+    values.set(id, last);
+  }
+  return last;
+};

@@ -4,15 +4,18 @@
  */
 import type { Diagnostic, Span } from '../diagnostics.ts';
 import { type ConvMap, overlap, phaseTaps } from '../ir/conv-geometry.ts';
-import type {
-  Activation,
-  Layer,
-  LayerOp,
-  LinearMap,
-  Network,
-  Rescaling,
-  SpectralMethod,
-  ValueId,
+import {
+  type Activation,
+  isJoin,
+  type Join,
+  type Layer,
+  type LayerOp,
+  type LinearMap,
+  type Network,
+  type Rescaling,
+  type SpectralMethod,
+  type SubBudget,
+  type ValueId,
 } from '../ir/network.ts';
 import { printActivation, printRescaling } from '../ir/print-network.ts';
 import {
@@ -33,6 +36,17 @@ import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
 import { proveContraction, proveSandwich } from './prove-contraction.ts';
 import { isGap, proveFormula } from './prove-formula.ts';
+import {
+  composed,
+  forkOf,
+  MAX_PROOF,
+  measure,
+  proveJoin,
+  type Reached,
+  rootOf,
+  squaredOf,
+  wayFrom,
+} from './prove-structure.ts';
 import { refuseTwist } from './refuse-twist.ts';
 
 declare const PROVEN: unique symbol;
@@ -40,10 +54,19 @@ declare const PROVEN: unique symbol;
 /** What was proven of one layer. */
 export interface ProvenLayer {
   readonly layer: Layer;
-  /** Concludes 'lipschitz', or 'pairwise' for the head. */
+  /** Concludes 'lipschitz', or 'pairwise' for the head. Of a layer with several inputs: for the map from where they fork. */
   readonly derivation: Derivation;
-  /** The layer's own squared bound; absent for the head, which is certified pairwise. */
+  /** The layer's own squared bound, likewise; absent for the head, which is certified pairwise. */
   readonly squared?: Rational;
+}
+
+/** A bound stated inside the network. */
+export interface ProvenPart {
+  readonly part: SubBudget;
+  /** By the rule `sub-budget`. */
+  readonly derivation: Derivation;
+  /** What was proven: at most the square of the bound stated. */
+  readonly squared: Rational;
 }
 
 /** A network whose bound is proven. Only `prove` makes one. */
@@ -56,6 +79,8 @@ export interface ProvenNetwork {
   readonly squared: Rational;
   /** In the order of `network.layers`. */
   readonly layers: readonly ProvenLayer[];
+  /** What was proven of the bounds stated inside the network, in their order. */
+  readonly subBudgets: readonly ProvenPart[];
 }
 
 /** Reports a side condition that fails; the derivation is then not attempted. */
@@ -244,7 +269,7 @@ const proveResidualSlope = (act: Activation, refuse: Refuse): Derivation | undef
 
 const sameSpan = (a: Span, b: Span): boolean => a.start === b.start && a.end === b.end;
 
-type BodyOp = Exclude<LayerOp, { kind: 'head' }>;
+type BodyOp = Exclude<LayerOp, Join | { kind: 'head' }>;
 
 /** The Gram matrix of the stored weight that the layer's T dominates. */
 const gramSide = ({ side, adjoint }: Extract<LayerOp, { kind: 'linear' }>): GramSide =>
@@ -300,41 +325,50 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
     case 'space_to_depth':
     case 'depth_to_space':
       return apply('reindex', path);
+    case 'slice':
+      return apply('gather', path, [], { multiplicity: ONE });
     default:
       return op satisfies never;
   }
 };
 
-const squaredOf = (d: Derivation): Rational => {
-  if (d.conclusion.kind !== 'lipschitz')
-    throw new Error(`${d.subject}: a Lipschitz bound was expected, not ${d.conclusion.kind}`);
-  return d.conclusion.squared;
-};
-
-/** A layer and its bound in words, or that it has none. */
-interface Factor {
-  readonly layer: Layer;
-  readonly bound: string;
-}
-
 const pathRange = (first: string, last: string): string => (first === last ? first : `${first} … ${last}`);
 
-/** The factors in order; runs of equal neighbours take one line, so that 70 equal layers do. */
-const printChain = (factors: readonly Factor[]): readonly string[] => {
-  const runs: { kind: string; bound: string; first: string; last: string; count: number }[] = [];
-  for (const { layer, bound } of factors) {
+const boundOf = ({ step }: Reached): string => (step ? formatBound(squaredOf(step)) : 'not proven');
+
+/** The factors on the way from `top` to `to`; runs of equal neighbours take one line, so that 70 equal layers do. */
+function* printFactors(top: Reached, to: Reached, indent: string): Generator<string> {
+  const runs: { kind: string; bound: string; first: string; last: string; count: number; at: Reached }[] = [];
+  for (const at of wayFrom(top, to)) {
+    const { op, path } = at.layer!;
+    if (op.kind === 'head') continue;
+    const bound = boundOf(at);
     const previous = runs.at(-1);
-    if (previous && previous.kind === layer.op.kind && previous.bound === bound) {
-      previous.last = layer.path;
+    if (previous && previous.kind === op.kind && previous.bound === bound && !at.branches) {
+      previous.last = path;
       previous.count += 1;
-    } else runs.push({ kind: layer.op.kind, bound, first: layer.path, last: layer.path, count: 1 });
+    } else runs.push({ kind: op.kind, bound, first: path, last: path, count: 1, at });
   }
-  return [
-    'chain of factors, from the input on:',
-    ...runs.map(
-      r => `  ${pathRange(r.first, r.last)}: ${r.count === 1 ? r.bound : `${r.count} layers, each ${r.bound}`}`,
-    ),
-  ];
+  for (const { first, last, count, bound, at } of runs) {
+    yield `${indent}${pathRange(first, last)}: ${count === 1 ? bound : `${count} layers, each ${bound}`}`;
+    for (const [n, branch] of (at.branches ?? []).entries()) {
+      yield `${indent}  branch ${n + 1}:${branch === at.from ? ' 1, nothing in between' : ''}`;
+      yield* printFactors(at.from!, branch, `${indent}    `);
+    }
+  }
+}
+
+/** Lines of a note; a longer one would not be read, and values that many branches share would make it endless. */
+const MAX_FACTORS = 60;
+
+const printChain = (top: Reached, to: Reached): readonly string[] => {
+  const lines: string[] = [];
+  for (const line of printFactors(top, to, '  ')) {
+    if (lines.push(line) <= MAX_FACTORS) continue;
+    lines[MAX_FACTORS] = '  … and more';
+    break;
+  }
+  return [`chain of factors, from ${top.layer ? top.layer.path : 'the input'} on:`, ...lines];
 };
 
 /** Something about a layer that keeps it from being proven; `paths` are the layers one statement stands for. */
@@ -349,41 +383,36 @@ interface Fault {
   readonly paths: string[];
 }
 
-/** What leads to a value: the derivations of the layers before it, last first. */
-interface Reached {
-  readonly before?: Reached;
-  readonly derivation?: Derivation;
-  readonly head: boolean;
-}
-
-const chainOf = (reached: Reached): readonly Derivation[] => {
-  const chain: Derivation[] = [];
-  for (let r: Reached | undefined = reached; r; r = r.before) if (r.derivation) chain.push(r.derivation);
-  return chain.reverse();
-};
-
-const compose = (subject: string, chain: readonly Derivation[]): Derivation =>
-  chain.length === 0 ? apply('identity', subject) : apply('compose', subject, chain);
-
 interface LayerProofs {
   readonly proven: readonly ProvenLayer[];
   readonly faults: readonly Fault[];
-  readonly factors: readonly Factor[];
-  /** The output's derivations, and whether a head made it. */
+  readonly reached: ReadonlyMap<ValueId, Reached>;
   readonly output: Reached;
 }
+
+/** Layers of kinds that take one input have one, and those that take several have as many as they say. */
+const inputsFit = ({ op, inputs }: Layer): boolean =>
+  op.kind === 'sum'
+    ? inputs.length === op.factors.length
+    : op.kind === 'mix'
+      ? inputs.length === 2
+      : isJoin(op)
+        ? inputs.length >= 1
+        : inputs.length === 1;
 
 const proveLayers = (net: Network): LayerProofs => {
   const faults = new Map<string, Fault>();
   const proven: ProvenLayer[] = [];
-  const factors: Factor[] = [];
-  let output: Reached = { head: false };
+  let output: Reached = { depth: 0, head: false };
   const reached = new Map<ValueId, Reached>([[net.input.id, output]]);
   for (const layer of net.layers) {
     const { op, path, span } = layer;
-    if (layer.inputs.length !== 1) throw new Error(`${path}: ${op.kind} takes one input, got ${layer.inputs.length}`);
-    const from = reached.get(layer.inputs[0]);
-    if (!from) throw new Error(`${path} reads value ${layer.inputs[0]}, which is not computed before it`);
+    if (!inputsFit(layer)) throw new Error(`${path}: ${op.kind} does not take ${layer.inputs.length} inputs`);
+    const inputs = layer.inputs.map(id => {
+      const value = reached.get(id);
+      if (!value) throw new Error(`${path} reads value ${id}, which is not computed before it`);
+      return value;
+    });
     const refuse: Refuse = (code, message, help, notes = [], place = { span }) => {
       const key = `${code} ${place.span.start} ${place.span.end} ${message}`;
       const known = faults.get(key);
@@ -391,13 +420,15 @@ const proveLayers = (net: Network): LayerProofs => {
       else faults.set(key, { code, message, help, notes, paths: [path], ...place });
       return undefined;
     };
-    if (from.head) {
+    const from = forkOf(inputs);
+    const at = { from, depth: from.depth + 1, layer, head: op.kind === 'head' };
+    if (inputs.some(i => i.head)) {
       refuse(
         'L0126',
         'this follows the head',
         'the head is certified pairwise and is not 1-Lipschitz as a vector map: let it be the last layer',
       );
-      output = from;
+      output = at;
     } else if (op.kind === 'head') {
       if (compare(op.eps, ZERO) < 0)
         refuse(
@@ -405,27 +436,39 @@ const proveLayers = (net: Network): LayerProofs => {
           `rows divided by their norm plus ${format(op.eps)} may be longer than 1`,
           'eps must be at least 0',
         );
-      proven.push({ layer, derivation: apply('pairwise-head', path, [compose(path, chainOf(from))]) });
-      output = { before: from, head: true };
+      proven.push({ layer, derivation: apply('pairwise-head', path, [composed(path, rootOf(from), from)]) });
+      output = at;
     } else {
       const twist = layer.twist && refuseTwist(layer.twist);
-      const derivation = twist
+      const step = twist
         ? refuse(twist.code, twist.message, twist.help, [], twist)
-        : proveLayer(op, layer, refuse);
-      if (derivation) {
-        const squared = squaredOf(derivation);
-        proven.push({ layer, derivation, squared });
-        factors.push({ layer, bound: formatBound(squared) });
-        output = { before: from, derivation, head: false };
-      } else {
-        // Its effect is unknown. To find further errors, go on as if it were not there: `faults` is not empty now.
-        factors.push({ layer, bound: 'not proven' });
-        output = from;
-      }
+        : isJoin(op)
+          ? proveBranches(op, path, from, inputs, refuse)
+          : proveLayer(op, layer, refuse);
+      if (step) proven.push({ layer, derivation: step, squared: squaredOf(step) });
+      // Without a proof its effect is unknown. To find further errors, go on as if it were not there: `faults` is not empty now.
+      output = { ...at, ...(step && { step }), ...(isJoin(op) && { branches: inputs }) };
     }
     reached.set(layer.id, output);
   }
-  return { proven, faults: [...faults.values()], factors, output };
+  return { proven, faults: [...faults.values()], reached, output };
+};
+
+const proveBranches = (
+  op: Join,
+  path: string,
+  fork: Reached,
+  branches: readonly Reached[],
+  refuse: Refuse,
+): Derivation | undefined => {
+  const joined = proveJoin(op, path, fork, branches);
+  const { nodes, depth } = measure(joined);
+  if (nodes <= MAX_PROOF.nodes && depth <= MAX_PROOF.depth) return joined;
+  return refuse(
+    'L0115',
+    'the branches that meet here share so many values that the proof of their bound becomes too large',
+    'let branches fork where other branches have met: a proof speaks of the values behind such a place only once',
+  );
 };
 
 /** One label a statement, however many layers it stands for. */
@@ -442,21 +485,49 @@ const factorsBySpan = (layers: readonly ProvenLayer[]): readonly { readonly span
   }));
 };
 
-const overBudget = (net: Network, squared: Rational, { proven, factors }: LayerProofs): Diagnostic => {
-  const growing = proven.filter(p => p.squared && compare(p.squared, ONE) > 0);
+/** A bound that is stated, and what it is stated of. */
+interface Stated {
+  /** As in "the composed bound of Net". */
+  readonly what: string;
+  readonly budget: Rational;
+  readonly top: Reached;
+  readonly to: Reached;
+  readonly span: Span;
+}
+
+/** The layers between two values, in the order of the network. */
+const layersBetween = (net: Network, { top, to }: Stated): readonly Layer[] => {
+  const found = new Set<Layer>();
+  const open = [to];
+  for (let at = open.pop(); at; at = open.pop()) {
+    if (at === top || !at.layer || found.has(at.layer)) continue;
+    found.add(at.layer);
+    open.push(...(at.branches ?? [at.from!]));
+  }
+  return net.layers.filter(l => found.has(l) && l.op.kind !== 'head');
+};
+
+const overBudget = (net: Network, squared: Rational, stated: Stated, { proven }: LayerProofs): Diagnostic => {
+  const layers = layersBetween(net, stated);
+  const among = new Set(layers);
+  const growing = proven.filter(p => among.has(p.layer) && p.squared && compare(p.squared, ONE) > 0);
   const worst = growing.reduce<ProvenLayer | undefined>(
     (a, b) => (!a || compare(b.squared!, a.squared!) > 0 ? b : a),
     undefined,
   );
   const raise = `state \`budget ${budgetFor(squared)}\``;
+  const branching = layers.some(l => isJoin(l.op));
   return {
     code: 'L0201',
     severity: 'error',
-    message: `the composed bound of ${net.name} is ${formatBound(squared)}, more than its budget ${format(net.budget)}`,
-    span: worst?.layer.span ?? net.span,
-    refused: { network: net.name, layers: net.layers.filter(l => l.op.kind !== 'head').map(l => l.path) },
+    message: `${stated.what} is ${formatBound(squared)}, more than its budget ${format(stated.budget)}`,
+    span: worst?.layer.span ?? stated.span,
+    refused: { network: net.name, layers: layers.map(l => l.path) },
     labels: factorsBySpan(growing.filter(p => p.layer.span.start !== worst?.layer.span.start)),
-    notes: [...printChain(factors), `  product: ${formatBound(squared)}`],
+    notes: [
+      ...printChain(stated.top, stated.to),
+      `  product${branching ? ' of the outermost factors' : ''}: ${formatBound(squared)}`,
+    ],
     help: worst
       ? `${worst.layer.path} alone contributes ${formatBound(worst.squared!)}: ${mend(worst.layer.op)}, or ${raise}`
       : raise,
@@ -475,6 +546,8 @@ export const prove = (
     return { diagnostics: [{ code: 'L0112', severity: 'error', message, span: net.span, help: 'write `budget 1`' }] };
   }
   const layers = proveLayers(net);
+  const { output } = layers;
+  const root = rootOf(output);
   if (layers.faults.length > 0) {
     const diagnostics = layers.faults.map(
       ({ paths, message, notes, ...fault }, i): Diagnostic => ({
@@ -482,17 +555,43 @@ export const prove = (
         severity: 'error',
         message: `${pathRange(paths[0], paths[paths.length - 1])}: ${message}`,
         refused: { network: net.name, layers: paths },
-        notes: i === layers.faults.length - 1 ? [...notes, ...printChain(layers.factors)] : notes,
+        notes: i === layers.faults.length - 1 ? [...notes, ...printChain(root, output)] : notes,
       }),
     );
     return { diagnostics };
   }
-  const body = compose(net.name, chainOf(layers.output));
-  const squared = squaredOf(body);
-  if (compare(squared, squareOf(net.budget)) > 0) return { diagnostics: [overBudget(net, squared, layers)] };
+  const over: Diagnostic[] = [];
+  const prove = (subject: string, stated: Stated): Derivation => {
+    const derivation = composed(subject, stated.top, stated.to);
+    const squared = squaredOf(derivation);
+    if (compare(squared, squareOf(stated.budget)) > 0) over.push(overBudget(net, squared, stated, layers));
+    return derivation;
+  };
+  const parts = (net.subBudgets ?? []).map(part => {
+    const [top, to] = [part.from, part.to].map(id => layers.reached.get(id)!);
+    const what = `the bound of \`${part.name}\` from ${top.layer ? top.layer.path : 'the input'} on`;
+    return { part, derivation: prove(part.name, { what, budget: part.bound, top, to, span: part.span }) };
+  });
+  const features = output.head ? output.from! : output;
+  const what = `the composed bound of ${net.name}`;
+  const body = prove(net.name, { what, budget: net.budget, top: root, to: features, span: net.span });
+  if (over.length > 0) return { diagnostics: over };
   const weakened = apply('weaken', net.name, [body], { to: net.budget });
-  const derivation = layers.output.head ? apply('pairwise-head', net.name, [weakened]) : weakened;
-  return { proven: { network: net, derivation, squared, layers: layers.proven } as unknown as ProvenNetwork };
+  const derivation = output.head ? apply('pairwise-head', net.name, [weakened]) : weakened;
+  const subBudgets = parts.map(({ part, derivation: d }) => ({
+    part,
+    derivation: apply('sub-budget', part.name, [d], { to: part.bound }),
+    squared: squaredOf(d),
+  }));
+  const squared = squaredOf(body);
+  const found: Omit<ProvenNetwork, typeof PROVEN> = {
+    network: net,
+    derivation,
+    squared,
+    layers: layers.proven,
+    subBudgets,
+  };
+  return { proven: found as ProvenNetwork };
 };
 
 const squareOf = (a: Rational): Rational => rational(a.num * a.num, a.den * a.den);
@@ -513,6 +612,13 @@ const mend = (op: LayerOp): string => {
       return 'use a slope within [−1, 1]';
     case 'residual':
       return 'write `x - 2 * W * inv(T) * …`, for h·x − c·(…) has the bound max(|h|, |h − c|)';
+    case 'sum':
+      return op.factors.length > 1
+        ? 'take a convex mix such as `mix(a, b, 1/2)`, or factors whose sizes add up to 1'
+        : 'use a factor within [−1, 1]';
+    case 'concat':
+    case 'maximum':
+      return 'let its branches be less than 1-Lipschitz together: multiply them, e.g. by 1/2, before they meet';
     case 'center':
     case 'pad':
     case 'linear':
@@ -523,6 +629,8 @@ const mend = (op: LayerOp): string => {
     case 'flatten':
     case 'space_to_depth':
     case 'depth_to_space':
+    case 'slice':
+    case 'mix':
     case 'head':
       return 'remove it';
     default:

@@ -1,6 +1,6 @@
 /** Smaller instances of layers, for searches that need not be done at full size. */
 import { circularFault, leastInputSize, outputShape, outputSize } from '../ir/conv-geometry.ts';
-import type { Activation, Layer, LinearMap, Param, Shape } from '../ir/network.ts';
+import type { Activation, Layer, LinearMap, Param, Shape, ValueId } from '../ir/network.ts';
 
 /** Layers with the shape of their input. */
 export interface Instance {
@@ -43,16 +43,17 @@ export const exponentsOf = (layers: readonly Layer[]): ReadonlySet<string> => {
 /** Chains longer than this lose repetitions. */
 const LONG = 16;
 
-/** One residual layer for each statement: the others, with weights 0, would be the identity. */
-const withoutRepeats = (layers: readonly Layer[]): readonly Layer[] => {
-  if (layers.length <= LONG) return layers;
+/** Residual layers of statements that were met before: with weights 0 they would be the identity. */
+const repeatsOf = (layers: readonly Layer[]): ReadonlySet<Layer> => {
+  if (layers.length <= LONG) return new Set();
   const seen = new Set<number>();
-  return layers.filter(({ op, span }) => {
-    if (op.kind !== 'residual') return true;
-    const first = !seen.has(span.start);
-    seen.add(span.start);
-    return first;
-  });
+  return new Set(
+    layers.filter(({ op, span }) => {
+      const again = op.kind === 'residual' && seen.has(span.start);
+      if (op.kind === 'residual') seen.add(span.start);
+      return again;
+    }),
+  );
 };
 
 /** What an image's height and width should be a multiple of, for a layer's sake. */
@@ -108,14 +109,23 @@ export const shrink = (whole: Instance): Instance | undefined => {
   const pooled = whole.layers.reduce((p, { op }) => p * blockOf(op), 1);
   const narrowImage = (n: number): number =>
     n <= Math.max(FULL.image, pooled) ? n : Math.max(pooled, SMALL.image - (SMALL.image % pooled));
-  let shape: Shape =
+  const input: Shape =
     form === 'conv'
       ? [narrow('conv', whole.input[0]), narrowImage(whole.input[1]), narrowImage(whole.input[2])]
       : [narrow('dense', whole.input[0])];
-  const input = shape;
-  let full = whole.input;
+  /** By their numbers in the network: the number here, the shape, and what it is the small form of. */
+  const values = new Map<ValueId, { readonly id: ValueId; readonly shape: Shape; readonly full: Shape }>();
+  const repeats = repeatsOf(whole.layers);
   const layers: Layer[] = [];
-  for (const layer of withoutRepeats(whole.layers)) {
+  for (const layer of whole.layers) {
+    // What no layer here makes is the input.
+    const operands = layer.inputs.map(id => values.get(id) ?? { id, shape: input, full: whole.input });
+    if (repeats.has(layer)) {
+      values.set(layer.id, operands[0]);
+      continue;
+    }
+    const [{ full }] = operands;
+    let { shape } = operands[0];
     const kind = full.length === 3 ? 'conv' : 'dense';
     const [from, to] = [full[0], shape[0]];
     const size = (n: number): number => (n === from ? to : narrow(kind, n));
@@ -166,12 +176,24 @@ export const shrink = (whole: Instance): Instance | undefined => {
       case 'scale':
       case 'activation':
         break;
+      case 'slice':
+        if (before[0] !== full[0]) return undefined;
+        shape = [op.length, ...before.slice(1)];
+        break;
+      case 'concat':
+        if (operands.some(x => `${x.shape.slice(1)}` !== `${before.slice(1)}`)) return undefined;
+        shape = [operands.reduce((sum, x) => sum + x.shape[0], 0), ...before.slice(1)];
+        break;
+      case 'sum':
+      case 'mix':
+      case 'maximum':
+        if (operands.some(x => `${x.shape}` !== `${before}`)) return undefined;
+        break;
       case 'head':
         return undefined;
       default:
         return op satisfies never;
     }
-    full = outer;
     const channels = shape[0];
     const fitted: Layer['op'] =
       op.kind === 'center'
@@ -181,7 +203,8 @@ export const shrink = (whole: Instance): Instance | undefined => {
           : op.kind === 'pad'
             ? { ...op, to: channels }
             : op;
-    layers.push({ ...layer, op: fitted, shape });
+    values.set(layer.id, { id: layer.id, shape, full: outer });
+    layers.push({ ...layer, inputs: operands.map(x => x.id), op: fitted, shape });
   }
   return { input, layers };
 };

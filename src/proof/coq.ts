@@ -352,6 +352,12 @@ const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromShape: S
       throw new NotInCoq(`${layer.path}: an operator layer has no Coq theorem here yet`);
     case 'formula':
       throw new NotInCoq(`${layer.path}: a layer defined in the file has no Coq theorem here yet`);
+    case 'slice':
+    case 'sum':
+    case 'mix':
+    case 'concat':
+    case 'maximum':
+      throw new NotInCoq(`${layer.path}: networks with branches have no Coq theorem here yet`);
     case 'head':
       throw new Error('the head is not a layer of the chain');
     default:

@@ -219,6 +219,31 @@ const RULES = {
     coq: 'compose',
   },
   weaken: { statement: 'L-Lipschitz and L ≤ L′ give L′-Lipschitz', source: 'definition', coq: 'weaken' },
+  mix: {
+    statement: 'f L₁-Lipschitz, g L₂-Lipschitz and 0 ≤ w ≤ 1 make x ↦ (1 − w) f(x) + w g(x) max(L₁, L₂)-Lipschitz',
+    source: 'triangle inequality',
+  },
+  concat: {
+    statement: 'f_k L_k-Lipschitz make x ↦ (f_1(x), f_2(x), …) √(Σ L_k²)-Lipschitz',
+    source: 'Pythagoras',
+  },
+  split: {
+    statement:
+      'f_k L_k-Lipschitz functions of disjoint parts x_k of x make x ↦ (f_1(x_1), f_2(x_2), …) (max L_k)-Lipschitz',
+    source: 'Pythagoras, on both sides',
+  },
+  maximum: {
+    statement: 'f_k L_k-Lipschitz make the elementwise maximum (or minimum) of the f_k(x) √(Σ L_k²)-Lipschitz',
+    source: '|max_k a_k − max_k b_k| ≤ max_k |a_k − b_k|, summed over the entries',
+  },
+  gather: {
+    statement: 'a map whose outputs are inputs, none of them used more than m times, is √m-Lipschitz',
+    source: 'definition',
+  },
+  'sub-budget': {
+    statement: 'a part that is L-Lipschitz with L ≤ L′ keeps the bound L′ stated for it',
+    source: 'definition',
+  },
   'pairwise-head': {
     statement:
       'logit i − logit j is ‖ŵ_i − ŵ_j‖·L-Lipschitz when the head reads an L-Lipschitz feature; the head as a vector map is not bounded by this',
@@ -335,6 +360,18 @@ export const EXPONENTIAL_WINDOWS: ReadonlyMap<number, Rational> = new Map([
   [11, rational(289, 100)],
   [12, rational(571, 50)],
 ]);
+/** The squared bounds of the premises, of which there is one at least. */
+const squaresOf = (i: Instance): readonly Rational[] => {
+  need(i.premises.length >= 1, i.rule, 'needs a premise');
+  return i.premises.map((_, n) => premise(i, n, 'lipschitz').squared);
+};
+
+const weaken = (i: Instance): Judgement => {
+  arity(i, 1);
+  const to = square(atLeast(i, 'to', ZERO));
+  need(compare(premise(i, 0, 'lipschitz').squared, to) <= 0, i.rule, 'the bound is larger');
+  return lipschitz(to);
+};
 
 const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
   'gram-iteration': i => {
@@ -464,13 +501,41 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
     return ONE_LIPSCHITZ;
   },
   sum: i => {
-    need(i.premises.length >= 1, i.rule, 'needs a premise');
-    const parts = i.premises.map((_, n) => {
-      const root = exactSqrt(premise(i, n, 'lipschitz').squared);
-      if (!root) throw new RuleError(`rule ${i.rule} does not apply: a bound is irrational`);
+    const squares = squaresOf(i);
+    // √s = √unit · √(s/unit), so that √2 + 2√2 is known as 3√2.
+    const unit = squares.find(s => compare(s, ZERO) > 0) ?? ONE;
+    const parts = squares.map((s, n) => {
+      const root = exactSqrt(div(s, unit));
+      if (!root) throw new RuleError(`rule ${i.rule} does not apply: the bounds have no common measure`);
       return mul(absolute(constant(i, `a${n + 1}`)), root);
     });
-    return lipschitz(square(parts.reduce(add, ZERO)));
+    return lipschitz(mul(unit, square(parts.reduce(add, ZERO))));
+  },
+  mix: i => {
+    arity(i, 2);
+    if (i.about.weight === undefined)
+      need(compare(atLeast(i, 'w', ZERO), ONE) <= 0, i.rule, 'the weight must lie in [0, 1]');
+    return lipschitz(squaresOf(i).reduce(max));
+  },
+  concat: i => lipschitz(squaresOf(i).reduce(add)),
+  split: i => {
+    const squares = squaresOf(i);
+    const parts = squares.map((_, n) => {
+      const start = atLeast(i, `start${n + 1}`, ZERO);
+      return { start, end: add(start, atLeast(i, `length${n + 1}`, ONE)) };
+    });
+    const sorted = [...parts].sort((a, b) => compare(a.start, b.start));
+    need(
+      sorted.every((p, n) => n === 0 || compare(sorted[n - 1].end, p.start) <= 0),
+      i.rule,
+      'the parts overlap',
+    );
+    return lipschitz(squares.reduce(max));
+  },
+  maximum: i => lipschitz(squaresOf(i).reduce(add)),
+  gather: i => {
+    arity(i, 0);
+    return lipschitz(atLeast(i, 'multiplicity', ONE));
   },
   elementwise: i => {
     arity(i, 1);
@@ -493,12 +558,8 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
   reindex: isometry,
   identity: isometry,
   compose: i => lipschitz(i.premises.map((_, n) => premise(i, n, 'lipschitz').squared).reduce(mul, ONE)),
-  weaken: i => {
-    arity(i, 1);
-    const to = square(atLeast(i, 'to', ZERO));
-    need(compare(premise(i, 0, 'lipschitz').squared, to) <= 0, i.rule, 'the bound is larger');
-    return lipschitz(to);
-  },
+  weaken,
+  'sub-budget': weaken,
   'pairwise-head': i => {
     arity(i, 1);
     return { kind: 'pairwise', squared: premise(i, 0, 'lipschitz').squared };

@@ -64,6 +64,32 @@ describe('rules refuse what they do not cover', () => {
     ['dominance of no weight', 'gershgorin', [], {}, { side: 'rows' }],
     ['composition with a slope', 'compose', [lipschitz(ONE), relu]],
     ['weakening to less', 'weaken', [lipschitz(rational(1, 2))], { to: rational(2n * 10n ** 30n - 1n, 10n ** 30n) }],
+    ['a mix of one', 'mix', [lipschitz(ONE)], { w: ONE }],
+    ['a mix with a weight above 1', 'mix', [lipschitz(ONE), lipschitz(ONE)], { w: rational(11, 10) }],
+    ['a mix without a weight', 'mix', [lipschitz(ONE), lipschitz(ONE)]],
+    [
+      'a split of parts that overlap',
+      'split',
+      [lipschitz(ONE), lipschitz(ONE)],
+      { start1: rational(2), length1: rational(3), start2: ZERO, length2: rational(3) },
+    ],
+    [
+      'a split with a part of unknown length',
+      'split',
+      [lipschitz(ONE), lipschitz(ONE)],
+      { start1: ZERO, length1: rational(3), start2: rational(3) },
+    ],
+    ['a gather of nothing', 'gather', [], { multiplicity: ZERO }],
+    ['a sum of a slope', 'sum', [lipschitz(ONE), relu], { a1: ONE, a2: ONE }],
+    ['a sum with a missing factor', 'sum', [lipschitz(ONE), lipschitz(ONE)], { a1: ONE }],
+    [
+      'a sum of bounds without a common measure',
+      'sum',
+      [apply('gather', 'g', [], { multiplicity: rational(2) }), lipschitz(ONE)],
+      { a1: ONE, a2: ONE },
+    ],
+    ['a maximum of nothing', 'maximum', []],
+    ['a part beyond its budget', 'sub-budget', [lipschitz(rational(1, 2))], { to: rational(3, 2) }],
     ['a head behind a slope', 'pairwise-head', [relu]],
     ['a translation of something', 'translate', [lipschitz(ONE)]],
   ];
@@ -75,6 +101,20 @@ describe('rules refuse what they do not cover', () => {
 });
 
 describe('rules conclude', () => {
+  const root = (squared: number) => apply('gather', 'g', [], { multiplicity: rational(squared) });
+  const bound = (rule: RuleName, premises: readonly Derivation[], constants: Readonly<Record<string, Rational>> = {}) =>
+    formatJudgement(apply(rule, 'here', premises, constants).conclusion);
+  it('what branches make together', () => {
+    const half = rational(1, 2);
+    expect(bound('sum', [root(9), root(4)], { a1: half, a2: rational(-1) })).toBe('7/2-Lipschitz');
+    expect(bound('sum', [root(8), root(2)], { a1: half, a2: rational(-1) })).toBe('√(8)-Lipschitz');
+    expect(bound('mix', [root(9), root(4)], { w: rational(9, 10) })).toBe('3-Lipschitz');
+    expect(bound('concat', [root(9), root(16)])).toBe('5-Lipschitz');
+    expect(bound('maximum', [root(1), root(1)])).toBe('√(2)-Lipschitz');
+    const parts = { start1: rational(4), length1: rational(2), start2: ZERO, length2: rational(4) };
+    expect(bound('split', [root(9), root(16)], parts)).toBe('4-Lipschitz');
+    expect(bound('sub-budget', [root(9)], { to: rational(7, 2) })).toBe('7/2-Lipschitz');
+  });
   it('exact products of irrational bounds', () => {
     // 1/√2 cannot be written as a divisor, but its square can be a bound: √(1/2)·√(1/2)… stays exact.
     const half = lipschitz(rational(2));
