@@ -46,8 +46,31 @@ const method = (r: Random, kernel: number | undefined, inside = false): string =
   ])();
 };
 
-/** Source of one network of 1 to 4 layers behind `input`; its budget admits any product of its factors. */
-export const randomSource = (r: Random): string => {
+/** A layer that is applied as an operator, of `out` channels or features. */
+const operator = (r: Random, out: number, image: readonly [number, number] | undefined, bias: string): string => {
+  const act = `, act = ${r.pick(ACTIVATIONS_INSIDE)}`;
+  if (!image)
+    return r.pick([
+      `sandwich ${out}${act}${bias}`,
+      `dense ${out}${bias} by sandwich`,
+      `dense ${out}${bias} by sandwich(second)`,
+    ]);
+  const fits = (k: number): boolean => k <= image[0] && k <= image[1];
+  const odd = r.pick([1, 3].filter(fits));
+  const any = r.pick([1, 2, 3].filter(fits));
+  const padding = r.pick(['', ', padding = circular']);
+  return r.pick([
+    `conv ${out}, kernel = ${any}${bias} by fourier(cayley)`,
+    `conv ${out}, kernel = ${odd}${bias} by fourier(bro, rank = 1, eps = 1/10)`,
+    `conv ${out}, kernel = ${odd}${bias} by fourier(lot, steps = ${r.integer(1, 10)}, eps = 1/10)`,
+    `conv ${out}, kernel = ${odd}${padding}${bias} by skew_exponential(degree = ${r.pick([4, 8, 12])}, steps = ${r.integer(1, 10)})`,
+    `conv ${out}, kernel = ${odd}${padding}${bias} by skew_exponential(degree = ${r.pick([3, 7, 11])}, norm = 17/10)`,
+    `sandwich ${out}, kernel = ${any}${act}${bias}`,
+  ]);
+};
+
+/** Source of one network of 1 to 4 layers behind `input`; its budget admits any product of its factors. Certificates do not cover `operators` yet. */
+export const randomSource = (r: Random, { operators = false }: { readonly operators?: boolean } = {}): string => {
   const image = r.uniform() < 0.5;
   let shape = image ? [r.integer(1, 3), r.integer(3, 5), r.integer(3, 5)] : [r.integer(1, 8)];
   const lines = [image ? `input image[${shape.join(', ')}]` : `input x[${shape[0]}]`, 'budget 1000'];
@@ -57,7 +80,7 @@ export const randomSource = (r: Random): string => {
     const [channels] = shape;
     const bias = r.uniform() < 0.3 ? ', bias = false' : '';
     const act = `, act = ${r.pick(ACTIVATIONS_INSIDE)}`;
-    switch (r.integer(0, 7)) {
+    switch (r.integer(0, operators ? 8 : 7)) {
       case 0:
       case 1:
       case 2: {
@@ -116,6 +139,12 @@ export const randomSource = (r: Random): string => {
           ]),
         );
         break;
+      case 8: {
+        const out = r.integer(1, conv ? 4 : 8);
+        lines.push(operator(r, out, conv ? [shape[1], shape[2]] : undefined, bias));
+        shape = [out, ...shape.slice(1)];
+        break;
+      }
       case 7: {
         if (!conv) {
           lines.push(`pad features to ${channels + 1}`);
@@ -164,6 +193,7 @@ const values = (r: Random, p: Param): Float64Array => {
   const normal = (scale: number) =>
     Float64Array.from({ length: p.shape.reduce((a, b) => a * b, 1) }, () => scale * r.normal());
   if (p.path.endsWith('.q')) return normal(r.pick([0, 1, 6]));
+  if (p.path.endsWith('.psi')) return normal(r.pick([0, 1, 4]));
   if (p.path.endsWith('.b')) return normal(r.pick([0, 1, 10]));
   if (p.path.endsWith('.alpha')) return normal(r.pick([0.1, 1, 10]));
   return weights(r, p.shape);
