@@ -14,29 +14,7 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
     'aol_conv_8to6_k3_8x8_circular',
     'aol_multistep_4to6_niter4',
   ],
-  activations: [
-    'halfabs',
-    'householder',
-    'householder2',
-    'householder2_orthogonium',
-    'householder_orthogonium',
-    'householder_torchlip',
-    'lprelu',
-    'maxmin_concat',
-    'rabs',
-  ],
-  heads: [
-    'adaptive_l2pool',
-    'first_channels',
-    'invertible_downsampling',
-    'lipschitz_rescaling',
-    'padding_channels_clone',
-    'pooling_linear_max',
-    'pooling_linear_mean',
-    'pooling_linear_trunc',
-    'scaled_l2pool2d_2',
-    'scaled_l2pool2d_global',
-  ],
+  heads: ['invertible_downsampling'],
 };
 
 const GROUPS = [

@@ -11,6 +11,7 @@ import {
   type Shape,
 } from '../src/ir/network.ts';
 import { ONE, rational, ZERO } from '../src/ir/rational.ts';
+import { pooledShape } from '../src/ir/window.ts';
 import { type ProvenNetwork, prove } from '../src/passes/prove.ts';
 
 export const param = (path: string, shape: readonly number[]): Param => ({ path, shape, init: { kind: 'zeros' } });
@@ -58,6 +59,14 @@ export const head = (classes: number, features: number, eps = ZERO): LayerOp => 
   bias: param('head.b', [classes]),
 });
 
+/** Sums over disjoint blocks, divided so that the norm is 1. */
+export const avgpool = (kh: number, kw = kh): LayerOp => ({
+  kind: 'avgpool',
+  size: [kh, kw],
+  stride: [kh, kw],
+  divisorSquared: rational(kh * kw),
+});
+
 export const aol = (eps = ZERO): Rescaling => ({ by: 'aol', eps });
 export const sll = (path: string, hidden: number): Rescaling => ({ by: 'sll', q: param(`${path}.q`, [hidden]) });
 export const spectral = (kind: 'gram' | 'operator' | 'reshaped', steps: number, eps = ZERO): Rescaling => ({
@@ -93,12 +102,16 @@ const outputShape = (op: LayerOp, s: Shape): Shape => {
       if (op.adjoint) throw new Error('the shape of a transposed convolution is not told by its input');
       return mapped(map, s);
     }
-    case 'avgpool':
-      return [s[0], Math.floor(s[1] / op.size[0]), Math.floor(s[2] / op.size[1])];
     case 'space_to_depth':
       return [s[0] * op.block[0] * op.block[1], s[1] / op.block[0], s[2] / op.block[1]];
     case 'depth_to_space':
       return [s[0] / (op.block[0] * op.block[1]), s[1] * op.block[0], s[2] * op.block[1]];
+    case 'avgpool':
+    case 'maxpool':
+    case 'l2pool':
+      return pooledShape(s, op);
+    case 'tile':
+      return [op.times * s[0], ...s.slice(1)];
     case 'flatten':
       return [s.reduce((p, d) => p * d, 1)];
     case 'head':
@@ -112,12 +125,16 @@ const outputShape = (op: LayerOp, s: Shape): Shape => {
     case 'mix':
     case 'maximum':
       throw new Error(`${op.kind} is no layer of a chain`);
+    case 'activation':
+      return op.act.kind === 'crelu' ? [2 * s[0], ...s.slice(1)] : s;
     case 'sum':
     case 'residual':
     case 'formula':
     case 'center':
     case 'scale':
-    case 'activation':
+    case 'gain':
+    case 'batchcenter':
+    case 'layercenter':
       return s;
     default:
       return op satisfies never;

@@ -78,6 +78,12 @@ const activationSize = (act: Activation, v: number): number => {
     case 'abs':
     case 'maxmin':
     case 'groupsort':
+    case 'halfabs':
+    case 'rabs':
+    case 'crelu':
+    case 'prelu':
+    case 'householder':
+    case 'householder2':
       // Slopes within [0, 1] inside a residual.
       return Math.abs(v);
     default:
@@ -163,6 +169,13 @@ export const roundingModel = (
         return { error: a.tanh * weight, norm: z };
       case 'sigmoid':
         return { error: a.sigmoid * weight, norm: weight };
+      case 'halfabs':
+      case 'rabs':
+      case 'crelu':
+      case 'prelu':
+      case 'householder':
+      case 'householder2':
+        throw new NoRoundingBound(`no bound of the rounding errors of \`${act.kind}\` is known`);
       default:
         return act satisfies never;
     }

@@ -2,6 +2,7 @@
 import type { Layer, LayerOp, LinearMap, Rescaling, Shape, ValueId } from '../ir/network.ts';
 import { geometryWords, printActivation, printContraction, printOp, printRescaling } from '../ir/print-network.ts';
 import { equal, format, ONE } from '../ir/rational.ts';
+import { tiles } from '../ir/window.ts';
 import { type Cost, layerCost } from '../passes/cost.ts';
 import type { ProvenLayer, ProvenNetwork } from '../passes/prove.ts';
 import { formatBound } from '../proof/derivation.ts';
@@ -131,7 +132,11 @@ export const formText = (op: LayerOp): string => {
     case 'pad':
       return `pad to ${op.to}`;
     case 'avgpool':
-      return `avgpool ${op.size.join('×')}`;
+    case 'maxpool':
+    case 'l2pool':
+      return `${op.kind} ${op.size.join('×')}${tiles(op) ? '' : ` stride ${op.stride.join('×')}`}`;
+    case 'tile':
+      return `tile ×${op.times}`;
     case 'head':
       return `head ${op.classes}`;
     case 'formula':
@@ -147,6 +152,9 @@ export const formText = (op: LayerOp): string => {
       return printOp(op);
     case 'center':
     case 'scale':
+    case 'gain':
+    case 'batchcenter':
+    case 'layercenter':
     case 'flatten':
       return op.kind;
     default:

@@ -33,8 +33,9 @@ const UNARY: { readonly [K in UnaryOp]: (a: string) => string } = {
   // The quotient of exponentials behind a driver's tanh overflows far out, where the value is ±1 to the last bit.
   tanh: a => `tanh(clamp(${a}, -15.0f, 15.0f))`,
   sigmoid: a => `1.0f / (1.0f + exp(-clamp(${a}, -80.0f, 80.0f)))`,
-  cos: a => `cos(${a})`,
-  sin: a => `sin(${a})`,
+  // See `trigonometry.ts`.
+  cos: a => `cosine(${a})`,
+  sin: a => `sine(${a})`,
 };
 
 const BINARY: { readonly [K in BinaryOp]: (a: string, b: string) => string } = {

@@ -8,6 +8,7 @@ import { type Binding, declareBindings, foldGroups, type Module } from './bindin
 import { inverseModule } from './templates/inverse.ts';
 import { sharedProductModule } from './templates/shared-product.ts';
 import { sortModule } from './templates/sort.ts';
+import { withTrigonometry } from './trigonometry.ts';
 import { createEmitter, type Emitter } from './wgsl-emit.ts';
 
 interface Tiled {
@@ -159,6 +160,11 @@ const accumulate = (k: ReduceKernel, emit: Emitter, values: ReadonlyMap<string, 
 
 /** The WGSL of a kernel, with its bindings and its workgroups. */
 export const kernelModule = (k: Kernel, limits: TargetLimits): Module => {
+  const module = rawModule(k, limits);
+  return { ...module, wgsl: withTrigonometry(module.wgsl) };
+};
+
+const rawModule = (k: Kernel, limits: TargetLimits): Module => {
   switch (k.kind) {
     case 'reduce': {
       const product = k.tiling.shared ? productOf(k) : undefined;

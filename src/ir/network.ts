@@ -31,6 +31,8 @@ export interface Param {
   readonly path: string;
   readonly shape: readonly number[];
   readonly init: Initializer;
+  /** Set for a running statistic: the training step writes it, no optimiser does, and it has no gradient. */
+  readonly statistic?: true;
 }
 
 /** The linear map of a layer. `out`/`in` count features (dense) or channels (conv). */
@@ -114,7 +116,29 @@ export type Activation =
   /** (max, min) of channel pairs: adjacent (2i, 2i+1), or the two halves of the channel axis. An odd last channel of `adjacent` passes through. */
   | { readonly kind: 'maxmin'; readonly pairs: 'adjacent' | 'halves' }
   /** Ascending sort within contiguous groups of channels. */
-  | { readonly kind: 'groupsort'; readonly group: number };
+  | { readonly kind: 'groupsort'; readonly group: number }
+  /** The first half of the channels unchanged, |·| of the second. */
+  | { readonly kind: 'halfabs' }
+  /** (p + q, p − q)/√2 for the halves p, q of |x|. */
+  | { readonly kind: 'rabs' }
+  /** (relu(x), relu(−x)): twice as many channels. */
+  | { readonly kind: 'crelu' }
+  /** x where x ≥ 0, clamp(slope, −1, 1)·x elsewhere; slope [channels]. */
+  | { readonly kind: 'prelu'; readonly slope: Param }
+  /** z − 2v·relu(vᵀz), v = (sin θ/2, −cos θ/2), on pairs z of a channel of the first half and its peer of the second; theta [channels/2]. */
+  | { readonly kind: 'householder'; readonly theta: Param }
+  /**
+   * Singla, Singla & Feizi, ICLR 2022, order 2: four sectors of angles t₁/2, t₂/2, π − t₁/2, π − t₂/2 from θ₀/2 on, with t = clamp(θ, 0, 2π): the identity, the
+   * reflection by θ₀ + t₁, the rotation by −t₂, the reflection by θ₀. Each theta is [channels/2].
+   */
+  | { readonly kind: 'householder2'; readonly theta: readonly [Param, Param, Param] };
+
+/** What pooling moves over an image; a vector is an image of one row. Only whole windows count. */
+export interface Window {
+  readonly size: readonly [number, number];
+  /** Equal to `size` where windows do not overlap and leave nothing between them, and on an axis with one window. */
+  readonly stride: readonly [number, number];
+}
 
 /** How `weight`, which is no kernel or matrix of the map, makes a linear map of norm at most 1. */
 export type ContractionMethod =
@@ -222,8 +246,22 @@ export type LayerOp =
   /** A layer defined in the language; `body` is its value in terms of its input. */
   | { readonly kind: 'formula'; readonly name: string; readonly params: readonly Param[]; readonly body: VectorExpr }
   | { readonly kind: 'activation'; readonly act: Activation }
-  /** Sum over disjoint kh×kw blocks divided by √(kh·kw): norm exactly 1. Rows and columns that fill no block are dropped. */
-  | { readonly kind: 'avgpool'; readonly size: readonly [number, number] }
+  /** Sum over each window divided by √divisorSquared; disjoint kh×kw blocks divided by √(kh·kw) have norm exactly 1. */
+  | ({ readonly kind: 'avgpool'; readonly divisorSquared: Rational } & Window)
+  | ({ readonly kind: 'maxpool' } & Window)
+  /** √(sum of squares) over each window; the gradient at a window of zeros is 0. */
+  | ({ readonly kind: 'l2pool' } & Window)
+  /** `times` copies of all channels (or features) one after another, divided by √times. */
+  | { readonly kind: 'tile'; readonly times: number }
+  /** sin(angle)·x, per channel; angle [channels]. */
+  | { readonly kind: 'gain'; readonly angle: Param }
+  /**
+   * x − mean, per channel. Training subtracts the mean of the batch and keeps mean ← (1 − momentum)·mean + momentum·(that of the batch); everything
+   * else subtracts `mean` [channels].
+   */
+  | { readonly kind: 'batchcenter'; readonly mean: Param; readonly momentum: Rational }
+  /** x minus the mean of all its entries. */
+  | { readonly kind: 'layercenter' }
   | { readonly kind: 'flatten' }
   /** Block (r, s) of bh×bw pixels of channel c becomes one pixel of the channels (c·bh + r)·bw + s: the inverse of depth_to_space. */
   | { readonly kind: 'space_to_depth'; readonly block: readonly [number, number] }
@@ -303,8 +341,27 @@ export const layerParams = (op: LayerOp): readonly Param[] => {
       return op.params;
     case 'mix':
       return op.weight.kind === 'sigmoid' ? [op.weight.of] : [];
+    case 'activation':
+      return activationParams(op.act);
+    case 'gain':
+      return [op.angle];
+    case 'batchcenter':
+      return [op.mean];
     case 'head':
       return [op.weight, op.bias];
+    default:
+      return [];
+  }
+};
+
+export const activationParams = (act: Activation): readonly Param[] => {
+  switch (act.kind) {
+    case 'prelu':
+      return [act.slope];
+    case 'householder':
+      return [act.theta];
+    case 'householder2':
+      return act.theta;
     default:
       return [];
   }

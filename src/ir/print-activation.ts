@@ -8,7 +8,14 @@ export const printActivation = (act: Activation): string => {
     case 'tanh':
     case 'sigmoid':
     case 'abs':
+    case 'halfabs':
+    case 'rabs':
+    case 'crelu':
+    case 'prelu':
+    case 'householder':
       return act.kind;
+    case 'householder2':
+      return 'householder(order = 2)';
     case 'leaky_relu':
       return `leaky_relu(${format(act.slope)})`;
     case 'maxmin':

@@ -8,11 +8,13 @@ import type {
   Network,
   Rescaling,
   SpectralMethod,
+  Window,
 } from './network.ts';
 import { layerParams } from './network.ts';
 import { printActivation } from './print-activation.ts';
 import { printVector } from './print-formula.ts';
 import { equal, format, ONE, type Rational, ZERO } from './rational.ts';
+import { isBlockAverage, tiles } from './window.ts';
 
 export { printActivation };
 
@@ -118,6 +120,10 @@ const operatorForm = (op: Extract<LayerOp, { kind: 'contraction' | 'sandwich' }>
 
 const list = (values: readonly Rational[]): string => `[${values.map(format).join(', ')}]`;
 
+/** `maxpool 3x3, stride = 2x2`; a stride equal to the size is left out. */
+const printWindow = (op: Extract<LayerOp, Window>): string =>
+  `${op.kind} ${op.size.join('x')}${tiles(op) ? '' : `, stride = ${op.stride.join('x')}`}`;
+
 /** One layer in words, without its shape, e.g. `residual conv 45 -> 5, kernel = 3x3, padding = 1x1, act = relu by sll`. */
 export const printOp = (op: LayerOp): string => {
   switch (op.kind) {
@@ -140,7 +146,17 @@ export const printOp = (op: LayerOp): string => {
     case 'activation':
       return printActivation(op.act);
     case 'avgpool':
-      return `avgpool ${op.size.join('x')}`;
+      return `${printWindow(op)}${isBlockAverage(op) ? '' : `, divisor^2 = ${format(op.divisorSquared)}`}`;
+    case 'maxpool':
+    case 'l2pool':
+      return printWindow(op);
+    case 'tile':
+      return `tile ${op.times} times`;
+    case 'batchcenter':
+      return `batchcenter momentum = ${format(op.momentum)}`;
+    case 'gain':
+    case 'layercenter':
+      return op.kind;
     case 'flatten':
       return 'flatten';
     case 'space_to_depth':

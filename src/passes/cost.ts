@@ -199,6 +199,9 @@ const opCost = (op: LayerOp, inputs: number, input: Shape, output: Shape): Omit<
     case 'center':
     case 'scale':
     case 'activation':
+    case 'gain':
+    case 'tile':
+    case 'batchcenter':
       return { flops: elements(output), rescalingFlops: 0 };
     case 'pad':
     case 'flatten':
@@ -236,8 +239,13 @@ const opCost = (op: LayerOp, inputs: number, input: Shape, output: Shape): Omit<
       return operatorCost(op, image);
     case 'formula':
       return formulaCost(op, image, output);
+    case 'layercenter':
+      return { flops: 2 * elements(output), rescalingFlops: 0 };
     case 'avgpool':
+    case 'maxpool':
       return { flops: elements(output) * op.size[0] * op.size[1], rescalingFlops: 0 };
+    case 'l2pool':
+      return { flops: 2 * elements(output) * op.size[0] * op.size[1], rescalingFlops: 0 };
     case 'head': {
       const features = elements(input);
       return { flops: 2 * op.classes * features + op.classes, rescalingFlops: 3 * op.classes * features };
@@ -249,6 +257,6 @@ const opCost = (op: LayerOp, inputs: number, input: Shape, output: Shape): Omit<
 
 /** Cost of one layer on a (first) input of shape `input`. Sides of T: hidden units for a residual, inputs or outputs for a linear layer. */
 export const layerCost = (layer: Layer, input: Shape): Cost => ({
-  params: layerParams(layer.op).reduce((s, p) => s + elements(p.shape), 0),
+  params: layerParams(layer.op).reduce((s, p) => (p.statistic ? s : s + elements(p.shape)), 0),
   ...opCost(layer.op, layer.inputs.length, input, layer.shape),
 });

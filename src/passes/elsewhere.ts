@@ -10,15 +10,23 @@ const LAYERS: Readonly<Record<string, Elsewhere>> = {
   softmax: 'the loss applies it; certified radii are about the logits of `head`: leave it out',
   dropout: 'it has no part in a proven network: leave it out',
   batchnorm:
-    'it divides by statistics of the batch, which no bound survives: leave it out; every layer here keeps the scale',
+    'it divides by statistics of the batch, which no bound survives: `batchcenter` subtracts the mean without dividing',
   layernorm:
-    'it divides by the norm of its input, which no bound survives: leave it out; every layer here keeps the scale',
-  maxpool: 'use `avgpool`, whose norm is exactly 1',
+    'it divides by the norm of its input, which no bound survives: `layercenter` subtracts the mean without dividing',
+  maxpool2d: { text: 'the layer is `maxpool 2`', to: 'maxpool' },
+  avgpool2d: 'the layer is `avgpool 2`, the sum over a block divided so that its norm is 1',
+  globalaveragepool: 'write `avgpool all`',
+  adaptiveavgpool2d: 'write `avgpool all`',
+  minmax: { text: 'write `maxmin`: the same up to the order of each pair', to: 'maxmin' },
+  lprelu: { text: 'write `prelu`, whose slopes are clamped to [−1, 1]', to: 'prelu' },
+  maxminconcat: { text: 'write `crelu`, which is (relu(x), relu(−x))', to: 'crelu' },
   linear: { text: 'the affine layer is `dense N`', to: 'dense' },
   conv2d: { text: 'the layer is `conv N, kernel = 3`', to: 'conv' },
 };
 
 const OPTIONS: Readonly<Record<string, Elsewhere>> = {
+  ceil_mode:
+    'a window cut off at the border would be scaled like a whole one, which can double distances: choose sizes that divide, or `pad` first',
   stride: 'convolutions have stride 1: write `avgpool 2` after the layer to halve the image',
   act: 'an activation after a linear layer is a statement of its own, on the next line; `act` belongs to `residual`',
   activation: 'an activation after a linear layer is a statement of its own, on the next line',

@@ -3,7 +3,7 @@
  * forms. Only a proven network is accepted.
  */
 
-import { isJoin, type Join, type Layer, type LayerOp, type Shape, type ValueId } from '../ir/network.ts';
+import { elements, isJoin, type Join, type Layer, type LayerOp, type Shape, type ValueId } from '../ir/network.ts';
 import { type Rational, TWO, toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
@@ -11,6 +11,7 @@ import { lowerContraction } from './lower-contraction.ts';
 import { lowerFormula } from './lower-formula.ts';
 import { lowerJoin } from './lower-join.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
+import { lowerPool } from './lower-pool.ts';
 import { along, inverseOrZero, inverseRootOrZero, lowerRescaling, scaleWeight } from './lower-rescaling.ts';
 import { lowerSandwich } from './lower-sandwich.ts';
 import { lowerTwisted } from './lower-twist.ts';
@@ -35,9 +36,15 @@ export interface LoweredNetwork {
    * witness that may be rounded down, never up.
    */
   readonly multipliers: ReadonlyMap<string, TensorId>;
-  /** 'inference' only: the weight that each linear and residual layer multiplies with, by its path; T is already in a linear one. */
+  /**
+   * The weight that each linear and residual layer multiplies with, by its path ('inference' only for a residual one); T is already in a linear one. Of layers with
+   * other parameters, what is computed of these alone: slopes, gains, the normal vectors of reflections.
+   */
   readonly weights: ReadonlyMap<string, TensorId>;
 }
+
+/** Takes the next value of a running statistic. */
+export type Observer = (path: string, next: TensorId) => void;
 
 const addBias = (b: GraphBuilder, x: TensorId, bias: { path: string; shape: Shape } | undefined): TensorId =>
   bias === undefined ? x : b.add(x, along(b, b.param(bias.path, bias.shape), x, 1));
@@ -50,13 +57,21 @@ const perChannel = (b: GraphBuilder, values: readonly Rational[], f: (v: number)
     : along(b, b.literal(numbers, [numbers.length]), x, 1);
 };
 
-const averagePool = (b: GraphBuilder, x: TensorId, [kh, kw]: readonly [number, number]): TensorId => {
-  const [n, c, h, w] = b.shape(x);
-  const [rows, columns] = [Math.floor(h / kh), Math.floor(w / kw)];
-  const whole = rows * kh === h && columns * kw === w;
-  const cropped = whole ? x : b.slice(x, [0, 0, 0, 0], [n, c, rows * kh, columns * kw]);
-  const blocks = b.reshape(cropped, [n, c, rows, kh, columns, kw]);
-  return b.scale(b.sum(blocks, [3, 5]), 1 / Math.sqrt(kh * kw));
+/** x minus a mean per channel; of the batch where `observe` takes it. */
+const batchCenter = (
+  b: GraphBuilder,
+  { mean, momentum }: Extract<LayerOp, { kind: 'batchcenter' }>,
+  x: TensorId,
+  observe: Observer | undefined,
+): TensorId => {
+  const running = b.param(mean.path, mean.shape);
+  if (!observe) return b.sub(x, along(b, running, x, 1));
+  const axes = b.shape(x).flatMap((_, i) => (i === 1 ? [] : [i]));
+  const count = axes.reduce((p, i) => p * b.shape(x)[i], 1);
+  const batch = b.scale(b.sum(x, axes), 1 / count);
+  const m = toNumber(momentum);
+  observe(mean.path, b.add(b.scale(running, 1 - m), b.scale(b.detach(batch), m)));
+  return b.sub(x, along(b, batch, x, 1));
 };
 
 /** Rows of `weight` divided by their norm + eps; a zero row stays zero. */
@@ -80,6 +95,7 @@ const lowerLayer = (
   output: Shape,
   mode: LoweringMode,
   emit: (weight: TensorId, t?: TensorId) => void,
+  observe?: Observer,
 ): TensorId => {
   switch (op.kind) {
     case 'center':
@@ -133,9 +149,26 @@ const lowerLayer = (
     case 'formula':
       return lowerFormula(b, op, x, mode, emit);
     case 'activation':
-      return lowerActivation(b, op.act, x);
+      return lowerActivation(b, op.act, x, emit);
     case 'avgpool':
-      return averagePool(b, x, op.size);
+    case 'maxpool':
+    case 'l2pool':
+      return lowerPool(b, op, x);
+    case 'tile':
+      return b.scale(b.concat(Array<TensorId>(op.times).fill(x), 1), 1 / Math.sqrt(op.times));
+    case 'gain': {
+      const factor = b.unary('sin', b.param(op.angle.path, op.angle.shape));
+      emit(factor);
+      return b.mul(x, along(b, factor, x, 1));
+    }
+    case 'batchcenter':
+      return batchCenter(b, op, x, observe);
+    case 'layercenter': {
+      const [n, ...rest] = b.shape(x);
+      const axes = rest.map((_, i) => i + 1);
+      const mean = b.scale(b.sum(x, axes), 1 / elements(rest));
+      return b.sub(x, b.broadcast(mean, [n, ...rest], [0]));
+    }
     case 'flatten': {
       const [n, ...rest] = b.shape(x);
       return b.reshape(x, [n, rest.reduce((p, d) => p * d, 1)]);
@@ -173,17 +206,22 @@ const lowerAny = (
   output: Shape,
   mode: LoweringMode,
   emit: (weight: TensorId, t?: TensorId) => void,
+  observe?: Observer,
 ): TensorId =>
   isJoin(op)
     ? lowerJoin(b, op, operands)
-    : lowerLayer(b, op, operands[0], b.shape(operands[0]).slice(1), output, mode, emit);
+    : lowerLayer(b, op, operands[0], b.shape(operands[0]).slice(1), output, mode, emit, observe);
 
-/** The network applied to x [N, …input shape]. */
+/**
+ * The network applied to x [N, …input shape]. With `observe`, layers that centre take the mean of this batch and hand over the next running
+ * mean, as training does; without it each example is mapped alone, by the proven function.
+ */
 export const lowerNetwork = (
   b: GraphBuilder,
   proven: ProvenNetwork,
   x: TensorId,
   mode: LoweringMode,
+  observe?: Observer,
 ): LoweredNetwork => {
   const { network } = proven;
   const values = new Map<number, TensorId>([[network.input.id, x]]);
@@ -203,12 +241,13 @@ export const lowerNetwork = (
       return { features: value, logits, headWeight: weight, multipliers, weights };
     }
     let uses = 0;
-    features = lowerAny(b, layer.op, operands, layer.shape, mode, (weight, t) => {
+    const emit = (weight: TensorId, t?: TensorId): void => {
       // A formula may have several weights.
       const name = layer.op.kind === 'formula' ? `${layer.path}/${uses++}` : layer.path;
       weights.set(name, weight);
       if (t !== undefined) multipliers.set(name, t);
-    });
+    };
+    features = lowerAny(b, layer.op, operands, layer.shape, mode, emit, observe);
     values.set(layer.id, features);
   }
   b.origin = origin;

@@ -1,7 +1,9 @@
 /** A network as the certificate states it: plain JSON, see docs/certificate.md. */
-import type { Activation, Layer, LayerOp, LinearMap, Network, ValueId } from '../ir/network.ts';
-import { geometryWords } from '../ir/print-network.ts';
+import type { Activation, Layer, LinearMap, Network, ValueId } from '../ir/network.ts';
+import { activationParams } from '../ir/network.ts';
+import { geometryWords, printActivation } from '../ir/print-network.ts';
 import { format } from '../ir/rational.ts';
+import { isBlockAverage } from '../ir/window.ts';
 
 /** A proven network that certificates do not speak of yet. */
 export class NotCertifiable extends Error {}
@@ -26,17 +28,19 @@ const plainMap = (m: LinearMap): object => ({
   ...(m.kind === 'conv' ? { kernel: m.kernel, padding: m.padding } : {}),
 });
 
-const activationToJson = (act: Activation): object => {
+const activationToJson = (act: Activation, path: string): object => {
+  if (activationParams(act).length > 0 || act.kind === 'halfabs' || act.kind === 'rabs' || act.kind === 'crelu')
+    return notCertifiable(path, `the activation \`${printActivation(act)}\``);
   const { kind, ...rest } = act;
   return {
     function: kind,
-    ...('slope' in rest ? { slope: format(rest.slope) } : {}),
+    ...(act.kind === 'leaky_relu' ? { slope: format(act.slope) } : {}),
     ...('group' in rest ? { group: rest.group } : {}),
     ...('pairs' in rest ? { pairs: rest.pairs } : {}),
   };
 };
 
-const attributes = (op: LayerOp, path: string): object => {
+const attributes = ({ op, path, shape }: Layer): object => {
   switch (op.kind) {
     case 'center':
       return { offset: op.offset.map(format) };
@@ -48,17 +52,19 @@ const attributes = (op: LayerOp, path: string): object => {
       return { map: mapToJson(op.map, path, op.adjoint), side: op.side };
     case 'residual':
       if (op.identity || op.factor) return notCertifiable(path, 'residual layers other than x − 2 W T⁻¹ σ(Wᵀx + b)');
-      return { map: mapToJson(op.map, path), act: activationToJson(op.act) };
+      return { map: mapToJson(op.map, path), act: activationToJson(op.act, path) };
     case 'activation':
-      return { act: activationToJson(op.act) };
+      return { act: activationToJson(op.act, path) };
     case 'avgpool':
-      return { size: op.size };
+      return isBlockAverage(op) && shape.length === 3
+        ? { size: op.size }
+        : notCertifiable(path, 'average pooling of vectors, with overlap or with a divisor');
     case 'flatten':
       return {};
     case 'head':
       return { classes: op.classes };
     default:
-      return notCertifiable(path, 'layers of this kind');
+      return notCertifiable(path, `layers of this kind (\`${op.kind}\`)`);
   }
 };
 
@@ -78,5 +84,5 @@ export const networkToJson = (net: Network): object => ({
   name: net.name,
   input: net.input.shape,
   budget: format(net.budget),
-  layers: chainOf(net).map(l => ({ path: l.path, kind: l.op.kind, output: l.shape, ...attributes(l.op, l.path) })),
+  layers: chainOf(net).map(l => ({ path: l.path, kind: l.op.kind, output: l.shape, ...attributes(l) })),
 });

@@ -16,6 +16,7 @@ import {
   type SpectralMethod,
   type SubBudget,
   type ValueId,
+  type Window,
 } from '../ir/network.ts';
 import { printActivation, printRescaling } from '../ir/print-network.ts';
 import {
@@ -31,6 +32,7 @@ import {
   TWO,
   ZERO,
 } from '../ir/rational.ts';
+import { isBlockAverage } from '../ir/window.ts';
 import { formatBound } from '../proof/derivation.ts';
 import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
@@ -267,6 +269,16 @@ const proveResidualSlope = (act: Activation, refuse: Refuse): Derivation | undef
   return slope;
 };
 
+const provePool = (op: Extract<LayerOp, Window>, path: string): Derivation => {
+  const [kh, kw] = op.size.map(n => rational(n));
+  const [sh, sw] = op.stride.map(n => rational(n));
+  if (op.kind !== 'avgpool') return apply(op.kind === 'maxpool' ? 'max-pool' : 'l2-pool', path, [], { kh, kw, sh, sw });
+  const { divisorSquared } = op;
+  return isBlockAverage(op)
+    ? apply('block-average', path, [], { kh, kw })
+    : apply('average-pool', path, [], { kh, kw, sh, sw, divisorSquared });
+};
+
 const sameSpan = (a: Span, b: Span): boolean => a.start === b.start && a.end === b.end;
 
 type BodyOp = Exclude<LayerOp, Join | { kind: 'head' }>;
@@ -320,7 +332,17 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
     case 'activation':
       return proveActivation(op.act, path);
     case 'avgpool':
-      return apply('block-average', path, [], { kh: rational(op.size[0]), kw: rational(op.size[1]) });
+    case 'maxpool':
+    case 'l2pool':
+      return provePool(op, path);
+    case 'tile':
+      return apply('copies', path, [], { n: rational(op.times) });
+    case 'gain':
+      return apply('bounded-gain', path);
+    case 'batchcenter':
+      return apply('batch-center', path);
+    case 'layercenter':
+      return apply('layer-center', path);
     case 'flatten':
     case 'space_to_depth':
     case 'depth_to_space':
@@ -619,13 +641,21 @@ const mend = (op: LayerOp): string => {
     case 'concat':
     case 'maximum':
       return 'let its branches be less than 1-Lipschitz together: multiply them, e.g. by 1/2, before they meet';
+    case 'avgpool':
+      return 'leave out `divisor`, which makes its norm at most 1';
+    case 'maxpool':
+    case 'l2pool':
+      return 'let its windows not overlap (leave out `stride`)';
     case 'center':
     case 'pad':
     case 'linear':
     case 'contraction':
     case 'sandwich':
     case 'formula':
-    case 'avgpool':
+    case 'tile':
+    case 'gain':
+    case 'batchcenter':
+    case 'layercenter':
     case 'flatten':
     case 'space_to_depth':
     case 'depth_to_space':

@@ -6,12 +6,13 @@ import type { ClauseWord, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { layerElsewhere } from './elsewhere.ts';
 import { definitionRule } from './resolve-definition.ts';
-import { type Chain, fits, RESIDUAL, RULES } from './resolve-layers.ts';
+import { type Chain, fits, RESIDUAL } from './resolve-layers.ts';
 import { bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
+import { LAYER_STATEMENTS } from './resolve-statements.ts';
 
 const MAX_LAYERS = 10_000;
 
-const LAYER_NAMES = [...Object.keys(RULES), 'input', 'budget', 'repeat'];
+const LAYER_NAMES = [...Object.keys(LAYER_STATEMENTS), 'input', 'budget', 'repeat'];
 
 const refuseClauses = (scope: Scope, st: Statement, allowed: readonly ClauseWord[]): boolean => {
   let ok = true;
@@ -169,7 +170,9 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
     return;
   }
   const definition = chain.definitions.get(name);
-  const rule = Object.hasOwn(RULES, name) ? RULES[name] : definition && definitionRule(definition);
+  const rule = Object.hasOwn(LAYER_STATEMENTS, name)
+    ? LAYER_STATEMENTS[name]
+    : definition && definitionRule(definition);
   if (!rule) {
     const known = [...LAYER_NAMES, ...chain.definitions.keys()];
     scope.report(

@@ -6,8 +6,8 @@ import type { Activation, Initializer, LinearMap, Param, Shape } from '../ir/net
 import * as q from '../ir/rational.ts';
 import type { Definition, Expr, Field, FileNode, Statement } from '../parser/ast.ts';
 import { shorten } from '../parser/suggest.ts';
-import { apply } from '../proof/rules.ts';
 import * as v from './formula-value.ts';
+import { proveSlope } from './prove-activation.ts';
 import { recognise } from './recognise.ts';
 import { type Body, define, read } from './resolve-formula.ts';
 import {
@@ -18,10 +18,10 @@ import {
   type KnownDefinition,
   type Made,
   nextPath,
-  RULES,
   type Rule,
 } from './resolve-layers.ts';
 import { type Bound, choiceOf, integerOf, rationalOf, realOf, type Scope, show } from './resolve-scope.ts';
+import { LAYER_STATEMENTS } from './resolve-statements.ts';
 
 /** Words of a network that are no layers but cannot be defined as ones either. */
 const RESERVED: readonly string[] = ['input', 'budget', 'repeat'];
@@ -33,7 +33,7 @@ export const checkDefinitions = (report: Scope['report'], file: FileNode): Reado
   for (const d of file.definitions) {
     const name = d.name.text;
     if (known.has(name)) report('L0106', d.name.span, `the layer \`${shorten(name)}\` is defined twice`);
-    else if (Object.hasOwn(RULES, name) || RESERVED.includes(name))
+    else if (Object.hasOwn(LAYER_STATEMENTS, name) || RESERVED.includes(name))
       report('L0106', d.name.span, `\`${name}\` is built in and cannot be defined again`, 'choose another name');
     else {
       // Recovery may have cut the definition short: it reaches to whatever comes next.
@@ -114,10 +114,8 @@ const bindInput = (body: Body, definition: Definition, st: Statement, shape: Sha
 
 /** Slopes of an elementwise activation. */
 const slopesOf = (act: Activation): readonly [q.Rational, q.Rational] | undefined => {
-  if (act.kind === 'maxmin' || act.kind === 'groupsort') return undefined;
-  const constants: Readonly<Record<string, q.Rational>> = act.kind === 'leaky_relu' ? { a: act.slope } : {};
-  const { conclusion } = apply('slope', act.kind, [], constants, { function: act.kind });
-  return conclusion.kind === 'slope' ? [conclusion.low, conclusion.high] : undefined;
+  const conclusion = proveSlope(act)?.conclusion;
+  return conclusion?.kind === 'slope' ? [conclusion.low, conclusion.high] : undefined;
 };
 
 /** An option: a number, or an activation where its type is `slope[low, high]`. */

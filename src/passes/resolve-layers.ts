@@ -146,9 +146,12 @@ const byOf = (chain: Chain, st: Statement): Expr | undefined =>
     'write `by sll` (or spectral, aol, orthogonal) here or after the name of the network',
   );
 
+/** Those that neither have parameters nor change the number of channels: they may stand wherever an activation is an option. */
+type PlainActivation = Exclude<Activation['kind'], 'crelu' | 'prelu' | 'householder' | 'householder2'>;
+
 const ACTIVATIONS: Readonly<
   Record<
-    Activation['kind'],
+    PlainActivation,
     { readonly signature: Signature; readonly build: (scope: Scope, args: Bound) => Activation | undefined }
   >
 > = {
@@ -156,6 +159,8 @@ const ACTIVATIONS: Readonly<
   tanh: { signature: {}, build: () => ({ kind: 'tanh' }) },
   sigmoid: { signature: {}, build: () => ({ kind: 'sigmoid' }) },
   abs: { signature: {}, build: () => ({ kind: 'abs' }) },
+  halfabs: { signature: {}, build: () => ({ kind: 'halfabs' }) },
+  rabs: { signature: {}, build: () => ({ kind: 'rabs' }) },
   leaky_relu: {
     signature: { positional: ['slope'], required: ['slope'] },
     build: (scope, args) => {
@@ -180,7 +185,7 @@ const ACTIVATIONS: Readonly<
   },
 };
 
-export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as Activation['kind'][];
+export const ACTIVATION_NAMES = Object.keys(ACTIVATIONS) as PlainActivation[];
 
 /** Reports channel counts that sorting activations cannot divide. */
 export const activationFits = (scope: Scope, act: Activation, channels: number, span: Span): boolean => {
@@ -193,23 +198,36 @@ export const activationFits = (scope: Scope, act: Activation, channels: number, 
     );
     return false;
   }
-  if (act.kind === 'maxmin' && act.pairs === 'halves' && channels % 2 !== 0) {
+  const halves = (act.kind === 'maxmin' && act.pairs === 'halves') || act.kind === 'halfabs' || act.kind === 'rabs';
+  if (halves && channels % 2 !== 0) {
     scope.report(
       'L0125',
       span,
-      `\`maxmin\` by halves needs an even number of channels, found ${channels}`,
-      'use `pairs = adjacent`, which lets an odd last channel through',
+      `\`${act.kind}\` by halves needs an even number of channels, found ${channels}`,
+      act.kind === 'maxmin'
+        ? 'use `pairs = adjacent`, which lets an odd last channel through'
+        : 'pad to an even number before it',
     );
     return false;
   }
   return true;
 };
 
+/** The others. */
+const STATEMENTS_ONLY: readonly string[] = ['crelu', 'prelu', 'householder'];
+
 /** `act = leaky_relu(1/10)`. */
 export const activationOf = (scope: Scope, e: Expr): Activation | undefined => {
   const name = e.kind === 'name' ? e.name : e.kind === 'call' ? e.callee.text : undefined;
   const args: readonly Arg[] = e.kind === 'call' ? e.args : [];
   const kind = ACTIVATION_NAMES.find(k => k === name);
+  if (name !== undefined && STATEMENTS_ONLY.includes(name))
+    return scope.report(
+      'L0202',
+      e.span,
+      `\`${name}\` inside a residual or a formula: it has no slope in [0, 1]`,
+      `put \`${name}\` between layers, as a statement of its own, and use relu, tanh, sigmoid or leaky_relu with a slope in [0, 1] inside`,
+    );
   if (!kind)
     return scope.report(
       'L0105',
@@ -221,7 +239,7 @@ export const activationOf = (scope: Scope, e: Expr): Activation | undefined => {
   return bound && ACTIVATIONS[kind].build(scope, bound);
 };
 
-const activationRule = (kind: Activation['kind']): Rule => ({
+const activationRule = (kind: PlainActivation): Rule => ({
   signature: ACTIVATIONS[kind].signature,
   apply: (chain, st, args) => {
     const act = ACTIVATIONS[kind].build(chain.scope, args);
@@ -406,28 +424,6 @@ export const RULES: Readonly<Record<string, Rule>> = {
     signature: SANDWICH,
     apply: (chain, st, args) => sandwich(chain, st, args),
   },
-  avgpool: {
-    signature: { positional: ['size'], required: ['size'] },
-    apply: (chain, st, args) => {
-      const e = args.get('size')!;
-      const size = pairOf(chain.scope, e, 'the block of `avgpool`');
-      const input = imageShape(chain, st, '`avgpool`');
-      if (!size || !input) return undefined;
-      const [channels, height, width] = input;
-      if (height % size[0] !== 0 || width % size[1] !== 0)
-        return chain.scope.report(
-          'L0123',
-          e.span,
-          `blocks of ${size.join('×')} do not tile an image of ${height}×${width}`,
-          `choose a divisor of ${height}${height === width ? '' : ` and one of ${width}`}: ${divisors(height).join(', ')}`,
-        );
-      return {
-        op: { kind: 'avgpool', size },
-        shape: [channels, height / size[0], width / size[1]],
-        path: nextPath(chain, 'avgpool'),
-      };
-    },
-  },
   flatten: {
     signature: {},
     apply: (chain, st) => {
@@ -461,10 +457,4 @@ export const RULES: Readonly<Record<string, Rule>> = {
 export const RESIDUAL: Readonly<Record<string, Signature>> = {
   dense: { options: ['hidden', 'act', 'bias'], required: ['hidden'] },
   conv: { options: ['hidden', 'kernel', 'padding', 'act', 'bias'], required: ['hidden'] },
-};
-
-const divisors = (n: number): number[] => {
-  const all: number[] = [];
-  for (let d = 1; d <= n && all.length < 12; d++) if (n % d === 0) all.push(d);
-  return all;
 };

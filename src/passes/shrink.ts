@@ -1,6 +1,7 @@
 /** Smaller instances of layers, for searches that need not be done at full size. */
 import { circularFault, leastInputSize, outputShape, outputSize } from '../ir/conv-geometry.ts';
 import type { Activation, Layer, LinearMap, Param, Shape, ValueId } from '../ir/network.ts';
+import { pooledShape } from '../ir/window.ts';
 
 /** Layers with the shape of their input. */
 export interface Instance {
@@ -40,6 +41,21 @@ export const exponentsOf = (layers: readonly Layer[]): ReadonlySet<string> => {
   return found;
 };
 
+/** One angle a pair of channels. */
+const pairedAngles = (act: Activation, pairs: number): Activation => {
+  const resize = (p: Param): Param => ({ ...p, shape: [pairs] });
+  switch (act.kind) {
+    case 'householder':
+      return { ...act, theta: resize(act.theta) };
+    case 'householder2': {
+      const [t0, t1, t2] = act.theta;
+      return { ...act, theta: [resize(t0), resize(t1), resize(t2)] };
+    }
+    default:
+      return act;
+  }
+};
+
 /** Chains longer than this lose repetitions. */
 const LONG = 16;
 
@@ -60,6 +76,8 @@ const repeatsOf = (layers: readonly Layer[]): ReadonlySet<Layer> => {
 const blockOf = (op: Layer['op']): number => {
   switch (op.kind) {
     case 'avgpool':
+    case 'maxpool':
+    case 'l2pool':
       return Math.max(...op.size);
     case 'space_to_depth':
       return Math.max(...op.block);
@@ -156,7 +174,13 @@ export const shrink = (whole: Instance): Instance | undefined => {
       case 'sandwich':
         return undefined;
       case 'avgpool':
-        shape = [shape[0], Math.floor(shape[1] / op.size[0]), Math.floor(shape[2] / op.size[1])];
+      case 'maxpool':
+      case 'l2pool':
+        shape = pooledShape(shape, op);
+        if (shape.some(n => n < 1)) return undefined;
+        break;
+      case 'tile':
+        shape = [shape[0] * op.times, ...shape.slice(1)];
         break;
       case 'flatten':
         shape = [shape.reduce((p, n) => p * n, 1)];
@@ -174,7 +198,12 @@ export const shrink = (whole: Instance): Instance | undefined => {
         break;
       case 'center':
       case 'scale':
+      case 'gain':
+      case 'batchcenter':
+      case 'layercenter':
+        break;
       case 'activation':
+        if (op.act.kind === 'crelu') shape = [2 * shape[0], ...shape.slice(1)];
         break;
       case 'slice':
         if (before[0] !== full[0]) return undefined;
@@ -202,7 +231,9 @@ export const shrink = (whole: Instance): Instance | undefined => {
           ? { ...op, divisor: op.divisor.slice(0, channels) }
           : op.kind === 'pad'
             ? { ...op, to: channels }
-            : op;
+            : op.kind === 'activation'
+              ? { ...op, act: pairedAngles(op.act, channels / 2) }
+              : op;
     values.set(layer.id, { id: layer.id, shape, full: outer });
     layers.push({ ...layer, inputs: operands.map(x => x.id), op: fitted, shape });
   }

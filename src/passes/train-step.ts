@@ -23,7 +23,7 @@ export const buildTrainStep = (
   const forward = new GraphBuilder();
   const x = forward.input('x', [batch, ...network.input.shape]);
   const labels = forward.input('labels', [batch]);
-  const { logits } = lowerNetwork(forward, proven, x, 'train');
+  const { logits } = lowerNetwork(forward, proven, x, 'train', (path, next) => forward.update(path, next));
   if (logits === undefined) throw new Error(`train: network ${network.name} has no head`);
   forward.origin = 'loss';
   forward.output('loss', lowerLoss(forward, recipe.loss, logits, labels));
@@ -42,6 +42,7 @@ export const buildTrainStep = (
   );
   const scalars = b.input('step', [stepScalarCount(recipe.optimizer)]);
   params.forEach((p, i) => {
+    // The forward pass has put down the next value of a running statistic; what hands the mean on has no gradient.
     const grad = grads[i];
     b.origin = `${p.path} update`;
     if (grad !== undefined) lowerOptimizer(b, recipe.optimizer, p.path, p.id, grad, scalars);

@@ -3,8 +3,9 @@
  * and the certificate of an input by its head. Parameters are section variables; what a witness must satisfy is a hypothesis on it.
  */
 import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
-import { geometryWords, printOp } from '../ir/print-network.ts';
+import { geometryWords, printActivation, printOp } from '../ir/print-network.ts';
 import { absolute, compare, div, equal, format, ONE, type Rational, ZERO } from '../ir/rational.ts';
+import { isBlockAverage } from '../ir/window.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { type Dominance, dominance, type MatrixTerm, NotInCoq, orthogonalDominance, ratio } from './coq-dominance.ts';
 import type { GramSide } from './rules.ts';
@@ -85,6 +86,12 @@ const residualActivation = (act: Activation): { readonly term: string; readonly 
     case 'abs':
     case 'maxmin':
     case 'groupsort':
+    case 'halfabs':
+    case 'rabs':
+    case 'crelu':
+    case 'prelu':
+    case 'householder':
+    case 'householder2':
       throw new Error(`${act.kind} has no slope in [0, 1]`);
     default:
       return act satisfies never;
@@ -147,6 +154,13 @@ const activation = (w: Writer, act: Activation, from: Space, channels: number): 
         proof: `(cast_channels_lip ${size} (@groupsort_channels_lip R ${p} ${groups} ${act.group}))`,
       }));
     }
+    case 'halfabs':
+    case 'rabs':
+    case 'crelu':
+    case 'prelu':
+    case 'householder':
+    case 'householder2':
+      throw new NotInCoq(`the activation \`${printActivation(act)}\` has no Coq theorem here yet`);
     default:
       return act satisfies never;
   }
@@ -328,6 +342,10 @@ const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromShape: S
     case 'activation':
       return activation(w, op.act, from, fromShape[0]);
     case 'avgpool': {
+      if (!isBlockAverage(op) || from.kind !== 'image')
+        throw new NotInCoq(
+          `${layer.path}: average pooling of vectors, with overlap or with a divisor has no Coq theorem here yet`,
+        );
       const [kh, kw] = op.size;
       let s = `(${kh}%:R^-1)`;
       const positive = (size: number): string => `(isT : (0 < ${size})%N)`;
@@ -350,6 +368,13 @@ const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromShape: S
     case 'contraction':
     case 'sandwich':
       throw new NotInCoq(`${layer.path}: an operator layer has no Coq theorem here yet`);
+    case 'maxpool':
+    case 'l2pool':
+    case 'tile':
+    case 'gain':
+    case 'batchcenter':
+    case 'layercenter':
+      throw new NotInCoq(`${layer.path}: layers of this kind (\`${op.kind}\`) have no Coq theorem here yet`);
     case 'formula':
       throw new NotInCoq(`${layer.path}: a layer defined in the file has no Coq theorem here yet`);
     case 'slice':

@@ -199,6 +199,28 @@ const RULES = {
     source: 'Anil, Lucas & Grosse, ICML 2019; rearrangement inequality',
     coq: 'sort_groups',
   },
+  channelwise: {
+    statement: 'σ_c slope[low, high] for every channel c make x ↦ (σ_c(x_c)) max(|low|, |high|)-Lipschitz',
+    source: 'definition of the slope interval',
+  },
+  'concatenated-relu': {
+    statement: 'x ↦ (relu(x), relu(−x)) is 1-Lipschitz',
+    source:
+      'Shang et al., ICML 2016 (CReLU); both differences have one sign, so their squares add up to at most that of their sum',
+  },
+  'rotate-halves': {
+    statement: '(p, q) ↦ (p + q, p − q)/√2 is an isometry',
+    source: 'an orthogonal matrix on each pair of channels',
+  },
+  'householder-activation': {
+    statement:
+      'on each pair z of channels, z ↦ z − 2v·relu(vᵀz) with ‖v‖ ≤ 1 is 1-Lipschitz, and so is a continuous map that is orthogonal on each of its sectors (order 2)',
+    source: 'Singla, Singla & Feizi, ICLR 2022, Theorem 1 and §4',
+  },
+  'bounded-gain': {
+    statement: 'x ↦ sin(a)·x per channel is 1-Lipschitz',
+    source: '|sin| ≤ 1; norm of a diagonal matrix',
+  },
   translate: { statement: 'x ↦ x − c is an isometry', source: 'definition', coq: 'translate' },
   divide: {
     statement: 'x ↦ x / d per channel is (1 / min|d|)-Lipschitz, d ≠ 0',
@@ -210,6 +232,33 @@ const RULES = {
     statement: 'the sum over disjoint kh×kw blocks divided by √(kh·kw) has norm 1',
     source: 'Cauchy–Schwarz on each block',
     coq: 'block_average',
+  },
+  'average-pool': {
+    statement:
+      'sums over kh×kw windows at stride sh×sw have norm at most √(kh·kw·⌈kh/sh⌉·⌈kw/sw⌉): at most ⌈kh/sh⌉·⌈kw/sw⌉ windows share an entry',
+    source: 'Schur 1911 (row and column sums of the matrix), divided by the divisor',
+  },
+  'max-pool': {
+    statement:
+      'the maximum over kh×kw windows at stride sh×sw is √(⌈kh/sh⌉·⌈kw/sw⌉)-Lipschitz: a gather of that multiplicity, then 1-Lipschitz maps of disjoint parts',
+    source: 'Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (pooling)',
+  },
+  'l2-pool': {
+    statement:
+      'the norm over kh×kw windows at stride sh×sw is √(⌈kh/sh⌉·⌈kw/sw⌉)-Lipschitz: a gather of that multiplicity, then 1-Lipschitz maps of disjoint parts',
+    source: 'triangle inequality on each window',
+  },
+  copies: {
+    statement: 'n copies of x divided by √n are an isometry',
+    source: 'definition',
+  },
+  'batch-center': {
+    statement: 'x ↦ x − m per channel with a fixed m is an isometry; training alone takes m from the batch',
+    source: 'Béthune et al., NeurIPS 2022 (centring without division)',
+  },
+  'layer-center': {
+    statement: 'x ↦ x − (mean of its entries) is the orthogonal projection onto the vectors of sum 0',
+    source: 'norm of a projection',
   },
   reindex: { statement: 'a permutation of coordinates is an isometry', source: 'definition', coq: 'reindex' },
   identity: { statement: 'the identity is 1-Lipschitz', source: 'definition', coq: 'identity' },
@@ -342,6 +391,19 @@ const slopeWithin01 = (i: Instance, n: number): void => {
   );
 };
 
+/** At most how many windows share an entry, counted over both axes. */
+const multiplicity = (i: Instance): Rational => {
+  const axis = (size: string, stride: string): Rational => {
+    const { num, den } = div(atLeast(i, size, ONE), atLeast(i, stride, ONE));
+    return rational((num + den - 1n) / den);
+  };
+  return mul(axis('kh', 'sh'), axis('kw', 'sw'));
+};
+const pooled = (i: Instance): Judgement => {
+  arity(i, 0);
+  return lipschitz(multiplicity(i));
+};
+
 /** Slope intervals by name; `a` is the slope of a leaky ReLU. Exact: σ′ of the sigmoid has supremum 1/4. */
 const SLOPES: Readonly<Record<string, (a: Rational) => Slope>> = {
   relu: () => ({ low: ZERO, high: ONE }),
@@ -349,6 +411,8 @@ const SLOPES: Readonly<Record<string, (a: Rational) => Slope>> = {
   tanh: () => ({ low: ZERO, high: ONE }),
   sigmoid: () => ({ low: ZERO, high: rational(1, 4) }),
   abs: () => ({ low: rational(-1), high: ONE }),
+  halfabs: () => ({ low: rational(-1), high: ONE }),
+  prelu: () => ({ low: rational(-1), high: ONE }),
 };
 
 /** Squares w² for which |Σ_{m ≤ degree} (iy)ᵐ/m!| ≤ 1 on |y| ≤ w; of other degrees up to 14 there is no w > 0. */
@@ -546,6 +610,18 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
     atLeast(i, 'group', ONE);
     return isometry(i);
   },
+  channelwise: i => {
+    arity(i, 1);
+    const { low, high } = premise(i, 0, 'slope');
+    return lipschitz(square(max(absolute(low), absolute(high))));
+  },
+  'concatenated-relu': isometry,
+  'rotate-halves': isometry,
+  'householder-activation': i => {
+    need(i.about.order === '1' || i.about.order === '2', i.rule, 'the order is 1 or 2');
+    return isometry(i);
+  },
+  'bounded-gain': isometry,
   translate: isometry,
   divide: i => {
     arity(i, 0);
@@ -555,6 +631,20 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
   },
   'zero-pad': isometry,
   'block-average': isometry,
+  'average-pool': i => {
+    arity(i, 0);
+    const divisor = constant(i, 'divisorSquared');
+    need(compare(divisor, ZERO) > 0, i.rule, 'the divisor must be positive');
+    return lipschitz(div(mul(mul(constant(i, 'kh'), constant(i, 'kw')), multiplicity(i)), divisor));
+  },
+  'max-pool': pooled,
+  'l2-pool': pooled,
+  copies: i => {
+    atLeast(i, 'n', ONE);
+    return isometry(i);
+  },
+  'batch-center': isometry,
+  'layer-center': isometry,
   reindex: isometry,
   identity: isometry,
   compose: i => lipschitz(i.premises.map((_, n) => premise(i, n, 'lipschitz').squared).reduce(mul, ONE)),

@@ -8,7 +8,20 @@ import type { ProvenNetwork } from '../../src/passes/prove.ts';
 import { simplify } from '../../src/passes/simplify.ts';
 import { type Fixture, fixtureNames, readFixture } from '../fixture.ts';
 import { gradientError, gradientGraph, noise } from '../gradient.ts';
-import { aol, cayley, chain, combined, conv, dense, head, linear, residual, sll, spectral } from '../networks.ts';
+import {
+  aol,
+  avgpool,
+  cayley,
+  chain,
+  combined,
+  conv,
+  dense,
+  head,
+  linear,
+  residual,
+  sll,
+  spectral,
+} from '../networks.ts';
 
 const graphOf = (proven: ProvenNetwork, batch: number) =>
   gradientGraph(b => {
@@ -264,8 +277,8 @@ describe('structure layers', () => {
   });
   it('pools disjoint blocks with norm 1 and drops the rest', () => {
     const x = [1, 2, 9, 3, 4, 9, 9, 9, 9];
-    expect(apply([1, 3, 3], { kind: 'avgpool', size: [2, 2] }, x)).toEqual([5]);
-    expect(apply([1, 2, 4], { kind: 'avgpool', size: [1, 4] }, [1, 1, 1, 1, 2, 0, 0, 0])).toEqual([2, 1]);
+    expect(apply([1, 3, 3], avgpool(2), x)).toEqual([5]);
+    expect(apply([1, 2, 4], avgpool(1, 4), [1, 1, 1, 1, 2, 0, 0, 0])).toEqual([2, 1]);
   });
 });
 

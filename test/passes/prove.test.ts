@@ -7,6 +7,7 @@ import { layerCost } from '../../src/passes/cost.ts';
 import { lowerNetwork } from '../../src/passes/lower.ts';
 import { prove } from '../../src/passes/prove.ts';
 import { derivationToJson, formatBound, printDerivation } from '../../src/proof/derivation.ts';
+import { avgpool } from '../networks.ts';
 
 const param = (path: string, shape: readonly number[]): Param => ({ path, shape, init: { kind: 'zeros' } });
 const dense = (out: number, inputs: number): LinearMap => ({
@@ -109,7 +110,7 @@ describe('what is proven', () => {
     ['maxmin', { kind: 'activation', act: { kind: 'maxmin', pairs: 'adjacent' } }, '1'],
     ['groupsort', { kind: 'activation', act: { kind: 'groupsort', group: 4 } }, '1'],
     ['scale by 3', { kind: 'scale', divisor: [rational(-3), rational(5)] }, '1/3'],
-    ['avgpool', { kind: 'avgpool', size: [2, 2] }, '1'],
+    ['avgpool', avgpool(2), '1'],
   ])('%s', (_, op, bound) => {
     const p = proven(chain([op]));
     expect(formatBound(p.layers[0].squared!)).toBe(bound);

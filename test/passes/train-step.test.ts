@@ -7,7 +7,7 @@ import { optimizerState, stepScalars } from '../../src/passes/optimizer.ts';
 import { buildInference, buildTrainStep } from '../../src/passes/train-step.ts';
 import { type Fixture, fixtureNames, readFixture } from '../fixture.ts';
 import { noise } from '../gradient.ts';
-import { aol, chain, conv, dense, head, linear, residual, sll } from '../networks.ts';
+import { aol, avgpool, chain, conv, dense, head, linear, residual, sll } from '../networks.ts';
 
 /** The small network of a fixture, with the names of its parameters there. */
 const networkOf = (f: Fixture) => {
@@ -36,7 +36,7 @@ const networkOf = (f: Fixture) => {
   const proven = chain(f.tensors.get('x')!.shape.slice(1), [
     { kind: 'pad', to: a.channels },
     ...convs,
-    { kind: 'avgpool', size: [4, 4] },
+    avgpool(4),
     { kind: 'flatten' },
     ...denses,
     head(a.classes, a.features),

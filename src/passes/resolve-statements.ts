@@ -1,0 +1,6 @@
+/** Every statement of a `network` that is a layer of the compiler's own. */
+import { ACTIVATION_RULES } from './resolve-activation.ts';
+import { RULES, type Rule } from './resolve-layers.ts';
+import { POOL_RULES } from './resolve-pool.ts';
+
+export const LAYER_STATEMENTS: Readonly<Record<string, Rule>> = { ...RULES, ...POOL_RULES, ...ACTIVATION_RULES };
