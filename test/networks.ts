@@ -76,8 +76,7 @@ export const spectral = (kind: 'gram' | 'operator' | 'reshaped', steps: number, 
 });
 export const cayley = (path: string): Rescaling => ({
   by: 'orthogonal',
-  method: 'cayley',
-  alpha: param(`${path}.alpha`, []),
+  method: { family: 'cayley', form: 'full', alpha: param(`${path}.alpha`, []) },
 });
 export const combined = (path: string, hidden: number): Rescaling => ({
   by: 'max',

@@ -167,7 +167,7 @@ const methodName = (r: Rescaling): string => {
     case 'spectral':
       return r.method.kind === 'gram' ? 'spectral' : r.method.kind;
     case 'orthogonal':
-      return r.method;
+      return r.method.family;
     case 'aol':
     case 'sll':
     case 'frobenius':

@@ -7,6 +7,7 @@ import { convolve, convolveKernel, convolveTranspose } from './interpret-conv.ts
 import {
   type BinaryOp,
   type Dims,
+  NO_PIVOT,
   type Op,
   type OpKind,
   size,
@@ -189,6 +190,30 @@ const inverse = (a: Float64Array, shape: Dims): Float64Array => {
   return out;
 };
 
+/** L⁻¹ of LLᵀ by elimination in place: what is left of a column gives way to the multipliers; pivots stay on the diagonal to the end. */
+const inverseCholesky = (a: Float64Array, shape: Dims): Float64Array => {
+  const n = shape[shape.length - 1];
+  const out = Float64Array.from(a);
+  for (let base = 0; base < a.length; base += n * n) {
+    for (let p = 0; p < n; p++) {
+      const pivot = out[base + p * n + p];
+      for (let i = p + 1; i < n; i++) {
+        const row = base + i * n;
+        const f = pivot > NO_PIVOT ? out[row + p] / pivot : 0;
+        for (let j = 0; j < n; j++) if (j !== p) out[row + j] -= f * out[base + p * n + j];
+        out[row + p] = -f;
+      }
+    }
+    for (let i = 0; i < n; i++) {
+      const row = base + i * n;
+      const pivot = out[row + i];
+      const scale = pivot > NO_PIVOT ? 1 / Math.sqrt(pivot) : 0;
+      for (let j = 0; j < n; j++) out[row + j] = j > i ? 0 : j === i ? scale : scale * out[row + j];
+    }
+  }
+  return out;
+};
+
 interface Frame {
   readonly node: TensorNode;
   readonly args: readonly Float64Array[];
@@ -317,7 +342,8 @@ const EVALUATE: Rules = {
   convTranspose: (op, f) => convolveTranspose(op, f.args[0], f.shapes[0], f.args[1], f.shapes[1], f.node.shape),
   convWeight: (op, f) => convolveKernel(op, f.args[0], f.shapes[0], f.args[1], f.shapes[1], f.node.shape),
   sortPermute: (op, f) => sortPermute(op, f.args[0], f.args[1], f.node.shape),
-  inverse: (_, f) => inverse(f.args[0], f.node.shape),
+  inverse: (op, f) =>
+    op.of === 'matrix' ? inverse(f.args[0], f.node.shape) : inverseCholesky(f.args[0], f.node.shape),
 };
 
 const evaluateNode = (f: Frame): Float64Array => {

@@ -102,6 +102,7 @@ export interface SortKernel extends Common {
 /** `batch` matrices of n×n, one workgroup each. */
 export interface InverseKernel extends Common {
   readonly kind: 'inverse';
+  readonly of: 'matrix' | 'cholesky';
   readonly source: StorageId;
   readonly target: StorageId;
   readonly batch: number;
@@ -255,7 +256,7 @@ const printKernel = (k: Kernel): string => {
     case 'sortPermute':
       return `sortPermute${k.inverse ? ' inverse' : ''} %${k.target} = %${k.values} by %${k.keys} (${k.outer}x${k.group}x${k.inner})`;
     case 'inverse':
-      return `inverse %${k.target} = %${k.source} (${k.batch} of ${k.n}x${k.n})`;
+      return `inverse${k.of === 'cholesky' ? ' cholesky' : ''} %${k.target} = %${k.source} (${k.batch} of ${k.n}x${k.n})`;
   }
 };
 

@@ -9,6 +9,7 @@
  */
 import type { Span } from '../diagnostics.ts';
 import type { VectorExpr } from './formula.ts';
+import { type OrthogonalMethod, orthogonalParams } from './orthogonal.ts';
 import type { Rational } from './rational.ts';
 
 /** [features] or [channels, height, width]; every entry a positive safe integer. */
@@ -63,9 +64,9 @@ export type LinearMap =
       readonly transposed?: true;
     };
 
-/** The weight's shape as the map uses it: (out, in) or (out, in, kh, kw). */
+/** The weight's shape as the map uses it, whatever it is made from: (out, in) or (out, in/groups, kh, kw). */
 export const weightShape = (map: LinearMap): Shape =>
-  map.transposed ? [map.out, map.in, ...map.weight.shape.slice(2)] : map.weight.shape;
+  map.kind === 'dense' ? [map.out, map.in] : [map.out, map.in / map.groups, ...map.kernel];
 
 /** How an upper bound λ ≥ ‖W‖² is found for `by spectral`; every one is a theorem, none is power iteration. */
 export type SpectralMethod =
@@ -86,8 +87,11 @@ export type Side = 'in' | 'out';
 export type Rescaling =
   /** T = (λ + eps) I. */
   | { readonly by: 'spectral'; readonly method: SpectralMethod; readonly eps: Rational }
-  /** The stored weight is first made orthogonal; T = I for dense, kh·kw·I for conv (reshaped kernel). */
-  | { readonly by: 'orthogonal'; readonly method: 'cayley'; readonly alpha: Param }
+  /**
+   * A weight of norm at most 1 is made from the stored one, `map.weight`, whose shape is then the family's (`storedShape`). T = I for
+   * matrices and for kernels made as such; kh·kw·I for a kernel that is a reshaped matrix.
+   */
+  | { readonly by: 'orthogonal'; readonly method: OrthogonalMethod }
   /** T_i = Σ_j |G_ij| + eps. */
   | { readonly by: 'aol'; readonly eps: Rational }
   /** T_i = Σ_j |G_ij| p_j / p_i + eps with p = exp(q) + shift; both 0 where they are left out. */
@@ -375,7 +379,7 @@ export const rescalingParams = (r: Rescaling): readonly Param[] => {
     case 'schur':
       return [];
     case 'orthogonal':
-      return [r.alpha];
+      return orthogonalParams(r.method);
     case 'sll':
       return [r.q];
     case 'max':

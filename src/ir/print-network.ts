@@ -11,6 +11,7 @@ import type {
   Window,
 } from './network.ts';
 import { layerParams } from './network.ts';
+import { printOrthogonal } from './orthogonal.ts';
 import { printActivation } from './print-activation.ts';
 import { printVector } from './print-formula.ts';
 import { equal, format, ONE, type Rational, ZERO } from './rational.ts';
@@ -40,7 +41,7 @@ export const printRescaling = (r: Rescaling, map?: LinearMap): string => {
     case 'spectral':
       return call('spectral', [...spectralArgs(r.method, map), ...epsArg(r.eps)]);
     case 'orthogonal':
-      return `orthogonal(${r.method})`;
+      return printOrthogonal(r.method);
     case 'aol':
     case 'frobenius':
     case 'schur':

@@ -78,8 +78,15 @@ export type Op =
    * by position). inverse = false: out[r_i] = v_i, so sort(x) is (x, x). inverse = true: out[i] = v[r_i]. Linear in v, flat in x.
    */
   | { readonly kind: 'sortPermute'; readonly axis: number; readonly group: number; readonly inverse: boolean }
-  /** [B…, n, n] → inverse, by Gauss–Jordan elimination without pivoting: for matrices whose symmetric part is positive definite. */
-  | { readonly kind: 'inverse' };
+  /**
+   * [B…, n, n] → [B…, n, n]. 'matrix': the inverse, by Gauss–Jordan elimination without pivoting, for matrices whose symmetric part is
+   * positive definite. 'cholesky': L⁻¹ of a symmetric positive semidefinite LLᵀ with a diagonal of about 1; where a pivot is at most
+   * NO_PIVOT, what belongs to it counts as depending on what comes before: that row and column of the result are 0.
+   */
+  | { readonly kind: 'inverse'; readonly of: 'matrix' | 'cholesky' };
+
+/** Pivots up to this are rounding errors of f32 in a matrix with diagonal 1. */
+export const NO_PIVOT = 2 ** -20;
 
 export type OpKind = Op['kind'];
 
@@ -332,7 +339,8 @@ export class GraphBuilder {
     this.make({ kind: 'convWeight', size, ...attrs }, [x, y]);
   sort = (a: TensorId, axis: number, group: number) =>
     this.make({ kind: 'sortPermute', axis, group, inverse: false }, [a, a]);
-  inverse = (a: TensorId) => this.make({ kind: 'inverse' }, [a]);
+  inverse = (a: TensorId) => this.make({ kind: 'inverse', of: 'matrix' }, [a]);
+  inverseCholesky = (a: TensorId) => this.make({ kind: 'inverse', of: 'cholesky' }, [a]);
 }
 
 const attrText = (op: Op): string => {

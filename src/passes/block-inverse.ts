@@ -40,6 +40,28 @@ const inverseByBlocks = (b: GraphBuilder, m: TensorId): TensorId => {
   return b.concat([upper, lower], axis - 1);
 };
 
+/**
+ * L⁻¹ of m = [[A, Cᵀ], [C, D]] = LLᵀ. With M = L_A⁻¹ and Y = CMᵀ, the lower left block of L, S = D − YYᵀ and N = L_S⁻¹:
+ * L⁻¹ = [[M, 0], [−NYM, N]].
+ */
+const inverseCholeskyByBlocks = (b: GraphBuilder, m: TensorId): TensorId => {
+  const shape = b.shape(m);
+  const n = shape[shape.length - 1];
+  if (n <= DIRECT) return b.inverseCholesky(m);
+  const half = DIRECT * Math.ceil(n / 2 / DIRECT);
+  const [first, second] = [
+    [0, half],
+    [half, n],
+  ];
+  const M = inverseCholeskyByBlocks(b, block(b, m, first, first));
+  const Y = b.matmul(block(b, m, second, first), M, { b: true });
+  const N = inverseCholeskyByBlocks(b, b.sub(block(b, m, second, second), b.matmul(Y, Y, { b: true })));
+  const axis = shape.length - 1;
+  const lower = b.concat([b.unary('neg', b.matmul(b.matmul(N, Y), M)), N], axis);
+  const upper = b.concat([M, b.constant(0, [...shape.slice(0, -2), half, n - half])], axis);
+  return b.concat([upper, lower], axis - 1);
+};
+
 /** `graph` with every inverse of a matrix larger than 64×64 written as products of its blocks. */
 export const blockInverses = (graph: TensorGraph): TensorGraph => {
   if (!graph.nodes.some(n => n.op.kind === 'inverse' && n.shape[n.shape.length - 1] > DIRECT)) return graph;
@@ -48,7 +70,8 @@ export const blockInverses = (graph: TensorGraph): TensorGraph => {
   for (const n of graph.nodes) {
     const inputs = n.inputs.map(i => moved[i]);
     b.origin = n.op.kind === 'inverse' ? `${n.origin} (block-inverse)` : n.origin;
-    moved.push(n.op.kind === 'inverse' ? inverseByBlocks(b, inputs[0]) : b.make(n.op, inputs, n.shape));
+    if (n.op.kind !== 'inverse') moved.push(b.make(n.op, inputs, n.shape));
+    else moved.push(n.op.of === 'matrix' ? inverseByBlocks(b, inputs[0]) : inverseCholeskyByBlocks(b, inputs[0]));
   }
   for (const [name, id] of graph.outputs) b.output(name, moved[id]);
   for (const [path, id] of graph.updates) b.update(path, moved[id]);

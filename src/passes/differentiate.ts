@@ -183,8 +183,17 @@ const VJP: { readonly [K in OpKind]: Rule<K> } = {
     undefined,
     b.make({ kind: 'sortPermute', axis: op.axis, group: op.group, inverse: !op.inverse }, [node.inputs[0], g]),
   ],
-  inverse: (b, _, node, g) => {
+  inverse: (b, op, node, g) => {
     const y = node.id;
+    if (op.of === 'cholesky') {
+      // dM = −Φ(M dG Mᵀ) M for symmetric dG, Φ the lower triangle with half the diagonal (Murray, arXiv 1602.07527).
+      const inner = b.matmul(g, y, { b: true });
+      const shape = b.shape(inner);
+      const [row, column] = [b.iota(shape, shape.length - 2), b.iota(shape, shape.length - 1)];
+      const half = b.scale(b.binary('equal', row, column), 0.5);
+      const lower = b.mul(inner, b.add(b.binary('greater', row, column), half));
+      return [b.unary('neg', b.matmul(b.matmul(y, lower, { a: true }), y))];
+    }
     return [b.unary('neg', b.matmul(b.matmul(y, g, { a: true }), y, { b: true }))];
   },
 };

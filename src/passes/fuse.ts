@@ -81,7 +81,7 @@ const buildKernel = (graph: TensorGraph, decisions: Decisions, id: TensorId): Bu
     const n = a.shape[a.shape.length - 1];
     const batch = size(a.shape) / (n * n);
     return {
-      kernel: { kind: 'inverse', label: label(graph, id), source: base(graph, x), target: id, batch, n },
+      kernel: { kind: 'inverse', of: a.op.of, label: label(graph, id), source: base(graph, x), target: id, batch, n },
       node: id,
       inlined,
     };

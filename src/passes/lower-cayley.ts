@@ -1,6 +1,9 @@
 /** The Cayley transform of a rectangular matrix (Trockman & Kolter, ICLR 2021). */
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 
+export const identityMatrix = (b: GraphBuilder, n: number): TensorId =>
+  b.binary('equal', b.iota([n, n], 0), b.iota([n, n], 1));
+
 /** ‖a‖_F > 0 or 1: the norm to divide by, safe at a = 0. */
 export const frobeniusOrOne = (b: GraphBuilder, a: TensorId): TensorId => {
   const squares = b.sum(
@@ -27,13 +30,18 @@ export const cayleyTransform = (b: GraphBuilder, w: TensorId): TensorId => {
   return columns > out ? b.transpose(tall(b, b.transpose(w, [1, 0])), [1, 0]) : tall(b, w);
 };
 
+/** (I + A)⁻¹(I − A) of a skew A [n, n]. */
+export const skewCayley = (b: GraphBuilder, skew: TensorId): TensorId => {
+  const identity = identityMatrix(b, b.shape(skew)[0]);
+  return b.matmul(b.inverse(b.add(identity, skew)), b.sub(identity, skew));
+};
+
 const tall = (b: GraphBuilder, w: TensorId): TensorId => {
   const [rows, n] = b.shape(w);
-  const shape = [n, n];
-  const identity = b.binary('equal', b.iota(shape, 0), b.iota(shape, 1));
   const u = rows === n ? w : b.slice(w, [0, 0], [n, n]);
   const skew = b.sub(u, b.transpose(u, [1, 0]));
-  if (rows === n) return b.matmul(b.inverse(b.add(identity, skew)), b.sub(identity, skew));
+  if (rows === n) return skewCayley(b, skew);
+  const identity = identityMatrix(b, n);
   const v = b.slice(w, [n, 0], [rows, n]);
   const a = b.add(skew, b.matmul(v, v, { a: true }));
   const inverse = b.inverse(b.add(identity, a));

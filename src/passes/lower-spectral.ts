@@ -73,10 +73,15 @@ const gramIteration = (b: GraphBuilder, gram: Hermitian, steps: number): TensorI
   return b.select(first.present, b.mul(first.scale, b.unary('exp', log)), b.constant(0, batch));
 };
 
-/** λ ≥ ‖A‖² for matrices A [B…, r, c], through their smaller Gram matrices; the largest of them: []. */
-export const matrixBound = (b: GraphBuilder, a: TensorId, steps: number): TensorId => {
+/** λ ≥ ‖A‖² for matrices A [B…, r, c], through their smaller Gram matrices: [B…]. */
+export const matrixBounds = (b: GraphBuilder, a: TensorId, steps: number): TensorId => {
   const [r, c] = b.shape(a).slice(-2);
-  const each = gramIteration(b, gramMatrix(b, { re: a }, r <= c), steps);
+  return gramIteration(b, gramMatrix(b, { re: a }, r <= c), steps);
+};
+
+/** The largest of them: []. */
+export const matrixBound = (b: GraphBuilder, a: TensorId, steps: number): TensorId => {
+  const each = matrixBounds(b, a, steps);
   const batch = b.shape(each).map((_, i) => i);
   return batch.length === 0 ? each : b.maximum(each, batch);
 };

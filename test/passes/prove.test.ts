@@ -32,7 +32,10 @@ const spectral = (kind: 'gram' | 'operator' | 'reshaped', grid = 32, steps = 12)
   eps: ZERO,
   method: kind === 'gram' ? { kind, steps, grid } : { kind, steps },
 });
-const cayley: Rescaling = { by: 'orthogonal', method: 'cayley', alpha: param('alpha', [1]) };
+const cayley: Rescaling = {
+  by: 'orthogonal',
+  method: { family: 'cayley', form: 'full', alpha: param('alpha', [1]) },
+};
 const residual = (map: LinearMap, rescaling: Rescaling, act: Activation = { kind: 'relu' }): LayerOp => ({
   kind: 'residual',
   map,

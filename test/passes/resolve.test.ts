@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { dataSourceNames } from '../../src/data/load-data.ts';
-import { elements, type Layer, type LayerOp, networkParams, type Rescaling } from '../../src/ir/network.ts';
+import { elements, type Layer, type LayerOp, networkParams, type Rescaling, rescalingParams } from '../../src/ir/network.ts';
+import { printOrthogonal } from '../../src/ir/orthogonal.ts';
 import { format, type Rational } from '../../src/ir/rational.ts';
 import { parse } from '../../src/parser/parse.ts';
 import { type Program, type ResolveOptions, resolve } from '../../src/passes/resolve.ts';
@@ -45,7 +46,7 @@ const showRescaling = (r: Rescaling): string => {
     case 'spectral':
       return `spectral ${r.method.kind} ${r.method.steps} eps ${format(r.eps)}`;
     case 'orthogonal':
-      return `orthogonal ${r.method} ${r.alpha.path}`;
+      return [printOrthogonal(r.method), ...rescalingParams(r).map(p => p.path)].join(' ');
     case 'aol':
     case 'frobenius':
     case 'schur':
