@@ -22,7 +22,7 @@ export type OrthogonalMethod =
   | { readonly family: 'cayley'; readonly form: MatrixForm; readonly alpha?: Param }
   /** The first columns of ∏ (I − 2vvᵀ/vᵀv), v the columns of the tall matrix; a zero column reflects nothing. */
   | { readonly family: 'householder'; readonly form: MatrixForm }
-  /** I − 2V(VᵀV + ε I)⁻¹Vᵀ cut to size, V n×rank, ε = eps · mean diagonal of VᵀV (Xu et al., BRONet, ICLR 2025). */
+  /** I − 2V(VᵀV + ε I)⁻¹Vᵀ cut to size, V n×rank, ε = eps · mean diagonal of VᵀV (Lai et al., ICML 2025). */
   | { readonly family: 'bro'; readonly rank: number; readonly eps: Rational }
   /** W ← (3W − WWᵀW)/2, `steps` times, from a norm of at most 2 (Björck & Bowie 1971; Anil, Lucas & Grosse, ICML 2019). */
   | { readonly family: 'bjorck'; readonly steps: number; readonly scale: NormScale }

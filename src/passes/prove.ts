@@ -38,6 +38,7 @@ import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
 import { proveContraction, proveSandwich } from './prove-contraction.ts';
 import { isGap, proveFormula } from './prove-formula.ts';
+import { proveOrthogonal } from './prove-orthogonal.ts';
 import {
   composed,
   forkOf,
@@ -171,24 +172,15 @@ const proveDominance = (
     r.by === 'orthogonal'
       ? refuse(
           'L0112',
-          `orthogonal(cayley) replaces ${weight} by another matrix, so its T cannot be combined with one for ${weight}`,
-          'write `by orthogonal(cayley)` alone, or combine aol, sll and spectral',
+          `orthogonal(${r.method.family}) replaces ${weight} by another matrix, so its T cannot be combined with one for ${weight}`,
+          `write \`by orthogonal(${r.method.family})\` alone, or combine aol, sll and spectral`,
         )
       : proveDominance(map, r, side, refuse);
   switch (rescaling.by) {
     case 'spectral':
       return shift(proveSpectral(map, rescaling.method, side, refuse), rescaling.eps, weight, refuse);
-    case 'orthogonal': {
-      if (map.kind === 'conv' && map.groups > 1)
-        return refuse(
-          'L0112',
-          `${weight} has ${map.groups} groups: one orthogonal matrix is not made for each of them yet`,
-          'use aol, sll or spectral for a convolution in groups',
-        );
-      if (map.kind === 'dense') return apply('orthogonal-cayley', weight, [], {}, about);
-      const { kh, kw } = tapsOf(map);
-      return apply('orthogonal-reshaped', weight, [], { kh, kw, factor: rational(overlap(map)) }, about);
-    }
+    case 'orthogonal':
+      return proveOrthogonal(map, rescaling.method, side, refuse);
     case 'aol':
       return shift(gershgorin('1'), rescaling.eps, weight, refuse);
     case 'sll': {

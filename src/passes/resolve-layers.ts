@@ -20,6 +20,7 @@ import * as q from '../ir/rational.ts';
 import type { Arg, ClauseWord, Definition, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { contraction, operatorBy, sandwich } from './resolve-contraction.ts';
+import { withStoredWeight } from './resolve-orthogonal.ts';
 import { resolveRescaling } from './resolve-rescaling.ts';
 import {
   type Bound,
@@ -289,9 +290,10 @@ const finishLinear = (
   const fanIn = elements(map.weight.shape.slice(1));
   const b = bias ? { bias: uniformBias(path, map.out, fanIn) } : {};
   const bent = twist ? { twist } : {};
-  if (form === 'linear') return { op: { kind: 'linear', map, side, rescaling, ...b }, ...bent };
+  const stored = withStoredWeight(map, rescaling);
+  if (form === 'linear') return { op: { kind: 'linear', map: stored, side, rescaling, ...b }, ...bent };
   return activationFits(scope, act, map.out, actExpr?.span ?? st.span)
-    ? { op: { kind: 'residual', map, rescaling, act, ...b }, ...bent }
+    ? { op: { kind: 'residual', map: stored, rescaling, act, ...b }, ...bent }
     : undefined;
 };
 

@@ -7,6 +7,7 @@ import * as q from '../ir/rational.ts';
 import type { Arg, Expr } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { rescalingElsewhere } from './elsewhere.ts';
+import { resolveOrthogonal } from './resolve-orthogonal.ts';
 import { bindArgs, choiceOf, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
 
 /** The layer whose Gram matrix T is to dominate. */
@@ -108,16 +109,6 @@ const spectral = (scope: Scope, t: RescalingTarget, args: readonly Arg[], span: 
   return { by: 'spectral', method, eps };
 };
 
-const orthogonal = (scope: Scope, t: RescalingTarget, args: readonly Arg[], span: Span): Rescaling | undefined => {
-  const bound = bindArgs(scope, '`by orthogonal`', span, args, { positional: ['family'] });
-  if (!bound) return undefined;
-  const family = bound.get('family');
-  const method = family ? choiceOf(scope, family, 'the orthogonal family', ['cayley'] as const) : ('cayley' as const);
-  if (!method) return undefined;
-  const alpha = { path: `${t.path}.alpha`, shape: [1], init: { kind: 'normOf', path: t.map.weight.path } } as const;
-  return { by: 'orthogonal', method, alpha };
-};
-
 const basic = (
   scope: Scope,
   t: RescalingTarget,
@@ -130,7 +121,7 @@ const basic = (
     case 'spectral':
       return spectral(scope, t, args, span);
     case 'orthogonal':
-      return orthogonal(scope, t, args, span);
+      return resolveOrthogonal(scope, t, args, span);
     case 'aol': {
       const bound = bindArgs(scope, '`by aol`', span, args, { options: ['eps'] });
       const eps = bound && epsOf(scope, bound.get('eps'));

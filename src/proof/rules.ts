@@ -88,7 +88,7 @@ const RULES = {
   'orthogonal-bro': {
     statement:
       'I − 2V(VᵀV + E)⁻¹Vᵀ with E ⪰ 0 is symmetric with eigenvalues in [−1, 1], so G ⪯ I for every block of it; likewise over the complex numbers',
-    source: 'Lai, Ho, Chen, Lin & Lu, ICLR 2025 (block reflector); the regularisation E keeps a contraction',
+    source: 'Lai, Huang, Kung & Chen, ICML 2025 (block reflector); the regularisation E keeps a contraction',
   },
   'contraction-whitening': {
     statement:
@@ -105,6 +105,39 @@ const RULES = {
       'for a skew kernel S the scaled A = norm·S/s has ‖A‖ ≤ norm, s = √(kh·kw) times the lesser of two reshaped norms of S; Σ_{m ≤ degree} Aᵐ/m! has norm at most 1 when norm² is at most the window of that degree: 3 → 3, 4 → 8, 7 → 311/100, 8 → 288/25, 11 → 289/100, 12 → 571/50',
     source:
       'Singla & Feizi, ICML 2021 (SOC) and ICLR 2021 (reshaped norms); A is normal with spectrum iy, |y| ≤ norm, and |Σ (iy)ᵐ/m!| ≤ 1 there',
+  },
+  'orthogonal-householder': {
+    statement: 'the first columns of ∏ (I − 2vvᵀ/vᵀv) are orthonormal: a partial isometry, so G ⪯ I',
+    source: 'Householder 1958; compact form: Walker, SIAM J. Sci. Stat. Comput. 1988 (exact over the reals)',
+  },
+  'contraction-bjorck': {
+    statement:
+      'σ ↦ σ(3 − σ²)/2 takes [0, 2] into [−1, 1]: from ‖W‖ ≤ start ≤ 2, one or more steps W ← (3W − WWᵀW)/2 give ‖W‖ ≤ 1, so G ⪯ I',
+    source: 'Björck & Bowie, SIAM J. Numer. Anal. 1971; Anil, Lucas & Grosse, ICML 2019; convergence is not needed',
+  },
+  'contraction-cholesky': {
+    statement: 'LLᵀ = WWᵀ + εI, ε ≥ 0, gives (L⁻¹W)(L⁻¹W)ᵀ = I − εL⁻¹L⁻ᵀ ⪯ I; rows that depend on others are 0. So G ⪯ I',
+    source: 'Cholesky whitening; ε = 0 is Gram–Schmidt (QR)',
+  },
+  'orthogonal-exponential': {
+    statement:
+      '|Σ_{m ≤ k} (it)^m/m!| ≤ 1 for |t| ≤ θ, so for skew A with ‖A‖ ≤ 2^s·θ the series at A/2^s, squared s times, has norm at most 1; a part of it has G ⪯ I',
+    source: 'Singla & Feizi, ICML 2021 (skew exponential); windows θ of the truncated series: roots of |p_k(it)|² = 1',
+  },
+  'orthogonal-bcop': {
+    statement:
+      'P + (I − P)e^{iθ} is normal and in the unit disc for symmetric 0 ⪯ P ⪯ I, so 2×2 kernels (P + (I − P)S)(Q + (I − Q)S′), 1×1 kernels of norm at most 1 and their compositions have G ⪯ I on every image',
+    source: 'Li, Haque, Anil, Lucas, Grosse & Jacobsen, NeurIPS 2019 (BCOP); with I − 2P: Boissin et al., ICML 2025 (AOC)',
+  },
+  'orthogonal-strided': {
+    statement:
+      'a kernel as in orthogonal-bcop followed by an s×s kernel of stride s that is a matrix of norm at most 1 has G ⪯ I on every image',
+    source: 'Boissin et al., ICML 2025 (AOC); blocks of s×s pixels are disjoint',
+  },
+  'reshaped-kernel': {
+    statement:
+      'conv = K̂ ∘ (shifted copies of x, each pixel at most factor times), K̂ the kernel as an out × in·kh·kw matrix: K̂ with G ⪯ I gives G ⪯ factor·I',
+    source: 'Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel); factor 1 where the stride is the kernel size',
   },
   frobenius: {
     statement:
@@ -364,6 +397,14 @@ const dominance = (i: Instance): Judgement => {
   need(weight !== undefined && (side === 'rows' || side === 'columns'), i.rule, 'weight and side must be named');
   return { kind: 'dominates', weight, side: side as GramSide };
 };
+/** What a derivation calls the kernel `weight` as an out × in·kh·kw matrix. */
+export const asMatrix = (weight: string): string => `${weight} as a matrix`;
+/** One step or more, from a norm of at most 2. */
+const bjorck = (i: Instance): Judgement => {
+  atLeast(i, 'steps', ONE);
+  need(compare(atLeast(i, 'start', ZERO), TWO) <= 0, i.rule, 'the iteration may start at a norm of at most 2');
+  return dominance(i);
+};
 const sameDominance = (i: Instance): Judgement => {
   need(i.premises.length >= 1, i.rule, 'needs a premise');
   const first = premise(i, 0, 'dominates');
@@ -488,6 +529,39 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
     need(compare(square(norm), window!) <= 0, i.rule, `norm = ${format(norm)} is outside the window`);
     need(equal(constant(i, 'factor'), mul(constant(i, 'kh'), constant(i, 'kw'))), i.rule, 'factor must be kh·kw');
     return dominance(i);
+  },
+  'orthogonal-householder': dominance,
+  'contraction-bjorck': bjorck,
+  'contraction-cholesky': i => {
+    atLeast(i, 'eps', ZERO);
+    return dominance(i);
+  },
+  'orthogonal-exponential': i => {
+    atLeast(i, 'squarings', ZERO);
+    const window = EXPONENTIAL_WINDOWS.get(Number(constant(i, 'degree').num));
+    need(
+      window !== undefined && compare(square(atLeast(i, 'window', ZERO)), window) <= 0,
+      i.rule,
+      'the series is no contraction on this window',
+    );
+    return dominance(i);
+  },
+  'orthogonal-bcop': i => {
+    atLeast(i, 'kernel', ONE);
+    return bjorck(i);
+  },
+  'orthogonal-strided': i => {
+    const s = atLeast(i, 'stride', ONE);
+    atLeast(i, 'kernel', s);
+    return bjorck(i);
+  },
+  'reshaped-kernel': i => {
+    arity(i, 1);
+    need(equal(constant(i, 'factor'), mul(constant(i, 'kh'), constant(i, 'kw'))), i.rule, 'factor must be kh·kw');
+    const { weight } = i.about;
+    const { weight: matrix, side } = premise(i, 0, 'dominates');
+    need(weight !== undefined && matrix === asMatrix(weight), i.rule, 'the premise must be about the reshaped kernel');
+    return { kind: 'dominates', weight, side };
   },
   frobenius: dominance,
   schur: dominance,
