@@ -54,8 +54,14 @@ export const testReferenceCases = (engine: () => Engine, groups: readonly (typeo
     expect(failures(reports)).toEqual([]);
     const passed = reports.filter(r => r.status === 'pass').map(r => r.name);
     expect(passed).toEqual([
+      'bjorck_dense_10to16_steps15',
+      'bjorck_dense_10to16_steps3',
+      'bjorck_dense_12to12_steps15',
+      'bjorck_dense_12to12_steps3',
       'bro_conv_3to6_n6',
       'bro_conv_4to4_n6',
+      'bro_dense_10_rank2',
+      'bro_dense_12_rank6',
       'cayley_conv_3to4_n7__corrected',
       'cayley_conv_3to6_n6',
       'cayley_conv_4to4_n8',
@@ -66,9 +72,18 @@ export const testReferenceCases = (engine: () => Engine, groups: readonly (typeo
       'lot_conv_3to3_n6',
       'lot_conv_4to6_n5',
       'lot_conv_5to3_n6',
+      'ortho_linear_bjorck_10to14',
+      'ortho_linear_cholesky_14to10',
+      'ortho_linear_exp_10to14',
+      'ortho_linear_qr_10to14',
       'soc_conv_3to6_6x8_k3_terms12',
       'soc_conv_4to4_7x7_k3_terms12',
       'soc_conv_6to4_8x8_k3_terms12',
+      'torch_cayley_8to12',
+      'torch_householder_8to12',
+      'torch_matrix_exp_8to12',
+      'torchlip_spectral_linear_12to9__as_published',
+      'torchlip_spectral_linear_12to9__corrected',
     ]);
     // Cut after degree 5, the exponential of a skew kernel is not 1-Lipschitz.
     const refused = reports.filter(r => /refused \(L0212\)/.test(formatReport(r))).map(r => r.name);

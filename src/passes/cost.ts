@@ -12,6 +12,7 @@ import {
 } from '../ir/network.ts';
 import { ZERO } from '../ir/rational.ts';
 import type { GramSide } from '../proof/rules.ts';
+import { cayleyCost, gramIterationCost, orthogonalCost } from './cost-orthogonal.ts';
 
 export interface Cost {
   /** Trainable numbers. */
@@ -21,19 +22,6 @@ export interface Cost {
   /** Operations for T (or the orthogonal weight), once a training step, whatever the batch; none for frozen weights. */
   readonly rescalingFlops: number;
 }
-
-/** Products of a matrix r×n with its transpose, and the squarings of Gram iteration on the smaller side. */
-const gramIteration = (rows: number, columns: number, steps: number): number => {
-  const r = Math.min(rows, columns);
-  return 2 * r * r * Math.max(rows, columns) + (steps - 1) * 2 * r ** 3;
-};
-
-/** VᵀV, the inverse, and two products with it. */
-const cayleyCost = (rows: number, columns: number): number => {
-  const n = Math.min(rows, columns);
-  const m = Math.max(rows, columns);
-  return 2 * (m - n) * n * n + 2 * n ** 3 + 2 * m * n * n;
-};
 
 const rescalingCost = (
   r: Rescaling,
@@ -54,20 +42,20 @@ const rescalingCost = (
     case 'schur':
       return 2 * elements(map.weight.shape);
     case 'orthogonal':
-      return cayleyCost(map.out, map.in * taps);
+      return orthogonalCost(map, r.method);
     case 'spectral': {
       const { method } = r;
-      if (map.kind === 'dense') return gramIteration(map.out, map.in, method.steps);
+      if (map.kind === 'dense') return gramIterationCost(map.out, map.in, method.steps);
       switch (method.kind) {
         case 'gram': {
           // The symbol's two parts at every point of half the grid (the rest is conjugate); a complex Gram matrix is three real products.
           const points = method.grid * (Math.floor(method.grid / 2) + 1);
-          return points * (4 * map.out * map.in * taps + 3 * gramIteration(map.out, map.in, method.steps));
+          return points * (4 * map.out * map.in * taps + 3 * gramIterationCost(map.out, map.in, method.steps));
         }
         case 'operator':
-          return gramIteration(map.out * result[0] * result[1], map.in * image[0] * image[1], method.steps);
+          return gramIterationCost(map.out * result[0] * result[1], map.in * image[0] * image[1], method.steps);
         case 'reshaped':
-          return gramIteration(map.out, map.in * taps, method.steps);
+          return gramIterationCost(map.out, map.in * taps, method.steps);
         default:
           return method satisfies never;
       }
@@ -185,7 +173,8 @@ const operatorCost = (
       return {
         flops: degree * (2 * rows * rows * taps + 2 * rows) * h * w + bias,
         rescalingFlops:
-          gramIteration(rows, rows * taps, steps) + gramIteration(rows * op.kernel[0], rows * op.kernel[1], steps),
+          gramIterationCost(rows, rows * taps, steps) +
+          gramIterationCost(rows * op.kernel[0], rows * op.kernel[1], steps),
       };
     }
     default:

@@ -49,7 +49,13 @@ const composedByHalves = (b: GraphBuilder, kernels: readonly TensorId[]): Tensor
 };
 
 /** `matrix` as a 1×1 kernel, followed by `after`, cut to [out, in, …]. */
-const cut = (b: GraphBuilder, after: TensorId | undefined, matrix: TensorId, out: number, columns: number): TensorId => {
+const cut = (
+  b: GraphBuilder,
+  after: TensorId | undefined,
+  matrix: TensorId,
+  out: number,
+  columns: number,
+): TensorId => {
   const [c] = b.shape(matrix);
   const first = b.reshape(b.slice(matrix, [0, 0], [c, columns]), [c, columns, 1, 1]);
   const kernel = after === undefined ? first : composed(b, after, first);

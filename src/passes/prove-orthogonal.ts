@@ -47,7 +47,11 @@ const proveMatrix = (method: MatrixMethod, q: Question): Derivation | undefined 
     case 'bro':
       return compare(method.eps, ZERO) > 0
         ? apply('orthogonal-bro', weight, [], { eps: method.eps }, about)
-        : refuse('L0112', `\`eps\` must be positive, found ${format(method.eps)}`, 'VᵀV alone need not have an inverse');
+        : refuse(
+            'L0112',
+            `\`eps\` must be positive, found ${format(method.eps)}`,
+            'VᵀV alone need not have an inverse',
+          );
     case 'bjorck': {
       const constants = bjorckStart(method.steps, method.scale, q);
       return constants && apply('contraction-bjorck', weight, [], constants, about);

@@ -101,13 +101,7 @@ const scaleOf = (scope: Scope, args: Bound, fallback: NormScale['kind']): NormSc
 };
 
 /** Unequal sides of a kernel or a stride. */
-const square = (
-  scope: Scope,
-  span: Span,
-  family: string,
-  what: string,
-  [h, w]: readonly [number, number],
-): boolean => {
+const square = (scope: Scope, span: Span, family: string, what: string, [h, w]: readonly [number, number]): boolean => {
   if (h === w) return true;
   scope.report('L0112', span, `\`${family}\` makes square kernels: the ${what} is ${h}×${w}`, 'write one number');
   return false;

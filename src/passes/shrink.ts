@@ -1,6 +1,16 @@
 /** Smaller instances of layers, for searches that need not be done at full size. */
 import { circularFault, leastInputSize, outputShape, outputSize } from '../ir/conv-geometry.ts';
-import type { Activation, Layer, LinearMap, Param, Shape, ValueId } from '../ir/network.ts';
+import {
+  type Activation,
+  elements,
+  type Layer,
+  type LinearMap,
+  type Param,
+  type Shape,
+  type ValueId,
+  weightShape,
+} from '../ir/network.ts';
+import { makesKernel, storedShape } from '../ir/orthogonal.ts';
 import { pooledShape } from '../ir/window.ts';
 
 /** Layers with the shape of their input. */
@@ -104,6 +114,19 @@ const convFits = (map: LinearMap, image: Shape): boolean => {
   return outputSize(map, size).every(n => n >= 1) && circularFault(map, size) === undefined;
 };
 
+/** The layer with what its orthogonal weight is made of in the size that belongs to it; undefined for a kernel of two parts. */
+const madeOf = (op: Layer['op']): Layer['op'] | undefined => {
+  if ((op.kind !== 'linear' && op.kind !== 'residual') || op.rescaling.by !== 'orthogonal') return op;
+  const { map } = op;
+  let { method } = op.rescaling;
+  if (method.family === 'aoc' && method.last) return undefined;
+  const longest = Math.max(map.out, elements(weightShape(map).slice(1)));
+  if (!makesKernel(method) && method.family !== 'bro') return op;
+  if (method.family === 'bro') method = { ...method, rank: Math.min(method.rank, longest) };
+  const weight: Param = { ...map.weight, shape: storedShape(map, method) };
+  return { ...op, map: { ...map, weight }, rescaling: { by: 'orthogonal', method } };
+};
+
 const reindexed = (
   { kind, block: [bh, bw] }: Extract<Layer['op'], { kind: 'space_to_depth' | 'depth_to_space' }>,
   [c, h, w]: Shape,
@@ -151,12 +174,14 @@ export const shrink = (whole: Instance): Instance | undefined => {
       ...p,
       shape: p.shape.map((n, axis) => (axis < 2 ? size(n) : n)),
     });
-    const op = rebuild(layer.op, node => {
+    const resized = rebuild(layer.op, node => {
       if (isParam(node)) return resizeParam(node);
       if (isMap(node)) return { ...node, in: size(node.in), out: size(node.out), weight: resizeParam(node.weight) };
       // Exact numbers.
       return 'num' in node ? node : undefined;
     }) as Layer['op'];
+    const op = madeOf(resized);
+    if (!op) return undefined;
     const outer = layer.shape;
     const before = shape;
     switch (op.kind) {

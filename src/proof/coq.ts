@@ -3,6 +3,7 @@
  * and the certificate of an input by its head. Parameters are section variables; what a witness must satisfy is a hypothesis on it.
  */
 import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
+import { printOrthogonal } from '../ir/orthogonal.ts';
 import { geometryWords, printActivation, printOp } from '../ir/print-network.ts';
 import { absolute, compare, div, equal, format, ONE, type Rational, ZERO } from '../ir/rational.ts';
 import { isBlockAverage } from '../ir/window.ts';
@@ -198,6 +199,8 @@ const weighted = (
 ) => {
   const emit = declare(w);
   const { map, rescaling } = op;
+  if (rescaling.by === 'orthogonal' && (rescaling.method.family !== 'cayley' || rescaling.method.form !== 'full'))
+    throw new NotInCoq(`${map.weight.path}: \`by ${printOrthogonal(rescaling.method)}\` has no Coq theorem here yet`);
   // The output of a residual layer is its input's space: its hidden units need a name of their own.
   const out = op.kind === 'residual' ? nat(w, 'hidden', map.out) : channelsOf(to);
   let matrix: string;

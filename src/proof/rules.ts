@@ -116,7 +116,8 @@ const RULES = {
     source: 'Björck & Bowie, SIAM J. Numer. Anal. 1971; Anil, Lucas & Grosse, ICML 2019; convergence is not needed',
   },
   'contraction-cholesky': {
-    statement: 'LLᵀ = WWᵀ + εI, ε ≥ 0, gives (L⁻¹W)(L⁻¹W)ᵀ = I − εL⁻¹L⁻ᵀ ⪯ I; rows that depend on others are 0. So G ⪯ I',
+    statement:
+      'LLᵀ = WWᵀ + εI, ε ≥ 0, gives (L⁻¹W)(L⁻¹W)ᵀ = I − εL⁻¹L⁻ᵀ ⪯ I; rows that depend on others are 0. So G ⪯ I',
     source: 'Cholesky whitening; ε = 0 is Gram–Schmidt (QR)',
   },
   'orthogonal-exponential': {
@@ -127,7 +128,8 @@ const RULES = {
   'orthogonal-bcop': {
     statement:
       'P + (I − P)e^{iθ} is normal and in the unit disc for symmetric 0 ⪯ P ⪯ I, so 2×2 kernels (P + (I − P)S)(Q + (I − Q)S′), 1×1 kernels of norm at most 1 and their compositions have G ⪯ I on every image',
-    source: 'Li, Haque, Anil, Lucas, Grosse & Jacobsen, NeurIPS 2019 (BCOP); with I − 2P: Boissin et al., ICML 2025 (AOC)',
+    source:
+      'Li, Haque, Anil, Lucas, Grosse & Jacobsen, NeurIPS 2019 (BCOP); with I − 2P: Boissin et al., ICML 2025 (AOC)',
   },
   'orthogonal-strided': {
     statement:

@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { dataSourceNames } from '../../src/data/load-data.ts';
-import { elements, type Layer, type LayerOp, networkParams, type Rescaling, rescalingParams } from '../../src/ir/network.ts';
+import {
+  elements,
+  type Layer,
+  type LayerOp,
+  networkParams,
+  type Rescaling,
+  rescalingParams,
+} from '../../src/ir/network.ts';
 import { printOrthogonal } from '../../src/ir/orthogonal.ts';
 import { format, type Rational } from '../../src/ir/rational.ts';
 import { parse } from '../../src/parser/parse.ts';
@@ -205,7 +212,7 @@ describe('rescalings', () => {
     expect(by('aol(eps = 0)')).toBe('aol eps 0');
     expect(by('sll')).toBe('sll dense[0].q[2]');
     expect(by('spectral')).toBe('spectral gram 12 eps 1/1000000');
-    expect(by('orthogonal(cayley)')).toBe('orthogonal cayley dense[0].alpha');
+    expect(by('orthogonal(cayley)')).toBe('orthogonal(cayley) dense[0].alpha');
     expect(byConv('spectral(eps = 1e-4, method = operator, steps = 5)')).toBe('spectral operator 5 eps 1/10000');
     expect(byConv('spectral(method = reshaped)')).toBe('spectral reshaped 12 eps 1/1000000');
   });
@@ -240,7 +247,7 @@ describe('rescalings', () => {
       /^L0115.*method = gram/,
     );
     expect(refusal(inNet('input x[2]\n dense 3 by aol(eps = «-1»)'))).toMatch(/^L0112/);
-    expect(refusal(inNet('input x[2]\n dense 3 by orthogonal(«householder»)'))).toMatch(/^L0105/);
+    expect(refusal(inNet('input x[2]\n dense 3 by orthogonal(«hadamard»)'))).toMatch(/^L0105/);
   });
 });
 
