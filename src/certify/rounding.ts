@@ -13,6 +13,7 @@ import type { EmittedWeight } from '../passes/freeze.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { type Arithmetic, gamma } from './rounding-arithmetic.ts';
 import { aliveNorm, norm, up, weightNorms } from './rounding-norms.ts';
+import { sandwichNorms } from './rounding-sandwich.ts';
 
 /** What is known after some layers, of the executed value x̃ and the real value x for the same input. */
 interface State {
@@ -104,7 +105,10 @@ const spreadNorm = (values: Float32Array, shape: Shape): number =>
 
 /** Multipliers of single entries, which kernels may combine with neighbouring products: (w·s)·x for w·(s·x). */
 const multiplies = ({ op }: Layer): boolean =>
-  op.kind === 'scale' || op.kind === 'avgpool' || (op.kind === 'activation' && op.act.kind === 'leaky_relu');
+  op.kind === 'scale' ||
+  op.kind === 'avgpool' ||
+  op.kind === 'sandwich' ||
+  (op.kind === 'activation' && op.act.kind === 'leaky_relu');
 
 /** Squared Lipschitz bound of each layer with its emitted tensors, by path; the head needs none. */
 export type LayerBounds = ReadonlyMap<string, Rational>;
@@ -252,6 +256,41 @@ export const roundingModel = (
             loose: Math.max(size, (op.act.kind === 'leaky_relu' ? 3 : 1) * factor * s.loose),
             terms: op.act.kind === 'leaky_relu' ? 2 * s.terms : s.terms,
           });
+        });
+        break;
+      }
+      case 'sandwich': {
+        if (op.kernel)
+          throw new NoRoundingBound(`${path}: no bound of the rounding errors of a Fourier transform is known`);
+        const b = op.bias && params.get(op.bias.path);
+        const norms = sandwichNorms(op, emitted.layers.get(path)!, b, v => activationSize(op.act, v));
+        const factor = c();
+        // d_i e_i T_i ≤ 2·factor is what the layer is certified by, so p = √(d/e) weighs both products to a norm of at most this.
+        const root = up(Math.sqrt(2 * factor));
+        const [k1, k2] = [roundings(op.in), roundings(op.out)];
+        push(path, s => {
+          const x = s.real + s.error;
+          const first = norms.second.absolute * x;
+          const e1 = g(k1 + 2) * (first + norms.bias);
+          const e2 = activated(op.act, root * x + norms.bias + e1, norms.ones).error;
+          const v = op.act.kind === 'sigmoid' ? norms.ones : norms.atZero + root * x + e1;
+          const e3 = g(2) * (v + e2);
+          const u = v + e2 + e3;
+          const second = norms.first.absolute * u;
+          const preactivation = (norms.second.largestRow * x + 1) * (1 + norms.largestE) + norms.largestBias;
+          const tiny =
+            flushed(op.in, op.out, norms.second.largestEntry, x, norms.largestE, norms.largestD, norms.first.unscaled) +
+            flushed(op.out, entries, norms.first.largestEntry, preactivation, norms.largestD, norms.first.unscaled);
+          const local = root * (e1 + e2 + e3) + g(k2 + 1) * second + tiny;
+          return {
+            real: factor * s.real + root * norms.atZero,
+            error: factor * s.error + local,
+            fresh: g(2 + extra) * (root * u + local),
+            loose: second,
+            terms: 2,
+            reduced: op.out,
+            largest: Math.max(s.largest, 2 * preactivation * (1 + norms.largestD), 2 * second),
+          };
         });
         break;
       }

@@ -18,7 +18,10 @@ export interface FrozenNetwork {
 /** What a layer with a weight multiplies with, f32: W as stored for the layer, and a residual layer's t. */
 export interface EmittedWeight {
   readonly W: Float32Array;
+  /** Behind the activation: t of a residual layer, d of a sandwich. */
   readonly t?: Float32Array;
+  /** Before the activation of a sandwich. */
+  readonly e?: Float32Array;
 }
 
 /** Folds `weights` (by path) into the inference graph of `batch` examples, with all its outputs. Throws like `freeze`. */
@@ -30,7 +33,11 @@ export const foldInference = (
   const { layers } = proven.network;
   // A matrix that is orthogonal over the reals is not after rounding: it is made a little smaller, in a residual too.
   const inward = layers.filter(
-    ({ op }) => op.kind === 'linear' || (op.kind === 'residual' && op.rescaling.by === 'orthogonal'),
+    ({ op }) =>
+      op.kind === 'linear' ||
+      op.kind === 'contraction' ||
+      op.kind === 'sandwich' ||
+      (op.kind === 'residual' && op.rescaling.by === 'orthogonal'),
   );
   const graph = buildInference(proven, batch);
   // A layer defined in the language has several uses, `path/n`; those with a multiplier are residual branches.
@@ -44,9 +51,11 @@ export const foldInference = (
     });
   const isBranch = (use: string): boolean => graph.outputs.has(multiplierOutput(use));
   return fold(graph, weights, {
-    downward: [...layers.filter(l => l.op.kind === 'residual').map(l => l.path), ...uses.filter(isBranch)].map(
-      multiplierOutput,
-    ),
+    downward: [
+      ...layers.filter(l => l.op.kind === 'residual' || l.op.kind === 'sandwich').map(l => l.path),
+      ...layers.filter(l => l.op.kind === 'sandwich').map(l => `${l.path}/e`),
+      ...uses.filter(isBranch),
+    ].map(multiplierOutput),
     inward: [...inward.map(l => l.path), ...uses.filter(u => !isBranch(u))].map(weightOutput),
   });
 };
@@ -82,8 +91,10 @@ export const emittedWeights = (
   };
   const layers = new Map<string, EmittedWeight>();
   for (const { path } of proven.network.layers) {
-    const [W, t] = [read(weightOutput(path)), read(multiplierOutput(path))];
-    if (W) layers.set(path, t ? { W, t } : { W });
+    const W = read(weightOutput(path));
+    const t = read(multiplierOutput(path));
+    const e = read(multiplierOutput(`${path}/e`));
+    if (W) layers.set(path, { W, ...(t && { t }), ...(e && { e }) });
   }
   const head = read('head');
   return head ? { layers, head } : { layers };

@@ -3,6 +3,7 @@ import type { ContractionMethod, LayerOp } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
 import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
 import { cayley, frobeniusOrOne } from './lower-cayley.ts';
+import type { Emit } from './lower-formula.ts';
 import {
   type Complex,
   cut,
@@ -143,7 +144,13 @@ const number = (b: GraphBuilder, p: { readonly path: string; readonly shape: rea
   b.reshape(b.param(p.path, p.shape), []);
 
 /** Qx for x [N, in, …] → [N, out, …], without the bias. */
-export const lowerContraction = (b: GraphBuilder, op: Contraction, x: TensorId): TensorId => {
+export const lowerContraction = (
+  b: GraphBuilder,
+  op: Contraction,
+  x: TensorId,
+  mode: 'train' | 'inference',
+  emit: Emit,
+): TensorId => {
   const { method } = op;
   const weight = b.param(op.weight.path, op.weight.shape);
   switch (method.family) {
@@ -165,8 +172,12 @@ export const lowerContraction = (b: GraphBuilder, op: Contraction, x: TensorId):
       const q = cayley(b, weight, number(b, method.alpha));
       const first = b.slice(q, [0, 0], [op.out, op.out]);
       const second = b.slice(q, [0, op.out], [op.out, op.out + op.in]);
-      const y = b.matmul(x, second, { b: true });
-      return method.part === 'second' ? y : b.scale(b.matmul(y, first), 2);
+      if (method.part === 'product' && mode === 'train')
+        return b.scale(b.matmul(b.matmul(x, second, { b: true }), first), 2);
+      // One matrix, which is what a certificate can speak of.
+      const whole = method.part === 'second' ? second : b.scale(b.matmul(first, second, { a: true }), 2);
+      emit(whole);
+      return b.matmul(x, whole, { b: true });
     }
     default:
       return method satisfies never;

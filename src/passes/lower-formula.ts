@@ -21,8 +21,8 @@ import { applyAdjoint, applyMap } from './lower-map.ts';
 import { along, clampedExponent, filled, inverseOrZero, inverseRootOrZero, rowSums } from './lower-rescaling.ts';
 import { spectralBound } from './lower-spectral.ts';
 
-/** What a weight of the layer is multiplied as, and the multipliers t of a residual branch. */
-export type Emit = (weight: TensorId, t?: TensorId) => void;
+/** What a weight of the layer is multiplied as; the multipliers t behind an activation, and e before it. */
+export type Emit = (weight: TensorId, t?: TensorId, e?: TensorId) => void;
 
 interface Lowering {
   readonly b: GraphBuilder;

@@ -4,6 +4,7 @@ import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { cayley } from './lower-cayley.ts';
 import { fourierCayley } from './lower-contraction.ts';
+import type { Emit } from './lower-formula.ts';
 import { type Complex, cut, fromSpectrum, realBlocks, symbol, toSpectrum } from './lower-fourier.ts';
 import { along, clampedExponent } from './lower-rescaling.ts';
 
@@ -20,6 +21,9 @@ const multipliers = (b: GraphBuilder, psi: Param): { readonly d: TensorId; reado
   };
 };
 
+const biased = (b: GraphBuilder, op: Sandwich, z: TensorId): TensorId =>
+  op.bias ? b.add(z, along(b, read(b, op.bias), z, 1)) : z;
+
 /** Aᵀ(d ⊙ σ(e ⊙ Bx + b)), `second` and `first` being B and Aᵀ as maps. */
 const between = (
   b: GraphBuilder,
@@ -30,30 +34,52 @@ const between = (
 ): TensorId => {
   const { d, e } = multipliers(b, op.psi);
   const inner = second(x);
-  const scaled = b.mul(inner, along(b, e, inner, 1));
-  const z = op.bias ? b.add(scaled, along(b, read(b, op.bias), scaled, 1)) : scaled;
-  const u = lowerActivation(b, op.act, z);
+  const u = lowerActivation(b, op.act, biased(b, op, b.mul(inner, along(b, e, inner, 1))));
   return first(b.mul(u, along(b, d, u, 1)));
 };
 
+const dense = (
+  b: GraphBuilder,
+  op: Sandwich,
+  x: TensorId,
+  [weight, alpha]: readonly [TensorId, TensorId],
+  mode: 'train' | 'inference',
+  emit: Emit,
+): TensorId => {
+  const { out } = op;
+  const q = cayley(b, weight, alpha);
+  const first = b.slice(q, [0, 0], [out, out]);
+  const second = b.slice(q, [0, out], [out, out + op.in]);
+  const { d, e } = multipliers(b, op.psi);
+  if (mode === 'train') {
+    // The multipliers go into the small matrices, so that no pass over activations, forward or backward, exists for them.
+    const scaled = (m: TensorId, by: TensorId): TensorId => b.mul(m, along(b, by, m, 0));
+    const z = biased(b, op, b.matmul(x, scaled(second, e), { b: true }));
+    return b.matmul(lowerActivation(b, op.act, z), scaled(first, d));
+  }
+  emit(q, d, e);
+  return between(
+    b,
+    op,
+    x,
+    v => b.matmul(v, second, { b: true }),
+    u => b.matmul(u, first),
+  );
+};
+
 /** y for x [N, in, …] → [N, out, …]. */
-export const lowerSandwich = (b: GraphBuilder, op: Sandwich, x: TensorId): TensorId => {
+export const lowerSandwich = (
+  b: GraphBuilder,
+  op: Sandwich,
+  x: TensorId,
+  mode: 'train' | 'inference',
+  emit: Emit,
+): TensorId => {
   const { out } = op;
   const all = out + op.in;
   const weight = read(b, op.weight);
   const alpha = b.reshape(read(b, op.alpha), []);
-  if (!op.kernel) {
-    const q = cayley(b, weight, alpha);
-    const first = b.slice(q, [0, 0], [out, out]);
-    const second = b.slice(q, [0, out], [out, all]);
-    return between(
-      b,
-      op,
-      x,
-      v => b.matmul(v, second, { b: true }),
-      u => b.matmul(u, first),
-    );
-  }
+  if (!op.kernel) return dense(b, op, x, [weight, alpha], mode, emit);
   const [, , h, w] = b.shape(x);
   const shift = op.kernel.map(k => Math.floor((k - 1) / 2)) as [number, number];
   const q = fourierCayley(b, symbol(b, weight, [h, w], shift, 1), alpha);

@@ -8,7 +8,7 @@ import { type Rational, TWO, toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { lowerContraction } from './lower-contraction.ts';
-import { lowerFormula } from './lower-formula.ts';
+import { type Emit, lowerFormula } from './lower-formula.ts';
 import { lowerJoin } from './lower-join.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
 import { lowerPool } from './lower-pool.ts';
@@ -33,11 +33,12 @@ export interface LoweredNetwork {
   readonly headWeight?: TensorId;
   /**
    * 'inference' only: the vector t [hidden] of each residual layer, by its path (`path/n` in a layer defined in the language). Any 0 ≤ t with t_i T_i ≤ 2 (|c| for a branch of factor c) proves the layer, so t is a
-   * witness that may be rounded down, never up.
+   * witness that may be rounded down, never up. Likewise d of each sandwich layer by its path and e by `path/e`: any positive d, e with
+   * d_i e_i ≤ 2 prove it.
    */
   readonly multipliers: ReadonlyMap<string, TensorId>;
   /**
-   * The weight that each linear and residual layer multiplies with, by its path ('inference' only for a residual one); T is already in a linear one. Of layers with
+   * The weight that each linear, residual and dense operator layer multiplies with, by its path ('inference' only but for a linear one; [Aᵀ B] of a sandwich); T is already in a linear one. Of layers with
    * other parameters, what is computed of these alone: slopes, gains, the normal vectors of reflections.
    */
   readonly weights: ReadonlyMap<string, TensorId>;
@@ -94,7 +95,7 @@ const lowerLayer = (
   image: Shape,
   output: Shape,
   mode: LoweringMode,
-  emit: (weight: TensorId, t?: TensorId) => void,
+  emit: Emit,
   observe?: Observer,
 ): TensorId => {
   switch (op.kind) {
@@ -143,9 +144,9 @@ const lowerLayer = (
       return factor < 0 ? b.add(kept, branch) : b.sub(kept, branch);
     }
     case 'contraction':
-      return addBias(b, lowerContraction(b, op, x), op.bias);
+      return addBias(b, lowerContraction(b, op, x, mode, emit), op.bias);
     case 'sandwich':
-      return lowerSandwich(b, op, x);
+      return lowerSandwich(b, op, x, mode, emit);
     case 'formula':
       return lowerFormula(b, op, x, mode, emit);
     case 'activation':
@@ -205,7 +206,7 @@ const lowerAny = (
   operands: readonly TensorId[],
   output: Shape,
   mode: LoweringMode,
-  emit: (weight: TensorId, t?: TensorId) => void,
+  emit: Emit,
   observe?: Observer,
 ): TensorId =>
   isJoin(op)
@@ -241,11 +242,12 @@ export const lowerNetwork = (
       return { features: value, logits, headWeight: weight, multipliers, weights };
     }
     let uses = 0;
-    const emit = (weight: TensorId, t?: TensorId): void => {
+    const emit: Emit = (weight, t, e) => {
       // A formula may have several weights.
       const name = layer.op.kind === 'formula' ? `${layer.path}/${uses++}` : layer.path;
       weights.set(name, weight);
       if (t !== undefined) multipliers.set(name, t);
+      if (e !== undefined) multipliers.set(`${name}/e`, e);
     };
     features = lowerAny(b, layer.op, operands, layer.shape, mode, emit, observe);
     values.set(layer.id, features);
