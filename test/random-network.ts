@@ -69,8 +69,62 @@ const operator = (r: Random, out: number, image: readonly [number, number] | und
   ]);
 };
 
-/** Source of one network of 1 to 4 layers behind `input`; its budget admits any product of its factors. Certificates do not cover `operators` yet. */
-export const randomSource = (r: Random, { operators = false }: { readonly operators?: boolean } = {}): string => {
+/** One orthogonal matrix is not made for several groups. */
+const convMethod = (r: Random, kernel: number, groups: number): string => {
+  const by = method(r, kernel);
+  return groups > 1 && by.startsWith('orthogonal') ? 'sll' : by;
+};
+
+interface RandomConv {
+  /** `, kernel = 3, stride = 2, …`. */
+  readonly options: string;
+  readonly kernel: number;
+  readonly groups: number;
+  /** Height and width of the output. */
+  readonly size: readonly number[];
+}
+
+/** Options of a convolution of `channels` (and as many outputs as `groups` divides) on an image, and what it makes of the image. */
+const geometry = (
+  r: Random,
+  [channels, ...image]: readonly number[],
+  { any, transposed = false }: { readonly any: boolean; readonly transposed?: boolean },
+): RandomConv => {
+  const kernel = r.pick([1, 2, 3, 3, 4]);
+  const stride = any ? r.pick([1, 1, 1, 2, 3]) : 1;
+  const dilation = any ? r.pick([1, 1, 1, 2]) : 1;
+  const groups = any ? r.pick([1, 1, 1, 2, 3].filter(g => channels % g === 0)) : 1;
+  const options = `, kernel = ${kernel}, stride = ${stride}, dilation = ${dilation}, groups = ${groups}`;
+  const span = dilation * (kernel - 1) + 1;
+  const made = (padding: number): number[] =>
+    image.map(n =>
+      transposed ? (n - 1) * stride - 2 * padding + span : Math.floor((n + 2 * padding - span) / stride) + 1,
+    );
+  const circular = Math.floor((span - 1) / 2);
+  if (
+    any &&
+    !transposed &&
+    r.uniform() < 0.3 &&
+    image.every(n => n % stride === 0) &&
+    made(circular).every(n => n >= 1)
+  )
+    return { options: `${options}, padding = circular`, kernel, groups, size: made(circular) };
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const padding = r.integer(0, span);
+    const size = made(padding);
+    if (size.every(n => n >= 1 && n <= 8)) return { options: `${options}, padding = ${padding}`, kernel, groups, size };
+  }
+  return { options: ', kernel = 1', kernel: 1, groups: 1, size: image };
+};
+
+/**
+ * Source of one network of 1 to 4 layers behind `input`; its budget admits any product of its factors. Certificates do not cover `operators`, nor
+ * the `geometries` of convolutions beyond kernel and padding, yet.
+ */
+export const randomSource = (
+  r: Random,
+  { operators = false, geometries = false }: { readonly operators?: boolean; readonly geometries?: boolean } = {},
+): string => {
   const image = r.uniform() < 0.5;
   let shape = image ? [r.integer(1, 3), r.integer(3, 5), r.integer(3, 5)] : [r.integer(1, 8)];
   const lines = [image ? `input image[${shape.join(', ')}]` : `input x[${shape[0]}]`, 'budget 1000'];
@@ -88,11 +142,9 @@ export const randomSource = (r: Random, { operators = false }: { readonly operat
           lines.push(`residual dense hidden = ${r.integer(1, 8)}${act}${bias} by ${method(r, undefined)}`);
           break;
         }
-        const k = r.pick([1, 2, 3, 3]);
-        const padding = r.integer(Math.max(0, Math.ceil((k - Math.min(shape[1], shape[2])) / 2)), k);
-        lines.push(
-          `residual conv hidden = ${r.integer(1, 4)}, kernel = ${k}, padding = ${padding}${act}${bias} by ${method(r, k)}`,
-        );
+        const { options, kernel, groups } = geometry(r, shape, { any: geometries });
+        const hidden = groups * r.integer(1, 3);
+        lines.push(`residual conv hidden = ${hidden}${options}${act}${bias} by ${convMethod(r, kernel, groups)}`);
         break;
       }
       case 3:
@@ -104,12 +156,12 @@ export const randomSource = (r: Random, { operators = false }: { readonly operat
           shape = [out];
           break;
         }
-        const k = r.pick([1, 2, 3]);
-        const padding = r.integer(0, k);
-        const size = (n: number) => n + 2 * padding - k + 1;
-        if (size(shape[1]) < 1 || size(shape[2]) < 1 || size(shape[1]) > 7 || size(shape[2]) > 7) break;
-        lines.push(`conv ${out}, kernel = ${k}, padding = ${padding}${bias}${side} by ${method(r, k)}`);
-        shape = [out, size(shape[1]), size(shape[2])];
+        const transposed = geometries && r.uniform() < 0.3;
+        const { options, kernel, groups, size } = geometry(r, shape, { any: geometries, transposed });
+        const made = groups * Math.ceil(out / groups);
+        const form = transposed ? 'transposed conv' : 'conv';
+        lines.push(`${form} ${made}${options}${bias}${side} by ${convMethod(r, kernel, groups)}`);
+        shape = [made, ...size];
         break;
       }
       case 5: {
@@ -151,7 +203,17 @@ export const randomSource = (r: Random, { operators = false }: { readonly operat
           shape = [channels + 1];
           break;
         }
+        if (geometries && channels % 4 === 0 && r.uniform() < 0.5) {
+          lines.push('depth_to_space 2');
+          shape = [channels / 4, shape[1] * 2, shape[2] * 2];
+          break;
+        }
         const divides = [2, 3].filter(d => shape[1] % d === 0 && shape[2] % d === 0);
+        if (geometries && divides.length > 0 && channels < 3 && r.uniform() < 0.5) {
+          lines.push(`space_to_depth ${divides[0]}`);
+          shape = [channels * divides[0] ** 2, shape[1] / divides[0], shape[2] / divides[0]];
+          break;
+        }
         if (divides.length > 0) {
           const d = r.pick(divides);
           lines.push(`avgpool ${d}`);

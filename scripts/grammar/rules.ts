@@ -41,7 +41,7 @@ const RECOVERY: ReadonlySet<string> = new Set(['surplus']);
 
 /** Decisions that the parser takes by looking ahead. */
 const NOTES: Readonly<Record<string, string>> = {
-  args: 'Outside of brackets, a comma before `residual`, or before a name that a name, a number or a string follows, begins the next statement.',
+  args: 'Outside of brackets, a comma before `residual` or `transposed`, or before a name that a name, a number or a string follows, begins the next statement.',
 };
 
 /** The text of a token that is always the same. */

@@ -56,7 +56,7 @@ export const toTextMate = (): string => {
       pattern('keyword.other', `^\\s*${keyword(contextual)}`),
       pattern('constant.numeric', `(?<![\\p{L}_])${oniguruma(t.NumberLiteral)}`),
       pattern('variable.parameter', `${NAME}(?=\\s*=)`),
-      pattern('support.function', `(?:(?<=[{,]|^)\\s*|(?<=residual)\\s+)${NAME}|${NAME}(?=[(\\[])`),
+      pattern('support.function', `(?:(?<=[{,]|^)\\s*|(?<=residual|transposed)\\s+)${NAME}|${NAME}(?=[(\\[])`),
       pattern('variable.other', NAME),
       pattern('keyword.operator', [...operators, ...signs.map(oniguruma)].join('|')),
     ],

@@ -3,7 +3,8 @@
  * which never cancel: after k operations in a row the result is off by a factor of at most (1 + 2⁻⁵²)^k, roots included (2⁻⁵² covers what
  * ECMAScript leaves to implementations). No chain is longer than 2²⁰, so one factor at the end makes it an upper bound.
  */
-import type { LinearMap } from '../ir/network.ts';
+import { phases, tapsPerPixel } from '../ir/conv-geometry.ts';
+import type { LinearMap, Shape } from '../ir/network.ts';
 
 /** Raises a result of at most 2²⁰ roundings in a row above the real number it stands for: (1 + 2⁻⁵²)^(2²⁰) < 1 + 2⁻³⁰. */
 export const up = (x: number): number => x * (1 + 2 ** -30);
@@ -47,43 +48,66 @@ export const normOfNonnegative = (M: Float64Array, rows: number, columns: number
 };
 
 export interface WeightNorms {
-  /** ‖diag(s)·|W|‖ as a map on images: no size of image and no zero padding makes it larger. */
+  /** ‖diag(s)·|W|‖ as a map on images, and of its transpose: no size of image and no padding makes it larger. */
   readonly absolute: number;
   /** ‖|W|‖. */
   readonly unscaled: number;
-  /** Largest ‖W_i‖, over the rows (dense) or the kernels of an output channel (conv). */
+  /** Bounds an entry of Wx by ‖x‖ times this. */
   readonly largestRow: number;
+  /** Bounds an entry of Wᵀx by ‖x‖ times this. */
+  readonly largestColumn: number;
   readonly largestEntry: number;
 }
 
+/** Largest ‖·‖ of the parts of `squares` (rows, columns), its entries already squared, along each axis. */
+const largestLines = (squares: Float64Array, columns: number): { readonly row: number; readonly column: number } => {
+  const rows = squares.length / columns;
+  const [byRow, byColumn] = [new Float64Array(rows), new Float64Array(columns)];
+  squares.forEach((v, k) => {
+    byRow[Math.floor(k / columns)] += v;
+    byColumn[k % columns] += v;
+  });
+  const root = (v: Float64Array): number => Math.sqrt(v.reduce((a, b) => Math.max(a, b), 0));
+  return { row: root(byRow), column: root(byColumn) };
+};
+
 /**
- * `W` is stored (out, in, …taps). A convolution with |K| has norm ‖Σ_taps |K|‖, attained at frequency 0: its symbol is nowhere larger in any
- * entry. `s` (out) defaults to 1.
+ * `W` is stored (out, in/groups, …taps). A convolution with |K| has norm ‖Σ_taps |P|‖, P the polyphase kernel, attained at frequency 0: its
+ * symbol is nowhere larger in any entry. `s` (out) defaults to 1. `input` is the shape of the map's input.
  */
-export const weightNorms = (map: LinearMap, W: Float32Array, s?: Float64Array): WeightNorms => {
-  const taps = map.kind === 'conv' ? map.kernel[0] * map.kernel[1] : 1;
-  const M = new Float64Array(map.out * map.in);
+export const weightNorms = (map: LinearMap, W: Float32Array, input: Shape, s?: Float64Array): WeightNorms => {
+  const conv = map.kind === 'conv';
+  const [kh, kw] = conv ? map.kernel : [1, 1];
+  const [eh, ew] = conv ? phases(map) : [1, 1];
+  const groups = conv ? map.groups : 1;
+  const [outs, ins] = [map.out / groups, map.in / groups];
+  const each = eh * ew;
+  const columns = map.in * each;
+  const M = new Float64Array(map.out * columns);
+  const squares = new Float64Array(map.out * map.in);
   let largestEntry = 0;
-  let largestRow = 0;
+  let at = 0;
   for (let o = 0; o < map.out; o++) {
-    let squares = 0;
-    for (let i = 0; i < map.in; i++) {
-      let sum = 0;
-      const start = (o * map.in + i) * taps;
-      for (let d = start; d < start + taps; d++) {
-        const a = Math.abs(W[d]);
-        sum += a;
-        squares += a * a;
-        if (a > largestEntry) largestEntry = a;
+    const first = Math.floor(o / outs) * ins;
+    for (let i = first; i < first + ins; i++) {
+      for (let y = 0; y < kh; y++) {
+        for (let x = 0; x < kw; x++) {
+          const a = Math.abs(W[at++]);
+          M[o * columns + i * each + (y % eh) * ew + (x % ew)] += a;
+          squares[o * map.in + i] += a * a;
+          if (a > largestEntry) largestEntry = a;
+        }
       }
-      M[o * map.in + i] = sum;
     }
-    largestRow = Math.max(largestRow, Math.sqrt(squares));
   }
-  const unscaled = normOfNonnegative(M, map.out, map.in);
-  if (s === undefined) return { absolute: unscaled, unscaled, largestRow, largestEntry };
-  const scaled = M.map((v, k) => v * s[Math.floor(k / map.in)]);
-  return { absolute: normOfNonnegative(scaled, map.out, map.in), unscaled, largestRow, largestEntry };
+  const { row, column } = largestLines(squares, map.in);
+  // Taps that fall on one pixel add up: ‖Σ of m of them‖ ≤ √m of their norms.
+  const fold = Math.sqrt(tapsPerPixel(map, input));
+  const unscaled = normOfNonnegative(M, map.out, columns);
+  const known = { unscaled, largestRow: fold * row, largestColumn: fold * column, largestEntry };
+  if (s === undefined) return { absolute: unscaled, ...known };
+  const scaled = M.map((v, k) => v * s[Math.floor(k / columns)]);
+  return { absolute: normOfNonnegative(scaled, map.out, columns), ...known };
 };
 
 /**
@@ -95,11 +119,13 @@ export const aliveNorm = (
   W: Float32Array,
   b: Float32Array,
   s: Float64Array,
+  input: Shape,
   relu: boolean,
 ): ((x: number) => number) => {
   const fan = W.length / map.out;
+  const fold = Math.sqrt(tapsPerPixel(map, input));
   const units = Array.from(b, (v, i) => {
-    const row = norm(W.subarray(i * fan, (i + 1) * fan));
+    const row = fold * norm(W.subarray(i * fan, (i + 1) * fan));
     return { from: relu && v < 0 ? (0.98 * -v) / row : 0, square: (s[i] * v) ** 2 };
   }).sort((p, q) => p.from - q.from);
   let sum = 0;

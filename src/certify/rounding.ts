@@ -6,6 +6,7 @@
  *
  * Bounds are computed in f64 as `rounding-norms.ts` explains: `up` covers every chain of roundings here.
  */
+import { outputShape, sumTerms } from '../ir/conv-geometry.ts';
 import type { Activation, Layer, Shape } from '../ir/network.ts';
 import { elements } from '../ir/network.ts';
 import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
@@ -225,6 +226,8 @@ export const roundingModel = (
       }
       case 'pad':
       case 'flatten':
+      case 'space_to_depth':
+      case 'depth_to_space':
         push(path, s => after(s, 1, flushed(1, entries), {}));
         break;
       case 'avgpool': {
@@ -296,11 +299,14 @@ export const roundingModel = (
       }
       case 'linear': {
         const { W } = emitted.layers.get(path)!;
-        const norms = weightNorms(op.map, W);
+        const image = op.adjoint ? to : from;
+        const norms = weightNorms(op.map, W, image);
+        const largestRow = op.adjoint ? norms.largestColumn : norms.largestRow;
         const bias = op.bias ? spreadNorm(params.get(op.bias.path)!, to) : 0;
         const largestBias = op.bias ? params.get(op.bias.path)!.reduce((m, v) => Math.max(m, Math.abs(v)), 0) : 0;
         const factor = c();
-        const n = W.length / op.map.out;
+        const terms = sumTerms(op.map, image);
+        const n = op.adjoint ? terms.adjoint : terms.forward;
         const k = roundings(n);
         push(path, s => {
           const x = s.real + s.error;
@@ -314,7 +320,7 @@ export const roundingModel = (
             loose: sum + bias,
             terms: 2,
             reduced: n,
-            largest: Math.max(s.largest, 2 * (norms.largestRow * x + largestBias), 2 * (sum + bias)),
+            largest: Math.max(s.largest, 2 * (largestRow * x + largestBias), 2 * (sum + bias)),
           };
         });
         break;
@@ -325,12 +331,9 @@ export const roundingModel = (
         // All that follows needs ‖W√t‖² ≤ 2.
         if (identity || compare(branch, ZERO) < 0 || compare(branch, TWO) > 0)
           throw new NoRoundingBound(`${path}: no bound of the rounding errors of a residual of this form is known`);
-        const hidden =
-          map.kind === 'conv'
-            ? map.kernel.reduce((p, kernel, i) => p * (from[1 + i] + 2 * map.padding[i] - kernel + 1), 1)
-            : 1;
+        const hidden = elements(outputShape(map, from).slice(1));
         const root = Float64Array.from(t!, Math.sqrt);
-        const norms = weightNorms(map, W, root);
+        const norms = weightNorms(map, W, from, root);
         const b = op.bias ? params.get(op.bias.path)! : new Float32Array(map.out);
         const factor = c();
 
@@ -338,10 +341,9 @@ export const roundingModel = (
         const ones = norm(root) * Math.sqrt(hidden);
         const largestBias = b.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
         const largestT = t!.reduce((m, v) => Math.max(m, v), 0);
-        const taps = map.kind === 'conv' ? map.kernel[0] * map.kernel[1] : 1;
-        const [n1, n2] = [map.in * taps, map.out * taps];
+        const { forward: n1, adjoint: n2 } = sumTerms(map, from);
         const [k1, k2] = [roundings(n1), roundings(n2)];
-        const bias = aliveNorm(map, W, b, root, act.kind === 'relu' && g(k1 + 1) < 0.005);
+        const bias = aliveNorm(map, W, b, root, from, act.kind === 'relu' && g(k1 + 1) < 0.005);
         /** ‖√t ⊙ σ(b)‖ at every place of an image; ‖W (t ⊙ σ(b))‖, the layer at 0, is at most √2 of it. */
         const atZero = norm(Float64Array.from(b, (v, i) => root[i] * activationSize(act, v))) * Math.sqrt(hidden);
         const units = map.out * hidden;

@@ -82,6 +82,14 @@ corner of the image in four places, and the layer doubles its distance. Rescalin
     net('image[3, 8, 8]', 'conv 4, padding = reflect by aol'),
     net('image[3, 8, 8]', 'conv 4 by aol'),
   ),
+  L0133: page(
+    'circular padding that does not close up',
+    `With circular padding an image is a torus, and the bounds of a kernel on the infinite image hold on it as long as every output is
+a place of its own and the same from row to row. A stride that does not divide the image meets itself at another phase after one turn,
+and more padding than the kernel reaches over repeats outputs, which can stretch distances by √2 an axis.`,
+    net('image[3, 9, 9]', 'conv 4, stride = 2, padding = circular by aol'),
+    net('image[3, 9, 9]', 'conv 4, stride = 3, padding = circular by aol'),
+  ),
   L0140: page(
     'a layer definition that lacks something',
     `A definition is \`layer name(options) (x: vec[n]) { … }\`: options are numbers or activations with a type \`slope[low, high]\`, the one

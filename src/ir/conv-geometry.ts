@@ -56,6 +56,33 @@ export const phaseTaps = (map: ConvMap): Pair => {
  */
 export const overlap = (map: ConvMap): number => phaseTaps(map)[0] * phaseTaps(map)[1];
 
+/** Turns around a circular image, per axis, that the taps of a transposed convolution to an image of `size` go through; 1 with zeros. */
+const turns = (map: ConvMap, size: Pair): Pair =>
+  perAxis(a => {
+    if (map.mode === 'zeros') return 1;
+    const last =
+      (outputSize(map, size)[a] - 1) * map.stride[a] - map.padding[a] + (map.kernel[a] - 1) * map.dilation[a];
+    return Math.ceil(map.padding[a] / size[a]) + Math.floor(Math.max(last, 0) / size[a]) + 1;
+  });
+
+/** Terms of the sum that is one entry of Wx; of Wᵀu, for an image of `input`, those that are 0 by their place included. */
+export const sumTerms = (map: LinearMap, input: Shape): { readonly forward: number; readonly adjoint: number } => {
+  if (map.kind === 'dense') return { forward: map.in, adjoint: map.out };
+  const taps = map.kernel[0] * map.kernel[1];
+  const [th, tw] = turns(map, [input[1], input[2]]);
+  return { forward: (map.in / map.groups) * taps, adjoint: (map.out / map.groups) * taps * th * tw };
+};
+
+/** How many taps of a kernel may fall on one pixel of an image of `input`: more than 1 only where a circular image is smaller than the kernel. */
+export const tapsPerPixel = (map: LinearMap, input: Shape): number => {
+  if (map.kind === 'dense' || map.mode === 'zeros') return 1;
+  const [h, w] = perAxis(a => {
+    const apart = input[1 + a] / gcd(input[1 + a], map.dilation[a]);
+    return Math.ceil(map.kernel[a] / apart);
+  });
+  return h * w;
+};
+
 /**
  * Why circular padding of this geometry is not a subsampled convolution on a torus, whose bounds are those of the infinite lattice; undefined where
  * it is, and for zero padding. On a torus every output must be a different place, and rows of outputs must close up.

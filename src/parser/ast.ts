@@ -53,6 +53,8 @@ export interface Clause {
 export interface Statement {
   /** The word `residual`, where it stands. */
   readonly residual?: Span;
+  /** The word `transposed`, where it stands in its place. */
+  readonly transposed?: Span;
   readonly name: Name;
   readonly args: readonly Arg[];
   readonly clauses: readonly Clause[];

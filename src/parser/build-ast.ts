@@ -138,6 +138,7 @@ const buildStatement = (c: CstNode): Statement | undefined => {
   if (!token) return undefined;
   const name = nameOf(token);
   const residual = tokens(c, 'Residual').map(tokenSpan)[0];
+  const transposed = tokens(c, 'Transposed').map(tokenSpan)[0];
   const given = nodes(c, 'args').flatMap(buildArgs);
   // `avgpool(4, …)` is `avgpool 4, …`.
   const only = given.length === 1 && !given[0].name && given[0].value.kind === 'tuple' ? given[0].value : undefined;
@@ -146,12 +147,14 @@ const buildStatement = (c: CstNode): Statement | undefined => {
   const block = nodes(c, 'block')[0];
   const span = joinAll(name.span, [
     residual,
+    transposed,
     ...given.map(a => a.span),
     ...clauses.map(cl => cl.span),
     block && nodeSpan(block),
   ]);
   return {
     ...(residual ? { residual } : {}),
+    ...(transposed ? { transposed } : {}),
     name,
     args,
     clauses,

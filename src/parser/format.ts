@@ -9,7 +9,13 @@ const PLACES: ReadonlySet<string> = new Set(['span', 'wordSpan']);
 /** The tree without places, as text: equal for two sources that mean the same. */
 export const meaning = (file: FileNode): string =>
   JSON.stringify([file.items, file.definitions], (key, value) =>
-    PLACES.has(key) ? undefined : key === 'residual' ? true : typeof value === 'bigint' ? `${value}` : value,
+    PLACES.has(key)
+      ? undefined
+      : key === 'residual' || key === 'transposed'
+        ? true
+        : typeof value === 'bigint'
+          ? `${value}`
+          : value,
   );
 
 /**

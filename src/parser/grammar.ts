@@ -39,7 +39,7 @@ export class LipParser extends CstParser {
 
   /** After `epochs 1000,` a name followed by a value opens the next statement: `epochs 1000, batch 256, seed 1`. */
   private opensStatement(first: IToken, second: IToken): boolean {
-    if (tokenMatcher(first, t.Residual)) return true;
+    if (tokenMatcher(first, t.Residual) || tokenMatcher(first, t.Transposed)) return true;
     return (
       tokenMatcher(first, t.Identifier) &&
       (tokenMatcher(second, t.NumberLiteral) ||
@@ -91,7 +91,7 @@ export class LipParser extends CstParser {
   });
 
   private statement = this.RULE('statement', () => {
-    this.OPTION(() => this.CONSUME(t.Residual));
+    this.OPTION(() => this.OR2([{ ALT: () => this.CONSUME(t.Residual) }, { ALT: () => this.CONSUME(t.Transposed) }]));
     this.OR([
       { ALT: () => this.CONSUME(t.Identifier, { LABEL: 'name' }) },
       { ALT: () => this.CONSUME(t.Budget, { LABEL: 'name' }) },

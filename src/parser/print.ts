@@ -52,12 +52,14 @@ const printArgs = (args: readonly Arg[]): string => args.map(printArg).join(', '
 const printClauses = (clauses: readonly Clause[]): string =>
   clauses.map(c => ` ${c.word} ${printExpr(c.value)}`).join('');
 
+const printForm = (st: Statement): string => (st.residual ? 'residual ' : st.transposed ? 'transposed ' : '');
+
 /** What `{` or the end of the line follows. */
 const printStatementHead = (st: Statement): string => {
   // Right behind the name, `in` would be its argument.
   const none = st.clauses[0]?.word === 'in' ? ' ()' : '';
   const args = st.args.length > 0 ? ` ${printArgs(st.args)}` : none;
-  return `${st.residual ? 'residual ' : ''}${st.name.text}${args}${printClauses(st.clauses)}`;
+  return `${printForm(st)}${st.name.text}${args}${printClauses(st.clauses)}`;
 };
 
 const printItemHead = (item: Item): string =>
@@ -181,7 +183,7 @@ interface Piece {
 const piecesOf = (st: Statement, depth: number): readonly Piece[] => {
   if (st.args.length < 2) return [{ code: printStatementHead(st), span: st.span, depth }];
   const last = st.args.length - 1;
-  const name = `${st.residual ? 'residual ' : ''}${st.name.text}`;
+  const name = `${printForm(st)}${st.name.text}`;
   return st.args.map((a, i) => ({
     code: `${i === 0 ? `${name} ` : ''}${printArg(a)}${i < last ? ',' : printClauses(st.clauses)}`,
     span: { start: i === 0 ? st.span.start : a.span.start, end: i === last ? st.span.end : a.span.end },

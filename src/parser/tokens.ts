@@ -31,6 +31,7 @@ export const Network = keyword('network');
 export const Train = keyword('train');
 export const Certify = keyword('certify');
 export const Residual = keyword('residual');
+export const Transposed = keyword('transposed');
 export const By = keyword('by');
 export const On = keyword('on');
 export const At = keyword('at');
@@ -99,7 +100,7 @@ const Space = createToken({
 /** A line that begins with one of these begins a new item. */
 export const ITEM_KEYWORDS: readonly TokenType[] = [Network, Train, Certify, LayerWord];
 
-export const KEYWORDS: readonly TokenType[] = [...ITEM_KEYWORDS, Residual, By, On, At, In, To, Budget, Let];
+export const KEYWORDS: readonly TokenType[] = [...ITEM_KEYWORDS, Residual, Transposed, By, On, At, In, To, Budget, Let];
 
 export const ALL_TOKENS: TokenType[] = [
   Space,

@@ -1,4 +1,5 @@
 /** Parameters and floating-point operations of a layer, counted in exact integer arithmetic from shapes alone. */
+import { outputSize, overlap, phases } from '../ir/conv-geometry.ts';
 import { atomsOf, type DiagExpr, sameExpr } from '../ir/formula.ts';
 import {
   type ContractionMethod,
@@ -9,6 +10,7 @@ import {
   layerParams,
   type Rescaling,
   type Shape,
+  weightShape,
 } from '../ir/network.ts';
 import { ZERO } from '../ir/rational.ts';
 import type { GramSide } from '../proof/rules.ts';
@@ -30,13 +32,17 @@ const rescalingCost = (
   image: readonly [number, number],
   result: readonly [number, number],
 ): number => {
-  const taps = map.kind === 'dense' ? 1 : map.kernel[0] * map.kernel[1];
+  // Of a convolution the polyphase kernel counts, group by group.
+  const groups = map.kind === 'dense' ? 1 : map.groups;
+  const taps = map.kind === 'dense' ? 1 : overlap(map);
+  const each = map.kind === 'dense' ? 1 : phases(map)[0] * phases(map)[1];
+  const [out, columns] = [map.out / groups, (map.in / groups) * each];
   switch (r.by) {
     case 'aol':
     case 'sll': {
       // Each pair of channels meets once for every pair of taps.
-      const [kept, summed] = side === 'rows' ? [map.out, map.in] : [map.in, map.out];
-      return 2 * kept * kept * summed * taps * taps;
+      const [kept, summed] = side === 'rows' ? [out, columns] : [columns, out];
+      return groups * 2 * kept * kept * summed * taps * taps;
     }
     case 'frobenius':
     case 'schur':
@@ -50,12 +56,12 @@ const rescalingCost = (
         case 'gram': {
           // The symbol's two parts at every point of half the grid (the rest is conjugate); a complex Gram matrix is three real products.
           const points = method.grid * (Math.floor(method.grid / 2) + 1);
-          return points * (4 * map.out * map.in * taps + 3 * gramIterationCost(map.out, map.in, method.steps));
+          return points * groups * (4 * out * columns * taps + 3 * gramIterationCost(out, columns, method.steps));
         }
         case 'operator':
           return gramIterationCost(map.out * result[0] * result[1], map.in * image[0] * image[1], method.steps);
         case 'reshaped':
-          return gramIterationCost(map.out, map.in * taps, method.steps);
+          return groups * gramIterationCost(out, elements(weightShape(map).slice(1)), method.steps);
         default:
           return method satisfies never;
       }
@@ -72,15 +78,13 @@ const rescalingCost = (
 };
 
 /** Height and width of the output of `map` on an image. */
-const mapped = (map: LinearMap, [h, w]: readonly [number, number]): readonly [number, number] =>
-  map.kind === 'dense'
-    ? [1, 1]
-    : [h + 2 * map.padding[0] - map.kernel[0] + 1, w + 2 * map.padding[1] - map.kernel[1] + 1];
+const mapped = (map: LinearMap, image: readonly [number, number]): readonly [number, number] =>
+  map.kind === 'dense' ? [1, 1] : outputSize(map, image);
 
 const imageOf = (shape: Shape): readonly [number, number] => (shape.length === 3 ? [shape[1], shape[2]] : [1, 1]);
 
-const linearFlops = (map: LinearMap, points: number): number =>
-  2 * map.out * map.in * points * (map.kind === 'dense' ? 1 : map.kernel[0] * map.kernel[1]);
+/** `points`: pixels of the map's output. A transposed convolution costs the same. */
+const linearFlops = (map: LinearMap, points: number): number => 2 * elements(weightShape(map)) * points;
 
 const diagonalCost = (d: DiagExpr, image: readonly [number, number]): number => {
   switch (d.kind) {
@@ -206,11 +210,12 @@ const opCost = (op: LayerOp, inputs: number, input: Shape, output: Shape): Omit<
     case 'maximum':
       return { flops: elements(output) * inputs, rescalingFlops: 0 };
     case 'linear': {
-      const result = mapped(op.map, image);
+      const [from, result] = op.adjoint ? [imageOf(output), image] : [image, mapped(op.map, image)];
       const bias = op.bias ? elements(output) : 0;
+      const side = (op.side === 'in') !== (op.adjoint === true) ? 'columns' : 'rows';
       return {
         flops: linearFlops(op.map, result[0] * result[1]) + bias,
-        rescalingFlops: rescalingCost(op.rescaling, op.map, op.side === 'in' ? 'columns' : 'rows', image, result),
+        rescalingFlops: rescalingCost(op.rescaling, op.map, side, from, result),
       };
     }
     case 'residual': {

@@ -21,17 +21,17 @@ const LAYERS: Readonly<Record<string, Elsewhere>> = {
   lprelu: { text: 'write `prelu`, whose slopes are clamped to [−1, 1]', to: 'prelu' },
   maxminconcat: { text: 'write `crelu`, which is (relu(x), relu(−x))', to: 'crelu' },
   linear: { text: 'the affine layer is `dense N`', to: 'dense' },
+  convtranspose2d: { text: 'the layer is `transposed conv N, stride = 2`', to: 'transposed conv' },
+  pixelshuffle: { text: 'the layer is `depth_to_space 2`', to: 'depth_to_space' },
+  pixelunshuffle: { text: 'the layer is `space_to_depth 2`', to: 'space_to_depth' },
   conv2d: { text: 'the layer is `conv N, kernel = 3`', to: 'conv' },
 };
 
 const OPTIONS: Readonly<Record<string, Elsewhere>> = {
   ceil_mode:
     'a window cut off at the border would be scaled like a whole one, which can double distances: choose sizes that divide, or `pad` first',
-  stride: 'convolutions have stride 1: write `avgpool 2` after the layer to halve the image',
   act: 'an activation after a linear layer is a statement of its own, on the next line; `act` belongs to `residual`',
   activation: 'an activation after a linear layer is a statement of its own, on the next line',
-  dilation: 'convolutions are not dilated: use a larger kernel',
-  groups: 'convolutions have one group',
 };
 
 const RESCALINGS: Readonly<Record<string, Elsewhere>> = {

@@ -77,10 +77,13 @@ export const lowerTwisted = (
   op: Twisted,
   twist: NonNullable<Layer['twist']>,
   x: TensorId,
+  output: Shape,
 ): TensorId => {
   const { map, rescaling, bias } = op;
-  const image = b.shape(x).slice(1);
-  const side = op.kind === 'linear' ? op.side : 'out';
+  const adjoint = op.kind === 'linear' && op.adjoint === true;
+  // Of an adjoint the map goes from the layer's output to its input, and so do its sides.
+  const image = adjoint ? output : b.shape(x).slice(1);
+  const side = op.kind === 'residual' || (op.side === 'out') !== adjoint ? 'out' : 'in';
   const exact = lowerRescaling(b, map, image, rescaling, side);
   const { weight } = exact;
   const eps = rescaling.by === 'spectral' ? toNumber(rescaling.eps) : 0;
@@ -89,7 +92,11 @@ export const lowerTwisted = (
       ? filled(b, b.offset(estimate(b, map, weight, image, twist.how), eps), b.shape(exact.T)[0])
       : exact.T;
   const apply = (w: TensorId): TensorId =>
-    twist.kind === 'border' ? applyBordered(b, map, w, x, twist.mode) : applyMap(b, map, w, x);
+    twist.kind === 'border'
+      ? applyBordered(b, map, w, x, twist.mode)
+      : adjoint
+        ? applyAdjoint(b, map, w, x, image)
+        : applyMap(b, map, w, x);
   const biased = (v: TensorId): TensorId => (bias ? b.add(v, along(b, b.param(bias.path, bias.shape), v, 1)) : v);
   if (op.kind === 'linear') return biased(apply(scaleWeight(b, map, weight, inverseRootOrZero(b, T), side)));
   const u = lowerActivation(b, op.act, biased(apply(weight)));

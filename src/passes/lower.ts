@@ -268,7 +268,7 @@ export const lowerUnproven = (b: GraphBuilder, layers: readonly Layer[], x: Tens
     const operands = inputs.map(i => values.get(i) ?? x);
     if (twist) {
       if (op.kind !== 'linear' && op.kind !== 'residual') throw new Error(`${path}: no such ${op.kind} is known`);
-      last = lowerTwisted(b, op, twist, operands[0]);
+      last = lowerTwisted(b, op, twist, operands[0], shape);
     } else last = lowerAny(b, op, operands, shape, mode, () => undefined);
     values.set(id, last);
   }

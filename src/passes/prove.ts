@@ -3,7 +3,8 @@
  * parameters; or diagnostics that say which factor is to blame. Everything after this pass takes a `ProvenNetwork`, which only `prove` makes.
  */
 import type { Diagnostic, Span } from '../diagnostics.ts';
-import { type ConvMap, overlap, phaseTaps } from '../ir/conv-geometry.ts';
+import { type ConvMap, circularFault, overlap, phaseTaps } from '../ir/conv-geometry.ts';
+import { atomsOf } from '../ir/formula.ts';
 import {
   type Activation,
   isJoin,
@@ -13,6 +14,7 @@ import {
   type LinearMap,
   type Network,
   type Rescaling,
+  type Shape,
   type SpectralMethod,
   type SubBudget,
   type ValueId,
@@ -548,6 +550,30 @@ const overBudget = (net: Network, squared: Rational, stated: Stated, { proven }:
   };
 };
 
+/** Circular paddings that the bounds of a kernel do not cover; the image of a convolution inside a formula is not known here. */
+const circularFaults = (net: Network): readonly Diagnostic[] => {
+  const shapes = new Map<ValueId, Shape>([
+    [net.input.id, net.input.shape],
+    ...net.layers.map(l => [l.id, l.shape] as const),
+  ]);
+  return net.layers.flatMap(({ op, inputs, shape, path, span }): readonly Diagnostic[] => {
+    if (op.kind === 'formula') {
+      const seam = atomsOf(op.body)
+        .flatMap(a => (a.kind === 'weight' && a.map.kind === 'conv' ? [circularFault(a.map, [1, 1])] : []))
+        .find(f => f !== undefined);
+      return seam
+        ? [{ code: 'L0133', severity: 'error', message: `${path}: ${seam.message}`, span, help: seam.help }]
+        : [];
+    }
+    if ((op.kind !== 'linear' && op.kind !== 'residual') || op.map.kind === 'dense') return [];
+    const [, height, width] = op.kind === 'linear' && op.adjoint ? shape : shapes.get(inputs[0])!;
+    const seam = circularFault(op.map, [height, width]);
+    return seam
+      ? [{ code: 'L0133', severity: 'error', message: `${path}: ${seam.message}`, span, help: seam.help }]
+      : [];
+  });
+};
+
 /**
  * Proves `net`, or says why it cannot be proven. Never guesses: a layer without a derivation is an error.
  * Composition, the residual rule and the linear rule: MATH.md §1–2.
@@ -559,6 +585,8 @@ export const prove = (
     const message = `the budget is ${format(net.budget)}; a Lipschitz bound is positive`;
     return { diagnostics: [{ code: 'L0112', severity: 'error', message, span: net.span, help: 'write `budget 1`' }] };
   }
+  const seams = circularFaults(net);
+  if (seams.length > 0) return { diagnostics: seams };
   const layers = proveLayers(net);
   const { output } = layers;
   const root = rootOf(output);

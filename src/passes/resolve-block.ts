@@ -5,12 +5,15 @@ import * as q from '../ir/rational.ts';
 import type { ClauseWord, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { layerElsewhere } from './elsewhere.ts';
+import { RESIDUAL_CONV } from './resolve-conv.ts';
 import { definitionRule } from './resolve-definition.ts';
-import { type Chain, fits, RESIDUAL } from './resolve-layers.ts';
-import { bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
+import { type Chain, fits, RESIDUAL_DENSE } from './resolve-layers.ts';
+import { bindArgs, integerOf, rationalOf, type Scope, type Signature, show } from './resolve-scope.ts';
 import { LAYER_STATEMENTS } from './resolve-statements.ts';
 
 const MAX_LAYERS = 10_000;
+
+const RESIDUAL: Readonly<Record<string, Signature>> = { dense: RESIDUAL_DENSE, conv: RESIDUAL_CONV };
 
 const LAYER_NAMES = [...Object.keys(LAYER_STATEMENTS), 'input', 'budget', 'repeat'];
 
@@ -151,6 +154,16 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
       st.residual,
       `there is no residual form of \`${name}\``,
       'residual layers are `residual dense` and `residual conv`',
+    );
+    chain.shape = undefined;
+    return;
+  }
+  if (st.transposed && name !== 'conv') {
+    scope.report(
+      'L0128',
+      st.transposed,
+      `there is no transposed form of \`${shorten(name)}\``,
+      'write `transposed conv N`',
     );
     chain.shape = undefined;
     return;

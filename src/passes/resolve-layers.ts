@@ -1,6 +1,5 @@
 /** The statements of a `network` block: one rule per layer, which checks arguments and shapes and says what comes out. */
 import type { Span } from '../diagnostics.ts';
-import { PLAIN } from '../ir/conv-geometry.ts';
 import type {
   Activation,
   Initializer,
@@ -28,7 +27,6 @@ import {
   booleanOf,
   choiceOf,
   integerOf,
-  pairOf,
   rationalOf,
   rationalsOf,
   type Scope,
@@ -261,8 +259,8 @@ const perChannel = (chain: Chain, st: Statement, e: Expr): readonly Rational[] |
   );
 };
 
-/** Bias, side and rescaling, common to dense and convolution. */
-const finishLinear = (
+/** Bias, side and rescaling, common to dense and convolution; `input` and `output` are the layer's (the hidden image of a residual one). */
+export const finishLinear = (
   chain: Chain,
   st: Statement,
   args: Bound,
@@ -285,13 +283,22 @@ const finishLinear = (
   const estimated = (t: Twist): void => {
     twist = t;
   };
-  const rescaling = resolveRescaling(scope, by, { path, map, form, side, input, output, estimated });
+  // A transposed map goes from the layer's output to its input.
+  const adjoint = st.transposed !== undefined;
+  const target = adjoint
+    ? ({ side: side === 'in' ? 'out' : 'in', input: output, output: input } as const)
+    : { side, input, output };
+  const rescaling = resolveRescaling(scope, by, { path, map, form, ...target, estimated });
   if (!rescaling) return undefined;
   const fanIn = elements(map.weight.shape.slice(1));
-  const b = bias ? { bias: uniformBias(path, map.out, fanIn) } : {};
+  const b = bias ? { bias: uniformBias(path, adjoint ? map.in : map.out, fanIn) } : {};
   const bent = twist ? { twist } : {};
   const stored = withStoredWeight(map, rescaling);
-  if (form === 'linear') return { op: { kind: 'linear', map: stored, side, rescaling, ...b }, ...bent };
+  if (form === 'linear')
+    return {
+      op: { kind: 'linear', ...(adjoint ? { adjoint } : {}), map: stored, side, rescaling, ...b },
+      ...bent,
+    };
   return activationFits(scope, act, map.out, actExpr?.span ?? st.span)
     ? { op: { kind: 'residual', map: stored, rescaling, act, ...b }, ...bent }
     : undefined;
@@ -314,51 +321,8 @@ const dense = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   return op && input && out !== undefined ? { ...op, shape: st.residual ? input : [out], path } : undefined;
 };
 
-/** Paddings that repeat pixels: a kernel of norm 1 then sees some of them more than once. */
-const REPEATING = ['reflect', 'replicate'] as const;
-
-const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
-  const { scope } = chain;
-  const what = st.residual ? '`residual conv`' : '`conv`';
-  const given = integerOf(scope, args.get(st.residual ? 'hidden' : 'out')!, `the number of channels of ${what}`);
-  const kernelExpr = args.get('kernel');
-  const kernel = kernelExpr ? pairOf(scope, kernelExpr, '`kernel`') : ([3, 3] as const);
-  const paddingExpr = args.get('padding');
-  const word = paddingExpr?.kind === 'name' ? paddingExpr.name : undefined;
-  const border = REPEATING.find(r => r === word);
-  const same = paddingExpr === undefined || word === 'same' || border !== undefined;
-  const explicit = same ? undefined : pairOf(scope, paddingExpr, '`padding`', 0);
-  const out = given ?? 1;
-  const input = imageShape(chain, st, what);
-  const path = nextPath(chain, 'conv');
-  if (!kernel || (!same && !explicit)) return undefined;
-  const padding = explicit ?? ([Math.floor(kernel[0] / 2), Math.floor(kernel[1] / 2)] as const);
-  const [channels, height, width] = input ?? [1, ...kernel];
-  const size = [height + 2 * padding[0] - kernel[0] + 1, width + 2 * padding[1] - kernel[1] + 1];
-  if (size[0] < 1 || size[1] < 1)
-    return scope.report(
-      'L0121',
-      (kernelExpr ?? st.name).span,
-      `a ${kernel.join('×')} kernel does not fit into ${height}×${width} with padding ${padding.join(', ')}`,
-      'use a smaller kernel or more padding',
-    );
-  if (!fits(chain, st.span, 'the kernel', [out, channels, ...kernel])) return undefined;
-  if (!fits(chain, st.span, 'the image', [out, ...size])) return undefined;
-  const taps = kernel[0] * kernel[1];
-  const weight: Param = {
-    path: `${path}.W`,
-    shape: [out, channels, ...kernel],
-    init: xavier(channels * taps, out * taps),
-  };
-  const map: LinearMap = { kind: 'conv', out, in: channels, kernel, ...PLAIN, padding, weight };
-  const op = finishLinear(chain, st, args, path, map, [channels, height, width], [out, ...size]);
-  if (!op || !input || given === undefined) return undefined;
-  const twist: Pick<Made, 'twist'> = border ? { twist: { kind: 'border', mode: border, span: paddingExpr!.span } } : {};
-  return { ...op, ...twist, shape: st.residual ? input : [out, ...size], path };
-};
-
 /** `by fourier(…)` and its like make the layer another kind of map. */
-const linearOrOperator =
+export const linearOrOperator =
   (rule: Rule['apply']): Rule['apply'] =>
   (chain, st, args) => {
     const operator = operatorBy(st.clauses.find(c => c.word === 'by')?.value ?? chain.defaultBy);
@@ -367,7 +331,7 @@ const linearOrOperator =
 
 const SANDWICH: Signature = { positional: ['out'], options: ['kernel', 'act', 'bias'], required: ['out'] };
 
-/** Layer statements, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolve-block.ts`. */
+/** Layer statements but those of `resolve-conv.ts`, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolve-block.ts`. */
 export const RULES: Readonly<Record<string, Rule>> = {
   center: {
     signature: { positional: ['offset'], required: ['offset'] },
@@ -417,11 +381,6 @@ export const RULES: Readonly<Record<string, Rule>> = {
     clauses: ['by'],
     apply: linearOrOperator(dense),
   },
-  conv: {
-    signature: { positional: ['out'], options: ['kernel', 'padding', 'bias', 'side'], required: ['out'] },
-    clauses: ['by'],
-    apply: linearOrOperator(conv),
-  },
   sandwich: {
     signature: SANDWICH,
     apply: (chain, st, args) => sandwich(chain, st, args),
@@ -455,8 +414,5 @@ export const RULES: Readonly<Record<string, Rule>> = {
   ...Object.fromEntries(ACTIVATION_NAMES.map(k => [k, activationRule(k)])),
 };
 
-/** The arguments of the layers that have a residual form; their rules are those of the linear form. */
-export const RESIDUAL: Readonly<Record<string, Signature>> = {
-  dense: { options: ['hidden', 'act', 'bias'], required: ['hidden'] },
-  conv: { options: ['hidden', 'kernel', 'padding', 'act', 'bias'], required: ['hidden'] },
-};
+/** The arguments of `residual dense`; its rule is that of `dense`. */
+export const RESIDUAL_DENSE: Signature = { options: ['hidden', 'act', 'bias'], required: ['hidden'] };

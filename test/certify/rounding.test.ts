@@ -347,6 +347,7 @@ describe('norms are upper bounds', () => {
     const { absolute } = weightNorms(
       { kind: 'conv', out: 3, in: 2, kernel: [3, 3], ...PLAIN, padding: [1, 1], weight },
       W,
+      [2, 5, 5],
     );
     let most = 0;
     for (const size of [1, 2, 5, 30]) {

@@ -1,0 +1,226 @@
+/** Statements about images: convolutions of every geometry, and the moves of pixels into channels and back. */
+import { type ConvMap, circularFault, leastInputSize, outputSize } from '../ir/conv-geometry.ts';
+import type { Param, Shape } from '../ir/network.ts';
+import type { Expr, Statement } from '../parser/ast.ts';
+import { operatorBy } from './resolve-contraction.ts';
+import {
+  type Chain,
+  finishLinear,
+  fits,
+  imageShape,
+  linearOrOperator,
+  type Made,
+  nextPath,
+  type Rule,
+  xavier,
+} from './resolve-layers.ts';
+import { type Bound, choiceOf, integerOf, pairOf } from './resolve-scope.ts';
+
+type Pair = readonly [number, number];
+
+/** Paddings that repeat pixels: a kernel of norm 1 then sees some of them more than once. */
+const REPEATING = ['reflect', 'replicate'] as const;
+const WORDS = ['same', 'valid', 'circular'] as const;
+
+interface Padding {
+  readonly padding: Pair;
+  readonly mode: ConvMap['mode'];
+  /** Asks for the size of the input over the stride. */
+  readonly same: boolean;
+  readonly border?: (typeof REPEATING)[number];
+}
+
+/** `padding = …` for a kernel that spans `span` pixels per axis. */
+const paddingOf = (chain: Chain, e: Expr | undefined, span: Pair): Padding | undefined => {
+  const { scope } = chain;
+  // Half of what the kernel reaches over: the size of the image, for an odd span. An even one has no middle; with zeros it gets one line more.
+  const half = (up: number): Pair => [(span[0] - 1 + up) >> 1, (span[1] - 1 + up) >> 1];
+  if (e === undefined) return { padding: half(1), mode: 'zeros', same: true };
+  if (e.kind !== 'name') {
+    const padding = pairOf(scope, e, '`padding`', 0);
+    return padding && { padding, mode: 'zeros', same: false };
+  }
+  // Refused later, with numbers.
+  const border = REPEATING.find(r => r === e.name);
+  if (border) return { padding: half(1), mode: 'zeros', same: true, border };
+  // Any other name is a number that a parameter of the network or an enclosing block holds.
+  if (!WORDS.some(w => w === e.name) && scope.values.has(e.name)) {
+    const padding = pairOf(scope, e, '`padding`', 0);
+    return padding && { padding, mode: 'zeros', same: false };
+  }
+  const word = choiceOf(scope, e, '`padding`', WORDS);
+  switch (word) {
+    case undefined:
+      return undefined;
+    case 'same':
+      return { padding: half(1), mode: 'zeros', same: true };
+    case 'valid':
+      return { padding: [0, 0], mode: 'zeros', same: false };
+    case 'circular':
+      return { padding: half(0), mode: 'circular', same: true };
+    default:
+      return word satisfies never;
+  }
+};
+
+/** Options of a convolution but its channels; undefined after a report. */
+const geometryOf = (
+  chain: Chain,
+  args: Bound,
+): (Omit<ConvMap, 'kind' | 'out' | 'in' | 'weight'> & Padding) | undefined => {
+  const { scope } = chain;
+  const pair = (name: string, standard: number): Pair | undefined => {
+    const e = args.get(name);
+    return e ? pairOf(scope, e, `\`${name}\``) : [standard, standard];
+  };
+  const kernel = pair('kernel', 3);
+  const stride = pair('stride', 1);
+  const dilation = pair('dilation', 1);
+  const groupsExpr = args.get('groups');
+  const groups = groupsExpr ? integerOf(scope, groupsExpr, '`groups`') : 1;
+  if (!kernel || !stride || !dilation || groups === undefined) return undefined;
+  const span = [dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1] as const;
+  const padding = paddingOf(chain, args.get('padding'), span);
+  return padding && { kernel, stride, dilation, groups, ...padding };
+};
+
+/** False after reporting channels that `groups` does not divide. */
+const groupsDivide = (chain: Chain, args: Bound, groups: number, input: number, out: number): boolean => {
+  const bad = [input, out].find(n => n % groups !== 0);
+  if (bad === undefined) return true;
+  chain.scope.report(
+    'L0125',
+    args.get('groups')!.span,
+    `\`groups = ${groups}\` does not divide ${bad} channels`,
+    `choose a divisor of both ${input} and ${out}`,
+  );
+  return false;
+};
+
+const geometryWord = (args: Bound): (typeof REPEATING)[number] | undefined => {
+  const e = args.get('padding');
+  return e?.kind === 'name' ? REPEATING.find(r => r === e.name) : undefined;
+};
+
+const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
+  const { scope } = chain;
+  const adjoint = st.transposed !== undefined;
+  if (adjoint && geometryWord(args) !== undefined)
+    return scope.report(
+      'L0132',
+      args.get('padding')!.span,
+      'a transposed convolution makes its image: there is no border to repeat',
+      'leave `padding` out, or give the number of rows and columns to cut off',
+    );
+  const what = st.residual ? '`residual conv`' : adjoint ? '`transposed conv`' : '`conv`';
+  const sizeExpr = args.get(st.residual ? 'hidden' : 'out')!;
+  const given = integerOf(scope, sizeExpr, `the number of channels of ${what}`);
+  const geometry = geometryOf(chain, args);
+  const made = given ?? 1;
+  const input = imageShape(chain, st, what);
+  const path = nextPath(chain, 'conv');
+  if (!geometry) return undefined;
+  const { same, border, ...rest } = geometry;
+  const { kernel, groups } = rest;
+  const image: readonly [number, number, number] = input ?? [groups, ...kernel];
+  const [read, height, width] = image;
+  const [out, channels] = adjoint ? [read, made] : [made, read];
+  if (given !== undefined && input && !groupsDivide(chain, args, groups, read, made)) return undefined;
+  const weightShape = [out, Math.max(1, Math.floor(channels / groups)), ...kernel];
+  if (!fits(chain, st.span, 'the kernel', weightShape)) return undefined;
+  const taps = kernel[0] * kernel[1];
+  const weight: Param = {
+    path: `${path}.W`,
+    shape: weightShape,
+    init: xavier((channels * taps) / groups, (out * taps) / groups),
+  };
+  const map: ConvMap = { kind: 'conv', out, in: channels, ...rest, weight };
+  const size = adjoint ? enlarged(map, [height, width], same) : outputSize(map, [height, width]);
+  if (size[0] < 1 || size[1] < 1)
+    return scope.report(
+      'L0121',
+      (args.get('kernel') ?? st.name).span,
+      `a ${kernel.join('×')} kernel${map.dilation.some(d => d > 1) ? ` with dilation ${map.dilation.join(', ')}` : ''} does not fit into ${height}×${width} with padding ${map.padding.join(', ')}`,
+      adjoint ? 'use less padding' : 'use a smaller kernel or more padding',
+    );
+  const fault = circularFault(map, adjoint ? size : [height, width]);
+  if (fault) return scope.report('L0133', args.get('padding')!.span, fault.message, fault.help);
+  const output: Shape = [made, ...size];
+  if (!fits(chain, st.span, 'the image', output)) return undefined;
+  const op = finishLinear(chain, st, args, path, map, image, output);
+  if (!op || !input || given === undefined) return undefined;
+  const twist: Pick<Made, 'twist'> = border
+    ? { twist: { kind: 'border', mode: border, span: args.get('padding')!.span } }
+    : {};
+  return { ...op, ...twist, shape: st.residual ? input : output, path };
+};
+
+/** Height and width of what a transposed convolution makes: the stride times as many where its map takes them back, else the fewest. */
+const enlarged = (map: ConvMap, size: Pair, same: boolean): Pair => {
+  const wide: Pair = [size[0] * map.stride[0], size[1] * map.stride[1]];
+  const back = outputSize(map, wide);
+  return same && back[0] === size[0] && back[1] === size[1] ? wide : leastInputSize(map, size);
+};
+
+const reindex = (kind: 'space_to_depth' | 'depth_to_space'): Rule => ({
+  signature: { positional: ['block'], required: ['block'] },
+  apply: (chain, st, args) => {
+    const e = args.get('block')!;
+    const block = pairOf(chain.scope, e, `the block of \`${kind}\``);
+    const input = imageShape(chain, st, `\`${kind}\``);
+    if (!block || !input) return undefined;
+    const [channels, height, width] = input;
+    const [bh, bw] = block;
+    const area = bh * bw;
+    if (kind === 'space_to_depth' && (height % bh !== 0 || width % bw !== 0))
+      return chain.scope.report(
+        'L0123',
+        e.span,
+        `blocks of ${bh}×${bw} do not tile an image of ${height}×${width}`,
+        'choose a divisor of the height and of the width',
+      );
+    if (kind === 'depth_to_space' && channels % area !== 0)
+      return chain.scope.report(
+        'L0125',
+        e.span,
+        `${channels} channels do not make whole blocks of ${bh}×${bw} pixels`,
+        `the number of channels must be a multiple of ${area}`,
+      );
+    const shape =
+      kind === 'space_to_depth'
+        ? [channels * area, height / bh, width / bw]
+        : [channels / area, height * bh, width * bw];
+    if (!fits(chain, st.span, 'the image', shape)) return undefined;
+    return { op: { kind, block }, shape, path: nextPath(chain, kind) };
+  },
+});
+
+const GEOMETRY = ['kernel', 'stride', 'padding', 'dilation', 'groups'];
+
+/** The arguments of `residual conv`; its rule is that of `conv`. */
+export const RESIDUAL_CONV = { options: ['hidden', ...GEOMETRY, 'act', 'bias'], required: ['hidden'] };
+
+const plain = linearOrOperator(conv);
+
+/** The operators of `by fourier(…)` and its like have no transposed form. */
+const transposed: Rule['apply'] = (chain, st, args) => {
+  const operator = operatorBy(st.clauses.find(c => c.word === 'by')?.value ?? chain.defaultBy);
+  return operator
+    ? chain.scope.report(
+        'L0128',
+        operator.span,
+        `a layer \`by ${operator.method}\` has no transposed form`,
+        'use aol, sll, spectral or orthogonal',
+      )
+    : conv(chain, st, args);
+};
+
+export const IMAGE_RULES: Readonly<Record<string, Rule>> = {
+  conv: {
+    signature: { positional: ['out'], options: [...GEOMETRY, 'bias', 'side'], required: ['out'] },
+    clauses: ['by'],
+    apply: (chain, st, args) => (st.transposed ? transposed : plain)(chain, st, args),
+  },
+  space_to_depth: reindex('space_to_depth'),
+  depth_to_space: reindex('depth_to_space'),
+};
