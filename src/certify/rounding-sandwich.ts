@@ -42,8 +42,8 @@ export const sandwichNorms = (
   const largest = (values: Float32Array): number => values.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
   const matrix = (columns: number) => ({ kind: 'dense', out, in: columns, weight: op.weight }) as const;
   return {
-    second: weightNorms(matrix(op.in), part(out, all), root),
-    first: weightNorms(matrix(out), part(0, out), root),
+    second: weightNorms(matrix(op.in), part(out, all), [op.in], root),
+    first: weightNorms(matrix(out), part(0, out), [out], root),
     p,
     ones: norm(p),
     bias: norm(Float64Array.from(b, (v, i) => p[i] * v)),
