@@ -9,15 +9,24 @@
 import { outputShape, sumTerms } from '../ir/conv-geometry.ts';
 import type { Activation, Layer, Shape } from '../ir/network.ts';
 import { elements } from '../ir/network.ts';
+import { printActivation } from '../ir/print-activation.ts';
 import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
 import type { EmittedWeight } from '../passes/freeze.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { type Arithmetic, gamma } from './rounding-arithmetic.ts';
+import {
+  activationStep,
+  hasOwnStep,
+  layerCenterStep,
+  multiplierStep,
+  poolStep,
+  type RoundingContext,
+} from './rounding-layers.ts';
 import { aliveNorm, norm, up, weightNorms } from './rounding-norms.ts';
 import { sandwichNorms } from './rounding-sandwich.ts';
 
 /** What is known after some layers, of the executed value x̃ and the real value x for the same input. */
-interface State {
+export interface State {
   /** ‖x‖ ≤ real. */
   readonly real: number;
   /** ‖x̃ − x‖ ≤ error. */
@@ -33,7 +42,7 @@ interface State {
   readonly largest: number;
 }
 
-type Step = (s: State) => State;
+export type Step = (s: State) => State;
 
 /** Norms that the bound at an input depends on. */
 export interface InputNorm {
@@ -86,7 +95,7 @@ const activationSize = (act: Activation, v: number): number => {
     case 'prelu':
     case 'householder':
     case 'householder2':
-      // Slopes within [0, 1] inside a residual.
+      // Inside a residual, slopes are within [0, 1]: of the last six none is ever there.
       return Math.abs(v);
     default:
       return act satisfies never;
@@ -105,11 +114,19 @@ const spreadNorm = (values: Float32Array, shape: Shape): number =>
   norm(values) * Math.sqrt(values.length === 1 ? elements(shape) : elements(shape) / shape[0]);
 
 /** Multipliers of single entries, which kernels may combine with neighbouring products: (w·s)·x for w·(s·x). */
-const multiplies = ({ op }: Layer): boolean =>
-  op.kind === 'scale' ||
-  op.kind === 'avgpool' ||
-  op.kind === 'sandwich' ||
-  (op.kind === 'activation' && op.act.kind === 'leaky_relu');
+const multiplies = ({ op }: Layer): boolean => MULTIPLYING.includes(op.kind === 'activation' ? op.act.kind : op.kind);
+const MULTIPLYING: readonly string[] = [
+  'scale',
+  'avgpool',
+  'sandwich',
+  'tile',
+  'gain',
+  'layercenter',
+  'leaky_relu',
+  'prelu',
+  'rabs',
+  'householder',
+];
 
 /** Squared Lipschitz bound of each layer with its emitted tensors, by path; the head needs none. */
 export type LayerBounds = ReadonlyMap<string, Rational>;
@@ -180,18 +197,33 @@ export const roundingModel = (
       case 'prelu':
       case 'householder':
       case 'householder2':
-        throw new NoRoundingBound(`no bound of the rounding errors of \`${act.kind}\` is known`);
+        throw new Error(`${act.kind} is no elementwise function`);
       default:
         return act satisfies never;
     }
   };
 
+  const context = {
+    gamma: g,
+    free,
+    extra,
+    merged,
+    roundings,
+    flushed,
+    underflow: a.underflow,
+    after,
+  } satisfies RoundingContext;
+
   const push = (path: string, step: Step): void => {
     steps.push({ path, step });
   };
 
+  let previous = network.input.id;
   for (const layer of network.layers) {
     const { op, path } = layer;
+    if (layer.inputs.length !== 1 || layer.inputs[0] !== previous)
+      throw new NoRoundingBound(`${path}: no bound of the rounding errors of networks with branches is known`);
+    previous = layer.id;
     const entries = elements(layer.shape);
     const [from, to] = [shape, layer.shape];
     const squared = bounds.get(path);
@@ -200,11 +232,10 @@ export const roundingModel = (
       return up(Math.sqrt(toNumber(squared)));
     };
     switch (op.kind) {
-      case 'center': {
-        const offset = spreadNorm(
-          emittedConstants(op.offset, v => v),
-          from,
-        );
+      case 'center':
+      case 'batchcenter': {
+        const constants = op.kind === 'center' ? emittedConstants(op.offset, v => v) : params.get(op.mean.path)!;
+        const offset = spreadNorm(constants, from);
         push(path, s => {
           const loose = s.loose + offset;
           const local = free
@@ -226,26 +257,35 @@ export const roundingModel = (
       }
       case 'pad':
       case 'flatten':
+      case 'slice':
       case 'space_to_depth':
       case 'depth_to_space':
         push(path, s => after(s, 1, flushed(1, entries), {}));
         break;
-      case 'avgpool': {
-        const count = op.size[0] * op.size[1];
-        const multiplier = Math.fround(1 / Math.sqrt(count));
-        const factor = c();
-        // Entries of a pooled |x|: norm √count·multiplier ≤ factor.
-        push(path, s => {
-          const n = free ? count * s.terms : count;
-          const size = factor * (free ? s.loose : s.real + s.error);
-          const local = (g(roundings(n) + 1) + merged) * size + flushed(n, entries, multiplier);
-          const largest = Math.max(s.largest, Math.sqrt(count) * s.loose);
-          return after(s, factor, local, { loose: size, terms: 1, reduced: n, largest });
-        });
+      case 'avgpool':
+      case 'maxpool':
+      case 'l2pool':
+        push(path, poolStep(op, entries, c(), context));
         break;
-      }
+      case 'tile':
+        push(path, multiplierStep(entries, 1, c(), true, context));
+        break;
+      case 'gain':
+        push(path, multiplierStep(entries, 1, c(), false, context));
+        break;
+      case 'layercenter':
+        push(path, layerCenterStep(from, context));
+        break;
       case 'activation': {
         const factor = c();
+        if (hasOwnStep(op.act)) {
+          push(path, activationStep(op.act, entries, factor, context));
+          break;
+        }
+        if (op.act.kind === 'householder2')
+          throw new NoRoundingBound(
+            `${path}: no bound of the rounding errors of \`${printActivation(op.act)}\` is known`,
+          );
         // A consumer of both outputs of a pair may compute each input twice.
         const again = op.act.kind === 'maxmin' ? 1 : 0;
         push(path, s => {

@@ -76,6 +76,8 @@ export const certifyWeights = (
   progress: (path: string) => void = () => {},
 ): Required<WrittenCertificate> => {
   const { network } = proven;
+  // First of all: it refuses what certificates do not cover.
+  const statement = allWeights(proven);
   const emitted = emittedWeights(proven, folded);
   const tensors = new Map<string, EmittedTensor>();
   const put = (name: string, shape: readonly number[], data: Float32Array): object => {
@@ -163,7 +165,7 @@ export const certifyWeights = (
     shape = layer.shape;
   }
   const certificate = seal({
-    ...allWeights(proven),
+    ...statement,
     weights: { arithmetic: ARITHMETIC, squared: formatQ(product), layers: body, ...(head ? { head } : {}) },
   });
   return { certificate, tensors };
