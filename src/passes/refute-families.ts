@@ -40,18 +40,30 @@ const fill = (p: Param, entry: (row: number, column: number, middle: boolean) =>
   });
 };
 
-/** Kernels that are hard on borders, from the first channel to the first: one tap in a corner; the second difference along the middle row. */
-const TAPS: readonly ((row: number, column: number, height: number, width: number) => number)[] = [
-  (row, column) => (row === 0 && column === 0 ? 1 : 0),
-  (row, column, height, width) => (2 * row !== height - 1 ? 0 : 2 * column === width - 1 ? -2 : 1),
+/** One kernel, from the channel `from` to the first one. */
+interface Taps {
+  readonly from: 0 | 1;
+  readonly tap: (row: number, column: number, height: number, width: number) => number;
+}
+
+/**
+ * Hard on borders: one tap in a corner; the second difference along the middle row. Hard on scales that count taps, and the skew part is as
+ * large: all taps alike, from another channel.
+ */
+const TAPS: readonly Taps[] = [
+  { from: 0, tap: (row, column) => (row === 0 && column === 0 ? 1 : 0) },
+  { from: 0, tap: (row, column, height, width) => (2 * row !== height - 1 ? 0 : 2 * column === width - 1 ? -2 : 1) },
+  { from: 1, tap: () => 1 },
 ];
 
 const tapKernel =
-  (tap: (typeof TAPS)[number]): Matrix =>
+  ({ from, tap }: Taps): Matrix =>
   p => {
     const [height = 1, width = 1] = p.shape.slice(2);
+    const area = height * width;
+    const start = Math.min(from, p.shape[1] - 1) * area;
     return Float64Array.from({ length: elements(p.shape) }, (_, k) =>
-      k < height * width ? tap(Math.floor(k / width), k % width, height, width) : 0,
+      k < start || k >= start + area ? 0 : tap(Math.floor((k - start) / width), (k - start) % width, height, width),
     );
   };
 

@@ -138,8 +138,10 @@ const reindexed = (
  */
 export const shrink = (whole: Instance): Instance | undefined => {
   let unit = 2;
+  let widest = 1;
   rebuild(whole.layers, node => {
     if (isGroupSort(node)) unit = (unit * node.group) / greatest(unit, node.group);
+    if (Array.isArray(node.kernel)) widest = Math.max(widest, ...(node.kernel as readonly number[]));
     return undefined;
   });
   const form = whole.input.length === 3 ? 'conv' : 'dense';
@@ -148,8 +150,10 @@ export const shrink = (whole: Instance): Instance | undefined => {
   // Groups of channels keep their sizes only where no channel is lost.
   if (whole.layers.some(({ op }) => 'map' in op && op.map.kind === 'conv' && op.map.groups > 1)) return undefined;
   const pooled = whole.layers.reduce((p, { op }) => p * blockOf(op), 1);
+  // A wide kernel needs an image that shows more than its middle.
+  const small = widest <= SMALL.image ? SMALL.image : 2 * widest - 2;
   const narrowImage = (n: number): number =>
-    n <= Math.max(FULL.image, pooled) ? n : Math.max(pooled, SMALL.image - (SMALL.image % pooled));
+    n <= Math.max(FULL.image, small, pooled) ? n : Math.max(pooled, small - (small % pooled));
   const input: Shape =
     form === 'conv'
       ? [narrow('conv', whole.input[0]), narrowImage(whole.input[1]), narrowImage(whole.input[2])]
