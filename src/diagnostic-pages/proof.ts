@@ -31,7 +31,7 @@ parameters, and both uses of W are one tensor. The message underlines what break
 gershgorin(Wᵀ * W, p) with positive p, spectral, frobenius and schur of Wᵀ * W, for their maximum, for sums with factors of at least 0
 that add up to at least 1, and for those plus a number of at least 0. With T too small by any factor, or with a Gram matrix of the
 other side, there are weights for which the layer expands distances.`,
-    formula('x - 3 * W * inv(gershgorin(Wᵀ * W)) * relu(Wᵀ * x)'),
+    formula('x - 2 * W * inv(1/2 * gershgorin(Wᵀ * W)) * relu(Wᵀ * x)'),
     formula('x - 2 * W * inv(gershgorin(Wᵀ * W)) * relu(Wᵀ * x)'),
   ),
   L0204: page(

@@ -291,6 +291,10 @@ export type Twist = { readonly span: Span } & (
   | { readonly kind: 'border'; readonly mode: 'reflect' | 'replicate' }
   /** T is an estimate of ‖W‖² instead of a bound: power iteration, or the Fourier transform of a kernel at the size of the image. */
   | { readonly kind: 'estimate'; readonly how: 'power' | 'fft' }
+  /** An inverse Fourier transform that is not told the size: it takes the width for even, and makes one column less of an odd one. */
+  | { readonly kind: 'unsized' }
+  /** The rows of a skew kernel divided by their own AOL factors: what is left is not skew. */
+  | { readonly kind: 'unskewed' }
 );
 
 export interface Layer {

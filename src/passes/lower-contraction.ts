@@ -1,5 +1,5 @@
 /** Linear maps of norm at most 1 that are applied as operators: convolutions by Fourier transform, and by the exponential of a skew kernel. */
-import type { ContractionMethod, LayerOp } from '../ir/network.ts';
+import type { ContractionMethod, LayerOp, Param } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
 import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
 import { cayley, frobeniusOrOne } from './lower-cayley.ts';
@@ -20,7 +20,7 @@ import { matrixBound } from './lower-spectral.ts';
 type Contraction = Extract<LayerOp, { kind: 'contraction' }>;
 type Pair = readonly [number, number];
 
-const middle = (k: Pair): Pair => [Math.floor((k[0] - 1) / 2), Math.floor((k[1] - 1) / 2)];
+export const middle = (k: Pair): Pair => [Math.floor((k[0] - 1) / 2), Math.floor((k[1] - 1) / 2)];
 
 /** A number to [P, …], the entries repeated. */
 const spread = (b: GraphBuilder, perPoint: TensorId, like: TensorId): TensorId =>
@@ -93,11 +93,11 @@ const newtonWhitening = (b: GraphBuilder, w: Complex, steps: number, eps: number
   return fromBlocks(b, b.mul(q, spread(b, b.unary('reciprocal', b.unary('sqrt', f)), q)));
 };
 
-/** y = Qx at every frequency of x [N, C, h, w], Q by `make` from the size (h, w). */
-const inSpectrum = (b: GraphBuilder, x: TensorId, make: (size: Pair) => Complex): TensorId => {
+/** y = Qx at every frequency of x [N, C, h, w], Q by `make` from the size (h, w); put together as an image of `width` columns. */
+const inSpectrum = (b: GraphBuilder, x: TensorId, make: (size: Pair) => Complex, width = b.shape(x)[3]): TensorId => {
   const [, , h, w] = b.shape(x);
   const q = realBlocks(b, make([h, w]));
-  return fromSpectrum(b, b.matmul(q, toSpectrum(b, x)), [h, w]);
+  return fromSpectrum(b, b.matmul(q, toSpectrum(b, x)), [h, width]);
 };
 
 /** The same on x surrounded by `margin` zeros, cut to the size of x after. */
@@ -118,30 +118,65 @@ const skewNorm = (b: GraphBuilder, s: TensorId, steps: number): TensorId => {
   return b.unary('sqrt', b.scale(b.binary('min', rows, mixed), kh * kw));
 };
 
-/** Σ_{m ≤ degree} Aᵐx/m! by Horner's rule. */
+/** P minus its adjoint, halved: of the same kernel shape [c, c, kh, kw]. */
+export const skewPart = (b: GraphBuilder, { path, shape }: Param): TensorId => {
+  const p = b.param(path, shape);
+  return b.scale(b.sub(p, b.reverse(b.transpose(p, [1, 0, 2, 3]), [2, 3])), 1 / 2);
+};
+
+/** Σ_{m ≤ degree} Aᵐx/m! by Horner's rule, A the convolution with `kernel`. */
+export const exponentialSeries = (
+  b: GraphBuilder,
+  op: Contraction,
+  method: Extract<ContractionMethod, { family: 'skew_exponential' }>,
+  kernel: TensorId,
+  x: TensorId,
+): TensorId => {
+  const attrs = convAttrs({ padding: middle(op.kernel!), mode: method.padding });
+  const [n, channels, h, w] = b.shape(x);
+  const start = b.pad(x, [0, 0, 0, 0], [0, Math.max(op.out - channels, 0), 0, 0]);
+  let y = start;
+  for (let m = method.degree; m >= 1; m--) y = b.add(start, b.scale(b.conv(y, kernel, attrs), 1 / m));
+  return op.out < channels ? b.slice(y, [0, 0, 0, 0], [n, op.out, h, w]) : y;
+};
+
+/** The series of the skew kernel at its norm. */
 const exponential = (
   b: GraphBuilder,
   op: Contraction,
   method: Extract<ContractionMethod, { family: 'skew_exponential' }>,
   x: TensorId,
 ): TensorId => {
-  const kernel = op.kernel!;
-  const p = b.param(op.weight.path, op.weight.shape);
-  const s = b.scale(b.sub(p, b.reverse(b.transpose(p, [1, 0, 2, 3]), [2, 3])), 1 / 2);
+  const s = skewPart(b, op.weight);
   const norm = skewNorm(b, s, method.steps);
   const present = b.binary('greater', norm, b.constant(0));
   const size = b.select(present, norm, b.constant(1));
   const scaled = b.mul(s, b.broadcast(b.scale(b.unary('reciprocal', size), toNumber(method.norm)), b.shape(s), []));
-  const attrs = convAttrs({ padding: middle(kernel), mode: method.padding });
-  const [n, channels, h, w] = b.shape(x);
-  const start = b.pad(x, [0, 0, 0, 0], [0, Math.max(op.out - channels, 0), 0, 0]);
-  let y = start;
-  for (let m = method.degree; m >= 1; m--) y = b.add(start, b.scale(b.conv(y, scaled, attrs), 1 / m));
-  return op.out < channels ? b.slice(y, [0, 0, 0, 0], [n, op.out, h, w]) : y;
+  return exponentialSeries(b, op, method, scaled, x);
 };
 
 const number = (b: GraphBuilder, p: { readonly path: string; readonly shape: readonly number[] }): TensorId =>
   b.reshape(b.param(p.path, p.shape), []);
+
+/** The Cayley convolution, as an image of `width` columns. */
+export const cayleyConvolution = (
+  b: GraphBuilder,
+  op: Contraction,
+  alpha: Param,
+  x: TensorId,
+  width?: number,
+): TensorId =>
+  inSpectrum(
+    b,
+    x,
+    size =>
+      fourierCayley(
+        b,
+        symbol(b, b.param(op.weight.path, op.weight.shape), size, middle(op.kernel!), 1),
+        number(b, alpha),
+      ),
+    width,
+  );
 
 /** Qx for x [N, in, …] → [N, out, …], without the bias. */
 export const lowerContraction = (
@@ -155,9 +190,7 @@ export const lowerContraction = (
   const weight = b.param(op.weight.path, op.weight.shape);
   switch (method.family) {
     case 'cayley':
-      return inSpectrum(b, x, size =>
-        fourierCayley(b, symbol(b, weight, size, middle(op.kernel!), 1), number(b, method.alpha)),
-      );
+      return cayleyConvolution(b, op, method.alpha, x);
     case 'bro':
       return inPaddedSpectrum(b, x, middle(op.kernel!), size =>
         reflections(b, symbol(b, weight, size, [0, 0], -1), toNumber(method.eps), [op.out, op.in]),

@@ -67,13 +67,14 @@ const dense = (
   );
 };
 
-/** y for x [N, in, …] → [N, out, …]. */
+/** y for x [N, in, …] → [N, out, …]; of images, the transforms are put together as images of `width` columns. */
 export const lowerSandwich = (
   b: GraphBuilder,
   op: Sandwich,
   x: TensorId,
   mode: 'train' | 'inference',
   emit: Emit,
+  width = b.shape(x)[3],
 ): TensorId => {
   const { out } = op;
   const all = out + op.in;
@@ -93,7 +94,7 @@ export const lowerSandwich = (
     b,
     op,
     x,
-    v => fromSpectrum(b, b.matmul(second, toSpectrum(b, v)), [h, w]),
-    u => fromSpectrum(b, b.matmul(first, toSpectrum(b, u), { a: true }), [h, w]),
+    v => fromSpectrum(b, b.matmul(second, toSpectrum(b, v)), [h, width]),
+    u => fromSpectrum(b, b.matmul(first, toSpectrum(b, u), { a: true }), [h, width]),
   );
 };

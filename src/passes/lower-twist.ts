@@ -2,12 +2,22 @@
  * Layers that published code has and no rule covers, as tensor graph for the refuter's interpreter alone. A proven network has none.
  */
 import { attrsOf } from '../ir/conv-geometry.ts';
-import type { Layer, LayerOp, LinearMap, Shape, Twist } from '../ir/network.ts';
+import type { LayerOp, LinearMap, Param, Shape, Twist } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
+import { cayleyConvolution, exponentialSeries, middle, skewPart } from './lower-contraction.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
-import { along, filled, inverseOrZero, inverseRootOrZero, lowerRescaling, scaleWeight } from './lower-rescaling.ts';
+import {
+  along,
+  filled,
+  inverseOrZero,
+  inverseRootOrZero,
+  lowerRescaling,
+  rowSums,
+  scaleWeight,
+} from './lower-rescaling.ts';
+import { lowerSandwich } from './lower-sandwich.ts';
 import { matrixBound } from './lower-spectral.ts';
 
 type Border = Extract<Twist, { kind: 'border' }>['mode'];
@@ -69,13 +79,50 @@ const estimate = (b: GraphBuilder, map: LinearMap, weight: TensorId, image: Shap
 /** Gram iteration's overestimate is then below 1e-4. */
 const STEPS = 16;
 
-type Twisted = Extract<LayerOp, { kind: 'linear' | 'residual' }>;
+const addBias = (b: GraphBuilder, v: TensorId, bias: Param | undefined): TensorId =>
+  bias ? b.add(v, along(b, b.param(bias.path, bias.shape), v, 1)) : v;
 
-/** `layer` with its twist, applied to x [N, …]. */
-export const lowerTwisted = (
+/** Every row of the skew kernel divided by √(Σ |S Sᵀ|) of that row. */
+const rowScaled = (b: GraphBuilder, { weight, kernel }: Contraction): TensorId => {
+  const skew = skewPart(b, weight);
+  const [c] = weight.shape;
+  const map: LinearMap = {
+    kind: 'conv',
+    out: c,
+    in: c,
+    kernel: kernel!,
+    stride: [1, 1],
+    padding: middle(kernel!),
+    dilation: [1, 1],
+    groups: 1,
+    mode: 'circular',
+    weight,
+  };
+  return scaleWeight(b, map, skew, inverseRootOrZero(b, rowSums(b, map, skew, 'out')), 'out');
+};
+
+/** A layer's operation with its twist, applied to x [N, …]. */
+export const lowerTwisted = (b: GraphBuilder, op: LayerOp, twist: Twist, x: TensorId, output: Shape): TensorId => {
+  if (op.kind === 'linear' || op.kind === 'residual') return lowerTwistedMap(b, op, twist, x, output);
+  const even = b.shape(x)[3] & ~1;
+  if (twist.kind === 'unsized' && op.kind === 'sandwich')
+    return lowerSandwich(b, op, x, 'inference', () => undefined, even);
+  if (op.kind === 'contraction') {
+    const { method } = op;
+    if (twist.kind === 'unsized' && method.family === 'cayley')
+      return addBias(b, cayleyConvolution(b, op, method.alpha, x, even), op.bias);
+    if (twist.kind === 'unskewed' && method.family === 'skew_exponential')
+      return addBias(b, exponentialSeries(b, op, method, rowScaled(b, op), x), op.bias);
+  }
+  throw new Error(`lower: no ${op.kind} is known with ${twist.kind}`);
+};
+
+type Contraction = Extract<LayerOp, { kind: 'contraction' }>;
+
+const lowerTwistedMap = (
   b: GraphBuilder,
-  op: Twisted,
-  twist: NonNullable<Layer['twist']>,
+  op: Extract<LayerOp, { kind: 'linear' | 'residual' }>,
+  twist: Twist,
   x: TensorId,
   output: Shape,
 ): TensorId => {
@@ -97,7 +144,7 @@ export const lowerTwisted = (
       : adjoint
         ? applyAdjoint(b, map, w, x, image)
         : applyMap(b, map, w, x);
-  const biased = (v: TensorId): TensorId => (bias ? b.add(v, along(b, b.param(bias.path, bias.shape), v, 1)) : v);
+  const biased = (v: TensorId): TensorId => addBias(b, v, bias);
   if (op.kind === 'linear') return biased(apply(scaleWeight(b, map, weight, inverseRootOrZero(b, T), side)));
   const u = lowerActivation(b, op.act, biased(apply(weight)));
   const t = b.scale(inverseOrZero(b, T), 2);

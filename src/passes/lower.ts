@@ -266,10 +266,8 @@ export const lowerUnproven = (b: GraphBuilder, layers: readonly Layer[], x: Tens
   for (const { op, path, id, inputs, shape, twist } of layers) {
     if (op.kind === 'head') throw new Error(`${path}: a head is no part of what is refuted`);
     const operands = inputs.map(i => values.get(i) ?? x);
-    if (twist) {
-      if (op.kind !== 'linear' && op.kind !== 'residual') throw new Error(`${path}: no such ${op.kind} is known`);
-      last = lowerTwisted(b, op, twist, operands[0], shape);
-    } else last = lowerAny(b, op, operands, shape, mode, () => undefined);
+    if (twist) last = lowerTwisted(b, op, twist, operands[0], shape);
+    else last = lowerAny(b, op, operands, shape, mode, () => undefined);
     values.set(id, last);
   }
   return last;

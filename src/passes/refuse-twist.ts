@@ -33,6 +33,22 @@ export const refuseTwist = (twist: Twist): Refusal => {
         twist.how,
         'gram',
       );
+    case 'unsized':
+      return refusal(
+        'L0205',
+        'an inverse Fourier transform that is not told the size takes the width for even: of an odd one a column is lost, and the rest grows by √(w/(w − 1))',
+        'leave `inverse` out',
+        'unsized',
+        'sized',
+      );
+    case 'unskewed':
+      return refusal(
+        'L0212',
+        'a skew kernel whose rows are scaled one by one is not skew, and its exponential is not orthogonal',
+        'scale the kernel as a whole: give `norm` a number, e.g. `norm = 17/10`',
+        'rows',
+        '17/10',
+      );
     default:
       return twist satisfies never;
   }

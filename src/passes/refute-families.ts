@@ -91,6 +91,9 @@ const EXPONENTS: readonly ((size: number, r: Random) => Float64Array)[] = [
   (size, r) => Float64Array.from({ length: size }, () => 3 * r.normal()),
 ];
 
+/** ‖w‖_F, and 1 of nothing. */
+const frobenius = (w: Float64Array | undefined): number => Math.sqrt(w?.reduce((s, v) => s + v * v, 0) ?? 1);
+
 /** How a further matrix of the same shape relates to the first: independent of it, equal to it, its negative. */
 const RELATIONS = ['independent', 'equal', 'negative'] as const;
 
@@ -111,6 +114,7 @@ export const weightFamilies = (
         for (const p of params) {
           const first = matrices[0];
           if (p.shape.length === 0) weights.set(p.path, Float64Array.of(1));
+          else if (p.init.kind === 'normOf') weights.set(p.path, Float64Array.of(frobenius(weights.get(p.init.path))));
           else if (exponents.has(p.path)) weights.set(p.path, exponent(p.shape[0], random));
           else if (p.shape.length === 1) weights.set(p.path, new Float64Array(p.shape[0]));
           else if (p !== first && relation !== 'independent' && `${p.shape}` === `${first.shape}`)

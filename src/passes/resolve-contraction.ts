@@ -1,6 +1,6 @@
 /** Operator layers: `by fourier(…)`, `by skew_exponential(…)`, `by sandwich(…)`, and the statement `sandwich`. */
 import type { Span } from '../diagnostics.ts';
-import type { Activation, ContractionMethod, LayerOp, Param, Shape } from '../ir/network.ts';
+import type { Activation, ContractionMethod, LayerOp, Param, Shape, Twist } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, Expr, Statement } from '../parser/ast.ts';
@@ -36,7 +36,7 @@ type OperatorMethod = (typeof OPERATOR_METHODS)[number];
 const MAX_AXIS = 512;
 
 const ARGUMENTS: Readonly<Record<OperatorMethod, Signature>> = {
-  fourier: { positional: ['family'], options: ['rank', 'steps', 'eps'], required: ['family'] },
+  fourier: { positional: ['family'], options: ['rank', 'steps', 'eps', 'inverse'], required: ['family'] },
   skew_exponential: { options: ['degree', 'norm', 'steps'] },
   sandwich: { positional: ['part'] },
 };
@@ -94,7 +94,7 @@ const fourier = (scope: Scope, bound: Bound, sizes: Sizes): Family | undefined =
   const plain = [sizes.out, sizes.in, ...sizes.kernel];
   switch (family) {
     case 'cayley':
-      return surplus(scope, bound, family, [])
+      return surplus(scope, bound, family, ['inverse'])
         ? undefined
         : { method: { family, alpha: alphaOf(sizes.path) }, weight: plain };
     case 'bro': {
@@ -121,9 +121,21 @@ const fourier = (scope: Scope, bound: Bound, sizes: Sizes): Family | undefined =
   }
 };
 
+/** `norm = rows`, which some code has and no theorem. */
+const byRows = (bound: Bound): boolean => {
+  const e = bound.get('norm');
+  return e?.kind === 'name' && e.name === 'rows';
+};
+
+/** `inverse = unsized`, which some code has; of an even width it is as good as `sized`. */
+const unsized = (scope: Scope, e: Expr | undefined, width: number): Twist | undefined =>
+  e && choiceOf(scope, e, 'the `inverse` transform', ['sized', 'unsized'] as const) === 'unsized' && width % 2 === 1
+    ? { kind: 'unsized', span: e.span }
+    : undefined;
+
 const skewExponential = (scope: Scope, bound: Bound, sizes: Sizes): Family | undefined => {
   const degree = integerOr(scope, bound.get('degree'), '`degree`', 12);
-  const norm = rationalOr(scope, bound.get('norm'), '`norm`', q.rational(21n, 10n));
+  const norm = rationalOr(scope, byRows(bound) ? undefined : bound.get('norm'), '`norm`', q.rational(21n, 10n));
   const stepsExpr = bound.get('steps');
   const steps = stepsExpr ? integerOf(scope, stepsExpr, '`steps`', 1, 30) : 12;
   if (degree === undefined || !norm || steps === undefined) return undefined;
@@ -286,7 +298,14 @@ export const contraction = (
     weight,
     ...(withBias ? bias(path, out, weight) : {}),
   };
-  return { op, shape, path };
+  const inverse = unsized(scope, bound.get('inverse'), image[2]);
+  if (inverse) return { op, shape: [out, image[1], image[2] - 1], path, twist: inverse };
+  return {
+    op,
+    shape,
+    path,
+    ...(byRows(bound) ? { twist: { kind: 'unskewed', span: bound.get('norm')!.span } } : {}),
+  };
 };
 
 /** `sandwich N, act = relu`, and `sandwich N, kernel = 3` on an image. */
@@ -320,5 +339,6 @@ export const sandwich = (chain: Chain, st: Statement, args: Bound): Made | undef
     act,
     ...(withBias ? bias(path, out, weight) : {}),
   };
-  return { op, shape, path };
+  const inverse = unsized(scope, args.get('inverse'), shape[2]);
+  return inverse ? { op, shape: [...shape.slice(0, 2), shape[2] - 1], path, twist: inverse } : { op, shape, path };
 };

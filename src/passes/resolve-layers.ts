@@ -329,7 +329,7 @@ export const linearOrOperator =
     return operator ? contraction(chain, st, args, operator) : rule(chain, st, args);
   };
 
-const SANDWICH: Signature = { positional: ['out'], options: ['kernel', 'act', 'bias'], required: ['out'] };
+const SANDWICH: Signature = { positional: ['out'], options: ['kernel', 'act', 'bias', 'inverse'], required: ['out'] };
 
 /** Layer statements but those of `resolve-conv.ts`, by name. `input`, `budget` and `repeat` are not layers and are handled in `resolve-block.ts`. */
 export const RULES: Readonly<Record<string, Rule>> = {
