@@ -51,7 +51,7 @@ export const toTextMate = (): string => {
         match: `(${keyword(definitions)})\\s+(${NAME})`,
         captures: { 1: { name: 'keyword.declaration.lip' }, 2: { name: 'entity.name.type.lip' } },
       },
-      pattern('keyword.declaration', keyword(definitions)),
+      pattern('keyword.declaration', keyword(definitions.filter(k => !contextual.includes(k)))),
       pattern('keyword.other', keyword(others)),
       pattern('keyword.other', `^\\s*${keyword(contextual)}`),
       pattern('constant.numeric', `(?<![\\p{L}_])${oniguruma(t.NumberLiteral)}`),

@@ -82,14 +82,32 @@ export interface Field {
   readonly span: Span;
 }
 
+/** `when bias`, `when side = out`: the line counts for these values of an option only. */
+export interface Condition {
+  readonly option: Name;
+  readonly value?: Name;
+  readonly span: Span;
+}
+
 export type DefinitionStatement =
   /** `param W: mat[n, hidden] = xavier`. */
-  | { readonly kind: 'param'; readonly field: Field; readonly span: Span }
-  | { readonly kind: 'let'; readonly name: Name; readonly value: Expr; readonly span: Span }
-  | { readonly kind: 'return'; readonly value: Expr; readonly span: Span };
+  | { readonly kind: 'param'; readonly field: Field; readonly when?: Condition; readonly span: Span }
+  | {
+      readonly kind: 'let';
+      readonly name: Name;
+      readonly value: Expr;
+      readonly when?: Condition;
+      readonly span: Span;
+    }
+  | { readonly kind: 'return'; readonly value: Expr; readonly when?: Condition; readonly span: Span };
 
-/** `layer name(options) (x: vec[n]) { … }`. */
+/** `layer name(options) (x: vec[n]) by rescale { … }`, `layer residual name …`, `rescaling name(options) (G: gram[m]) { … }`. */
 export interface Definition {
+  readonly form: 'layer' | 'rescaling';
+  /** The word `residual`, where it stands. */
+  readonly residual?: Span;
+  /** The name that the definition gives to the rescaling chosen at its use. */
+  readonly by?: Name;
   readonly name: Name;
   readonly options: readonly Field[];
   /** Empty, or more than one, only in a definition to be refused. */

@@ -7,6 +7,7 @@ import type {
   BinaryOperator,
   Clause,
   ClauseWord,
+  Condition,
   Definition,
   DefinitionStatement,
   Expr,
@@ -222,24 +223,43 @@ const buildFormula = (c: CstNode): DefinitionStatement | undefined => {
   const token = tokens(c, 'word')[0];
   if (!token) return undefined;
   const from = tokenSpan(token);
+  const condition = nodes(c, 'condition').map(buildCondition)[0];
+  const when = condition && { when: condition };
   const field = nodes(c, 'field').map(buildField)[0];
-  if (field) return { kind: 'param', field, span: join(from, field.span) };
+  if (field) return { kind: 'param', field, ...when, span: joinAll(from, [field.span, condition?.span]) };
   const value = nodes(c, 'expression').map(buildExpression)[0];
   if (!value) return undefined;
-  const span = join(from, value.span);
+  const span = joinAll(from, [value.span, condition?.span]);
   const name = tokens(c, 'name')[0];
-  return name ? { kind: 'let', name: nameOf(name), value, span } : { kind: 'return', value, span };
+  return name ? { kind: 'let', name: nameOf(name), value, ...when, span } : { kind: 'return', value, ...when, span };
+};
+
+const buildCondition = (c: CstNode): Condition | undefined => {
+  const word = tokens(c, 'When')[0];
+  const option = tokens(c, 'option')[0];
+  if (!word || !option) return undefined;
+  const value = nodes(c, 'value').flatMap(r => tokens(r, 'name'))[0];
+  return {
+    option: nameOf(option),
+    ...(value ? { value: nameOf(value) } : {}),
+    span: joinAll(tokenSpan(word), [nodeSpan(c)]),
+  };
 };
 
 export const buildDefinition = (c: CstNode): Definition | undefined => {
   const name = tokens(c, 'name')[0];
-  const keyword = tokens(c, 'Layer')[0];
+  const keyword = tokens(c, 'keyword')[0];
   if (!name || !keyword) return undefined;
+  const residual = tokens(c, 'Residual').map(tokenSpan)[0];
+  const by = tokens(c, 'by').map(nameOf)[0];
   const groups = nodes(c, 'fields').map(g => nodes(g, 'field').map(buildField).filter(present));
   // Options may be left out, the input may not.
   const [options, inputs] = groups.length > 1 ? groups : [[], groups[0] ?? []];
   const block = nodes(c, 'formulas')[0];
   return {
+    form: keyword.image as Definition['form'],
+    ...(residual ? { residual } : {}),
+    ...(by ? { by } : {}),
     name: nameOf(name),
     options,
     inputs,

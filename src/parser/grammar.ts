@@ -124,10 +124,22 @@ export class LipParser extends CstParser {
   });
 
   private definition = this.RULE('definition', () => {
-    this.CONSUME(t.LayerWord);
+    this.OR([
+      {
+        ALT: () => {
+          this.CONSUME(t.LayerWord, { LABEL: 'keyword' });
+          this.OPTION(() => this.CONSUME(t.Residual));
+        },
+      },
+      { ALT: () => this.CONSUME(t.RescalingWord, { LABEL: 'keyword' }) },
+    ]);
     this.CONSUME(t.Identifier, { LABEL: 'name' });
     this.SUBRULE(this.fields);
-    this.OPTION(() => this.SUBRULE2(this.fields));
+    this.OPTION2(() => this.SUBRULE2(this.fields));
+    this.OPTION3(() => {
+      this.CONSUME(t.By);
+      this.CONSUME2(t.Identifier, { LABEL: 'by' });
+    });
     this.SUBRULE(this.formulas);
   });
 
@@ -191,7 +203,18 @@ export class LipParser extends CstParser {
         },
       },
     ]);
-    this.OPTION(() => this.SUBRULE(this.surplus));
+    this.OPTION(() => this.SUBRULE(this.condition));
+    this.OPTION2(() => this.SUBRULE(this.surplus));
+  });
+
+  /** `when bias`, `when side = out`. */
+  private condition = this.RULE('condition', () => {
+    this.CONSUME(t.WhenWord);
+    this.CONSUME(t.Identifier, { LABEL: 'option' });
+    this.OPTION(() => {
+      this.CONSUME(t.Equals);
+      this.SUBRULE(this.reference, { LABEL: 'value' });
+    });
   });
 
   /** `bracketed`: inside parentheses a comma always goes on with the next argument. */

@@ -70,17 +70,20 @@ const printField = (f: Field): string =>
 
 const printFields = (fields: readonly Field[]): string => `(${fields.map(printField).join(', ')})`;
 
-const printDefinitionHead = ({ name, options, inputs }: Definition): string =>
-  `layer ${name.text}${options.length > 0 ? `${printFields(options)} ` : ''}${printFields(inputs)} {`;
+const printDefinitionHead = ({ form, residual, by, name, options, inputs }: Definition): string =>
+  `${form} ${residual ? 'residual ' : ''}${name.text}${options.length > 0 ? `${printFields(options)} ` : ''}${printFields(inputs)}${by ? ` by ${by.text}` : ''} {`;
+
+const printCondition = ({ when }: DefinitionStatement): string =>
+  when ? ` when ${when.option.text}${when.value ? ` = ${when.value.text}` : ''}` : '';
 
 const printFormula = (st: DefinitionStatement): string => {
   switch (st.kind) {
     case 'param':
-      return `param ${printField(st.field)}`;
+      return `param ${printField(st.field)}${printCondition(st)}`;
     case 'let':
-      return `let ${st.name.text} = ${printExpr(st.value)}`;
+      return `let ${st.name.text} = ${printExpr(st.value)}${printCondition(st)}`;
     case 'return':
-      return `return ${printExpr(st.value)}`;
+      return `return ${printExpr(st.value)}${printCondition(st)}`;
     default:
       return st satisfies never;
   }

@@ -53,6 +53,9 @@ const contextual = (word: string): TokenType =>
 
 export const ParamWord = contextual('param');
 export const ReturnWord = contextual('return');
+export const WhenWord = contextual('when');
+/** Begins a definition, and is a name everywhere else. */
+export const RescalingWord = contextual('rescaling');
 
 export const NumberLiteral = token('Number', /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/, 'a number');
 export const StringLiteral = token('String', /"[^"\r\n]*"/, 'a string');
@@ -98,9 +101,23 @@ const Space = createToken({
 });
 
 /** A line that begins with one of these begins a new item. */
-export const ITEM_KEYWORDS: readonly TokenType[] = [Network, Train, Certify, LayerWord];
+export const ITEM_KEYWORDS: readonly TokenType[] = [Network, Train, Certify, LayerWord, RescalingWord];
 
-export const KEYWORDS: readonly TokenType[] = [...ITEM_KEYWORDS, Residual, Transposed, By, On, At, In, To, Budget, Let];
+export const KEYWORDS: readonly TokenType[] = [
+  Network,
+  Train,
+  Certify,
+  LayerWord,
+  Residual,
+  Transposed,
+  By,
+  On,
+  At,
+  In,
+  To,
+  Budget,
+  Let,
+];
 
 export const ALL_TOKENS: TokenType[] = [
   Space,
@@ -108,6 +125,8 @@ export const ALL_TOKENS: TokenType[] = [
   ...KEYWORDS,
   ParamWord,
   ReturnWord,
+  WhenWord,
+  RescalingWord,
   Identifier,
   NumberLiteral,
   StringLiteral,

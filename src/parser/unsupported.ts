@@ -43,7 +43,7 @@ export const removeUnsupported = (tokens: readonly IToken[]): { tokens: IToken[]
   while (i < tokens.length) {
     const token = tokens[i];
     const span = { start: token.startOffset, end: token.endOffset! + 1 };
-    if (token.tokenType === t.LayerWord && startsStatement(kept.at(-1))) {
+    if ((token.tokenType === t.LayerWord || token.tokenType === t.RescalingWord) && startsStatement(kept.at(-1))) {
       const end = definitionEnd(tokens, i);
       kept.push(...tokens.slice(i, end));
       i = end;

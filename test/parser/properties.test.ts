@@ -100,18 +100,26 @@ const field = concat(
   fc.oneof(fc.constant(''), concat(space, '=', space, expression)),
 );
 const fields = concat('(', wideSpace, joined(field, concat(wideSpace, ',', wideSpace), 0, 3), wideSpace, ')');
-const formula = fc.oneof(
-  concat('param ', field),
-  concat('let ', name, space, '=', fc.constantFrom(' ', '\n'), expression),
-  concat('return ', expression),
+const condition = fc.oneof(
+  fc.constant(''),
+  concat(' when ', name, fc.oneof(fc.constant(''), concat(' = ', fc.constantFrom('in', 'out')))),
+);
+const formula = concat(
+  fc.oneof(
+    concat('param ', field),
+    concat('let ', name, space, '=', fc.constantFrom(' ', '\n'), expression),
+    concat('return ', expression),
+  ),
+  condition,
 );
 const definition = concat(
-  'layer ',
+  fc.constantFrom('layer ', 'layer residual ', 'rescaling '),
   name,
   space,
   fields,
   space,
   fc.oneof(fc.constant(''), fields),
+  fc.oneof(fc.constant(''), concat(' by ', name)),
   ' {',
   fc.oneof(space, lineBreak),
   joined(formula, lineBreak, 0, 4),
