@@ -14,6 +14,7 @@ await build({
   format: 'esm',
   target: 'node20',
   packages: 'external',
+  loader: { '.lip': 'text' },
   banner: { js: '#!/usr/bin/env node' },
 });
 // `lip build` copies this into the modules it emits, for browsers too: no Node inside.

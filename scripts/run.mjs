@@ -23,6 +23,7 @@ await build({
   format: 'esm',
   target: 'node20',
   packages: 'external',
+  loader: { '.lip': 'text' },
   sourcemap: 'inline',
 });
 process.argv = [process.argv[0], resolve(file), ...args];

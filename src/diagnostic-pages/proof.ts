@@ -26,8 +26,8 @@ others under learnt q. They are 1-Lipschitz by themselves, between layers.`,
   ),
   L0203: page(
     'a residual of a layer definition that the residual rule does not cover',
-    `x − c W T⁻¹ σ(Wᵀx + b) is 1-Lipschitz for every W, b when 0 ≤ c ≤ 2, σ has slopes in [0, 1], T ⪰ WᵀW for every value of the
-parameters, and both uses of W are one tensor. The message underlines what breaks one of these. T ⪰ WᵀW is known for
+    `x − 2 W T⁻¹ σ(Wᵀx + b) is 1-Lipschitz for every W, b when σ has slopes in [0, 1], T ⪰ WᵀW for every value of the parameters, and
+both uses of W are one tensor; with h·x and another factor c in place of x and 2 its bound is max(|h|, |h − c|). The message underlines what breaks one of these. T ⪰ WᵀW is known for
 gershgorin(Wᵀ * W, p) with positive p, spectral, frobenius and schur of Wᵀ * W, for their maximum, for sums with factors of at least 0
 that add up to at least 1, and for those plus a number of at least 0. With T too small by any factor, or with a Gram matrix of the
 other side, there are weights for which the layer expands distances.`,

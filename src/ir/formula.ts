@@ -4,7 +4,7 @@
  * distributed over sums: `W * (x + b)` stays one product.
  */
 import type { Span } from '../diagnostics.ts';
-import type { Activation, LinearMap, Param, SpectralMethod } from './network.ts';
+import type { Activation, LinearMap, Param, Rescaling, SpectralMethod } from './network.ts';
 import { add, equal, mul, ONE, type Rational, ZERO } from './rational.ts';
 
 /** WWᵀ ('rows') or WᵀW ('columns') of a stored weight W. */
@@ -35,6 +35,14 @@ export type DiagExpr =
       readonly gram: Gram;
       readonly weights: Positive;
       readonly divisor: Positive;
+      readonly span: Span;
+    }
+  /** T of the rescaling that `by` chose; `of` is the same diagonal, absent where an orthogonal matrix takes the place of the weight. */
+  | {
+      readonly kind: 'chosen';
+      readonly gram: Gram;
+      readonly rescaling: Rescaling;
+      readonly of?: DiagExpr;
       readonly span: Span;
     }
   /** T = λI. */
@@ -165,6 +173,7 @@ export const gramsOf = (d: DiagExpr): readonly Gram[] => {
   switch (d.kind) {
     case 'rowsum':
     case 'norm':
+    case 'chosen':
       return [d.gram];
     case 'max':
       return d.of.flatMap(gramsOf);
@@ -173,6 +182,12 @@ export const gramsOf = (d: DiagExpr): readonly Gram[] => {
     default:
       return d satisfies never;
   }
+};
+
+/** The diagonal that `by` chose, written out. Throws where an orthogonal matrix takes the place of the weight: that is no diagonal. */
+export const writtenOut = (d: Extract<DiagExpr, { kind: 'chosen' }>): DiagExpr => {
+  if (!d.of) throw new Error(`${d.gram.map.weight.path}: \`by ${d.rescaling.by}\` is no diagonal of this weight`);
+  return d.of;
 };
 
 const sizes = new WeakMap<DiagExpr | VectorExpr, number>();
@@ -191,6 +206,7 @@ export const diagonalSize = (d: DiagExpr): number =>
     switch (e.kind) {
       case 'rowsum':
       case 'norm':
+      case 'chosen':
         return 1;
       case 'max':
         return 1 + total(e.of.map(diagonalSize));

@@ -41,6 +41,8 @@ export const printDiagonal = (d: DiagExpr): string => {
     }
     case 'norm':
       return printBound(d.gram, d.bound);
+    case 'chosen':
+      return d.of ? printDiagonal(d.of) : d.rescaling.by;
     case 'max':
       return `max(${d.of.map(printDiagonal).join(', ')})`;
     case 'sum': {

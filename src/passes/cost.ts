@@ -1,6 +1,6 @@
 /** Parameters and floating-point operations of a layer, counted in exact integer arithmetic from shapes alone. */
 import { outputSize, overlap, phases } from '../ir/conv-geometry.ts';
-import { atomsOf, type DiagExpr, sameExpr } from '../ir/formula.ts';
+import { atomsOf, type DiagExpr, sameExpr, writtenOut } from '../ir/formula.ts';
 import {
   type ContractionMethod,
   elements,
@@ -95,6 +95,8 @@ const diagonalCost = (d: DiagExpr, image: readonly [number, number]): number => 
       if (d.bound.kind === 'frobenius' || d.bound.kind === 'schur') return 2 * elements(map.weight.shape);
       return rescalingCost({ by: 'spectral', method: d.bound, eps: ZERO }, map, side, image, image);
     }
+    case 'chosen':
+      return diagonalCost(writtenOut(d), image);
     case 'max':
       return d.of.reduce((s, p) => s + diagonalCost(p, image), 0);
     case 'sum':

@@ -26,7 +26,9 @@ export type Value =
   | { readonly kind: 'positive'; readonly size: number; readonly of: f.Positive }
   /** |G|, its columns multiplied by `weights`. */
   | { readonly kind: 'absolute Gram matrix'; readonly gram: f.Gram; readonly weights: f.Positive }
-  | { readonly kind: 'activation'; readonly act: Activation };
+  | { readonly kind: 'activation'; readonly act: Activation }
+  /** The choice of an option, one of several. */
+  | { readonly kind: 'word'; readonly text: string; readonly of: readonly string[] };
 
 export interface Mismatch {
   readonly mismatch: string;
@@ -54,6 +56,8 @@ export const describe = (v: Value): string => {
     case 'absolute Gram matrix':
     case 'activation':
       return `an ${v.kind}`;
+    case 'word':
+      return `the word \`${v.text}\``;
     default:
       return v satisfies never;
   }
@@ -124,6 +128,7 @@ const scaled = (factor: q.Rational, v: Value, span: Span): Value | Mismatch => {
     case 'positive':
     case 'absolute Gram matrix':
     case 'activation':
+    case 'word':
       return mismatch(`${describe(v)} cannot be multiplied by a number`);
     default:
       return v satisfies never;
@@ -225,6 +230,7 @@ const added = (a: Value, b: Value, span: Span): Value | Mismatch => {
     case 'matrix':
     case 'absolute Gram matrix':
     case 'activation':
+    case 'word':
       return refuse;
     default:
       return a satisfies never;
@@ -275,6 +281,7 @@ export const sizeOf = (v: Value): number => {
     case 'positive':
     case 'absolute Gram matrix':
     case 'activation':
+    case 'word':
       return 1;
     default:
       return v satisfies never;

@@ -11,6 +11,7 @@ import {
   sameExpr,
   type Term,
   type VectorExpr,
+  writtenOut,
 } from '../ir/formula.ts';
 import type { LayerOp, Shape } from '../ir/network.ts';
 import { absolute, equal, ONE, toNumber, ZERO } from '../ir/rational.ts';
@@ -95,6 +96,8 @@ const diagonal = (l: Lowering, d: DiagExpr): TensorId => {
     }
     case 'norm':
       return filled(b, normBound(l, d.gram, d.bound), unitsOf(d.gram));
+    case 'chosen':
+      return diagonal(l, writtenOut(d));
     case 'max':
       return d.of.map(p => diagonal(l, p)).reduce((p, q) => b.binary('max', p, q));
     case 'sum': {

@@ -16,6 +16,7 @@ import {
   sum,
   type Term,
   type VectorExpr,
+  writtenOut,
 } from '../ir/formula.ts';
 import type { LayerOp, LinearMap } from '../ir/network.ts';
 import { printActivation } from '../ir/print-activation.ts';
@@ -90,7 +91,7 @@ const proveNorm = (d: Extract<DiagExpr, { kind: 'norm' }>): Derivation => {
 const sideOf = (map: LinearMap, side: GramSide): string => printGram({ map, side });
 
 /** T ⪰ G, or why not; `use` is where the formula needs it. */
-const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
+export const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
   const needed = sideOf(gram.map, gram.side);
   const weight = gram.map.weight.path;
   const gap = (message: string, text: string, help: string, to?: string): Gap => ({
@@ -125,6 +126,8 @@ const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
     }
     case 'norm':
       return proveNorm(d);
+    case 'chosen':
+      return proveDominance(writtenOut(d), gram, use);
     case 'max': {
       const parts = proofOf(d.of.map(p => proveDominance(p, gram, use)));
       return isGap(parts) ? parts : apply('dominance-max', weight, parts);

@@ -2,6 +2,7 @@
  * Formulas that are the layer forms of the network IR: T^(−1/2)-rescaled linear maps and residual layers. These get the certificates,
  * rounding bounds and Coq files that those forms have; a formula that is neither, or whose T is none, stays a formula.
  */
+import type { Span } from '../diagnostics.ts';
 import {
   type Atom,
   type DiagExpr,
@@ -56,10 +57,12 @@ const gershgorin = (weights: Positive): Rescaling =>
     : { by: 'aol', eps: ZERO };
 
 /** T of a formula as a rescaling, where it dominates `gram` for every value of the parameters. */
-const rescalingOf = (d: DiagExpr, gram: Gram): Rescaling | undefined => {
+export const rescalingOf = (d: DiagExpr, gram: Gram): Rescaling | undefined => {
   switch (d.kind) {
     case 'rowsum':
       return sameExpr(d.gram, gram) && sameExpr(d.weights, d.divisor) ? gershgorin(d.weights) : undefined;
+    case 'chosen':
+      return sameExpr(d.gram, gram) ? d.rescaling : undefined;
     case 'norm':
       if (!sameExpr(d.gram, gram)) return undefined;
       return d.bound.kind === 'frobenius' || d.bound.kind === 'schur'
@@ -86,8 +89,45 @@ const rescalingOf = (d: DiagExpr, gram: Gram): Rescaling | undefined => {
   }
 };
 
+/** `rescaling` of a Gram matrix as a diagonal; undefined where an orthogonal matrix takes the place of the weight. */
+export const diagonalOf = (rescaling: Rescaling, gram: Gram, span: Span): DiagExpr | undefined => {
+  const plus = (part: DiagExpr, shift: Rational): DiagExpr =>
+    equal(shift, ZERO) ? part : { kind: 'sum', of: [{ factor: ONE, part }], shift, span };
+  const rowsum = (weights: Positive): DiagExpr => ({ kind: 'rowsum', gram, weights, divisor: weights, span });
+  switch (rescaling.by) {
+    case 'spectral':
+      return plus({ kind: 'norm', gram, bound: rescaling.method, span }, rescaling.eps);
+    case 'frobenius':
+    case 'schur':
+      return plus({ kind: 'norm', gram, bound: { kind: rescaling.by }, span }, rescaling.eps);
+    case 'aol':
+      return plus(rowsum({ shift: ONE }), rescaling.eps);
+    case 'sll':
+      return plus(rowsum({ q: rescaling.q, shift: rescaling.shift ?? ZERO }), rescaling.eps ?? ZERO);
+    case 'max': {
+      const of = rescaling.of.map(p => diagonalOf(p, gram, span)).filter(p => p !== undefined);
+      return of.length === rescaling.of.length ? { kind: 'max', of, span } : undefined;
+    }
+    case 'convex': {
+      const of = rescaling.of.flatMap(({ weight, part }) => {
+        const d = diagonalOf(part, gram, span);
+        return d ? [{ factor: weight, part: d }] : [];
+      });
+      return of.length === rescaling.of.length ? { kind: 'sum', of, shift: ZERO, span } : undefined;
+    }
+    case 'scaled': {
+      const part = diagonalOf(rescaling.of, gram, span);
+      return part && { kind: 'sum', of: [{ factor: rescaling.factor, part }], shift: ZERO, span };
+    }
+    case 'orthogonal':
+      return undefined;
+    default:
+      return rescaling satisfies never;
+  }
+};
+
 /** The map of a weight as it is used, stored either way. */
-const mapOf = ({ map, transposed }: Weight): LinearMap => {
+export const mapOf = ({ map, transposed }: Pick<Weight, 'map' | 'transposed'>): LinearMap => {
   if (!transposed) return map;
   const { transposed: already, ...rest } = map;
   const turned = { ...rest, out: map.in, in: map.out };
@@ -118,7 +158,7 @@ const linear = (term: Term, bias: Param | undefined): LayerOp | undefined => {
 };
 
 /** h·x − c·A T⁻¹ σ(Aᵀx + b). */
-const residual = (terms: readonly Term[]): LayerOp | undefined => {
+const residual = (terms: readonly Term[], anySlope: boolean): LayerOp | undefined => {
   const branch = terms.find(t => t.of.kind === 'act');
   const [skip, ...more] = terms.filter(t => t !== branch);
   const [outer, inverse, ...rest] = branch?.atoms ?? [];
@@ -127,7 +167,8 @@ const residual = (terms: readonly Term[]): LayerOp | undefined => {
   if (skip && (skip.of.kind !== 'input' || skip.atoms.length > 0)) return undefined;
   const { act, of } = branch.of;
   const slope = proveSlope(act)?.conclusion;
-  if (slope?.kind !== 'slope' || compare(slope.low, ZERO) < 0 || compare(slope.high, ONE) > 0) return undefined;
+  const within = slope?.kind === 'slope' && compare(slope.low, ZERO) >= 0 && compare(slope.high, ONE) <= 0;
+  if (!within && !anySlope) return undefined;
   const inner = affine(of.terms);
   const [read, ...others] = inner?.variable ?? [];
   const weight: Weight = { ...outer, transposed: !outer.transposed };
@@ -152,12 +193,12 @@ const residual = (terms: readonly Term[]): LayerOp | undefined => {
 const sameParams = (op: Formula, params: readonly Param[]): boolean =>
   op.params.length === params.length && op.params.every(p => params.includes(p));
 
-/** The layer that `op` is, or `op` itself. */
-export const recognise = (op: Formula): LayerOp => {
+/** The layer that `op` is, or `op` itself. With `anySlope`, σ of a residual may be any activation: the prover will refuse it. */
+export const recognise = (op: Formula, anySlope = false): LayerOp => {
   const outer = affine(op.body.terms);
   if (!outer) return op;
   const { variable, bias } = outer;
   const found = variable.length === 1 ? linear(variable[0], bias) : undefined;
-  const layer = found ?? (bias ? undefined : residual(variable));
+  const layer = found ?? (bias ? undefined : residual(variable, anySlope));
   return layer && sameParams(op, layerParams(layer)) ? layer : op;
 };

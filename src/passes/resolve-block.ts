@@ -7,13 +7,13 @@ import { shorten, suggest } from '../parser/suggest.ts';
 import { layerElsewhere } from './elsewhere.ts';
 import { RESIDUAL_CONV } from './resolve-conv.ts';
 import { definitionRule } from './resolve-definition.ts';
-import { type Chain, fits, RESIDUAL_DENSE } from './resolve-layers.ts';
+import { type Chain, fits } from './resolve-layers.ts';
 import { bindArgs, integerOf, rationalOf, type Scope, type Signature, show } from './resolve-scope.ts';
 import { LAYER_STATEMENTS } from './resolve-statements.ts';
 
 const MAX_LAYERS = 10_000;
 
-const RESIDUAL: Readonly<Record<string, Signature>> = { dense: RESIDUAL_DENSE, conv: RESIDUAL_CONV };
+const RESIDUAL: Readonly<Record<string, Signature>> = { conv: RESIDUAL_CONV };
 
 const LAYER_NAMES = [...Object.keys(LAYER_STATEMENTS), 'input', 'budget', 'repeat'];
 
@@ -148,7 +148,10 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
     chain.stopped = true;
     return;
   }
-  if (st.residual && !Object.hasOwn(RESIDUAL, name) && (LAYER_NAMES.includes(name) || chain.definitions.has(name))) {
+  const key = st.residual ? `residual ${name}` : name;
+  const definition = chain.definitions.get(key);
+  const named = LAYER_NAMES.includes(name) || chain.definitions.has(name);
+  if (st.residual && !definition && !Object.hasOwn(RESIDUAL, name) && named) {
     scope.report(
       'L0128',
       st.residual,
@@ -182,12 +185,14 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
     if (refuseClauses(scope, st, []) && args) resolveBudget(chain, args.get('bound')!, st.span);
     return;
   }
-  const definition = chain.definitions.get(name);
-  const rule = Object.hasOwn(LAYER_STATEMENTS, name)
-    ? LAYER_STATEMENTS[name]
-    : definition && definitionRule(definition);
+  const rule = definition
+    ? definitionRule(definition)
+    : Object.hasOwn(LAYER_STATEMENTS, name)
+      ? LAYER_STATEMENTS[name]
+      : undefined;
   if (!rule) {
-    const known = [...LAYER_NAMES, ...chain.definitions.keys()];
+    const layers = [...chain.definitions.values()].filter(d => d.definition.form === 'layer');
+    const known = [...LAYER_NAMES, ...layers.map(d => d.definition.name.text)];
     scope.report(
       'L0101',
       st.name.span,
@@ -208,7 +213,7 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
   chain.headSeen ||= name === 'head';
   const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
   const owner = `\`${st.residual ? 'residual ' : ''}${name}\``;
-  const args = bindArgs(scope, owner, st.span, st.args, st.residual ? RESIDUAL[name] : rule.signature);
+  const args = bindArgs(scope, owner, st.span, st.args, st.residual && !definition ? RESIDUAL[name] : rule.signature);
   const made = clausesFit && args ? rule.apply(chain, st, args) : undefined;
   chain.shape = made?.shape;
   if (!made) return;

@@ -1,312 +1,313 @@
-/** `layer` definitions: each use of one is read with the sizes and options of that use, and becomes a formula in normal form. */
+/**
+ * Definitions of the language, those of the library and those of the file. Each use of one is read with the sizes and options of that
+ * use and becomes a formula in normal form, and that a layer of the network IR where it has the form of one.
+ */
 import type { Span } from '../diagnostics.ts';
-import { PLAIN } from '../ir/conv-geometry.ts';
-import * as f from '../ir/formula.ts';
-import type { Activation, Initializer, LinearMap, Param, Shape } from '../ir/network.ts';
-import * as q from '../ir/rational.ts';
-import type { Definition, Expr, Field, FileNode, Statement } from '../parser/ast.ts';
-import { shorten } from '../parser/suggest.ts';
+import { outputShape } from '../ir/conv-geometry.ts';
+import { atomsOf, type DiagExpr, type Gram } from '../ir/formula.ts';
+import { type LayerOp, type Rescaling, rescalingParams, type Shape, type Twist, weightShape } from '../ir/network.ts';
+import type * as q from '../ir/rational.ts';
+import type { Condition, Definition, DefinitionStatement, FileNode, Statement } from '../parser/ast.ts';
+import { shorten, suggest } from '../parser/suggest.ts';
+import { axesOf, bindGram, bindInput, bindOption, declareParam, unknownShape } from './definition-fields.ts';
 import * as v from './formula-value.ts';
-import { proveSlope } from './prove-activation.ts';
-import { recognise } from './recognise.ts';
+import { isGap, proveDominance } from './prove-formula.ts';
+import { mapOf, recognise, rescalingOf } from './recognise.ts';
+import { contraction, operatorBy } from './resolve-contraction.ts';
 import { type Body, define, read } from './resolve-formula.ts';
-import {
-  activationOf,
-  type Chain,
-  describeShape,
-  fits,
-  type KnownDefinition,
-  type Made,
-  nextPath,
-  type Rule,
-} from './resolve-layers.ts';
-import { type Bound, choiceOf, integerOf, rationalOf, realOf, type Scope, show } from './resolve-scope.ts';
+import { type Chain, type KnownDefinition, type Made, nextPath, type Rule } from './resolve-layers.ts';
+import { withStoredWeight } from './resolve-orthogonal.ts';
+import { PRIMITIVE_METHODS, type RescalingRule, resolveRescaling, type Taken } from './resolve-rescaling.ts';
+import { type Bound, bindArgs, type Scope, type Signature } from './resolve-scope.ts';
 import { LAYER_STATEMENTS } from './resolve-statements.ts';
 
 /** Words of a network that are no layers but cannot be defined as ones either. */
 const RESERVED: readonly string[] = ['input', 'budget', 'repeat'];
 
-/** The definitions of a file by name, without those whose name is taken. */
-export const checkDefinitions = (report: Scope['report'], file: FileNode): ReadonlyMap<string, KnownDefinition> => {
-  const known = new Map<string, KnownDefinition>();
+/** What stands after `by` and is no definition. */
+const TAKEN_METHODS: readonly string[] = [...PRIMITIVE_METHODS, 'max', 'mix', 'min', 'sqrt', 'floor'];
+
+/** A layer, its residual form and a rescaling may have the same name. */
+export const definitionKey = (d: Pick<Definition, 'form' | 'residual' | 'name'>): string =>
+  `${d.form === 'rescaling' ? 'by ' : d.residual ? 'residual ' : ''}${d.name.text}`;
+
+/** The definitions of the library and of a file by their keys, without those whose name is taken. */
+export const checkDefinitions = (
+  report: Scope['report'],
+  file: FileNode,
+  library: ReadonlyMap<string, KnownDefinition>,
+): ReadonlyMap<string, KnownDefinition> => {
+  const known = new Map(library);
   const starts = [...file.items, ...file.definitions].map(i => i.span.start);
   for (const d of file.definitions) {
+    const key = definitionKey(d);
     const name = d.name.text;
-    if (known.has(name)) report('L0106', d.name.span, `the layer \`${shorten(name)}\` is defined twice`);
-    else if (Object.hasOwn(LAYER_STATEMENTS, name) || RESERVED.includes(name))
+    const builtin =
+      d.form === 'rescaling'
+        ? TAKEN_METHODS.includes(name)
+        : Object.hasOwn(LAYER_STATEMENTS, name) || RESERVED.includes(name);
+    if (builtin || library.has(key))
       report('L0106', d.name.span, `\`${name}\` is built in and cannot be defined again`, 'choose another name');
+    else if (known.has(key)) report('L0106', d.name.span, `the ${d.form} \`${shorten(name)}\` is defined twice`);
     else {
       // Recovery may have cut the definition short: it reaches to whatever comes next.
       const end = Math.min(file.span.end, ...starts.filter(at => at > d.span.start));
       const whole = !file.broken.some(b => b.start >= d.span.start && b.start < end);
-      known.set(name, { definition: d, whole });
+      known.set(key, { definition: d, whole });
     }
   }
   return known;
 };
 
-const TYPES = ['vec', 'mat', 'image', 'conv'] as const;
-
-/** `mat[n, hidden]` as a word and its sizes' expressions. */
-const typeOf = (
-  body: Body,
-  field: Field,
-  allowed: readonly (typeof TYPES)[number][],
-): { readonly type: (typeof TYPES)[number]; readonly dims: readonly Expr[]; readonly span: Span } | undefined => {
-  const e = field.type;
-  const wanted = { vec: 'vec[n]', mat: 'mat[m, n]', image: 'image[c, h, w]', conv: 'conv[out, c, k, k]' };
-  const help = `write ${allowed.map(a => `\`${field.name.text}: ${wanted[a]}\``).join(' or ')}`;
-  const type = e?.kind === 'typed' ? allowed.find(a => a === e.type.text) : undefined;
-  if (e?.kind !== 'typed' || !type)
-    return body.scope.report('L0140', e?.span ?? field.span, `\`${field.name.text}\` has no type that fits here`, help);
-  const sizes = { vec: 1, mat: 2, image: 3, conv: 4 }[type];
-  return e.dims.length === sizes
-    ? { type, dims: e.dims, span: e.span }
-    : body.scope.report('L0140', e.span, `\`${type}\` has ${sizes} sizes, found ${e.dims.length}`, help);
-};
-
-/** Names the sizes of the input, or compares them with numbers that are known. */
-const bindInput = (body: Body, definition: Definition, st: Statement, shape: Shape): boolean => {
-  const { scope } = body;
-  const [field, ...more] = definition.inputs;
-  if (!field || more.length > 0) {
-    scope.report(
-      'L0140',
-      more[0]?.span ?? definition.name.span,
-      `a layer has one input, found ${definition.inputs.length}`,
-      'write `layer name(options) (x: vec[n]) { … }`',
-    );
-    return false;
-  }
-  const typed = typeOf(body, field, ['vec', 'image']);
-  if (!typed) return false;
-  if (typed.dims.length !== shape.length) {
-    scope.report(
-      'L0120',
-      st.name.span,
-      `\`${definition.name.text}\` needs ${typed.type === 'vec' ? 'a vector' : 'an image'}, but gets ${describeShape(shape)}`,
-      typed.type === 'vec' ? 'put `flatten` before it' : 'put it before `flatten`, or declare `input image[…]`',
-    );
-    return false;
-  }
-  let ok = true;
-  typed.dims.forEach((d, i) => {
-    if (d.kind === 'name' && !body.names.has(d.name)) {
-      define(body, d.name, d.span, { kind: 'scalar', value: q.rational(shape[i]) });
-      return;
-    }
-    const size = integerOf(scope, d, 'a size of the input');
-    if (size !== undefined && size !== shape[i])
-      scope.report(
-        'L0120',
-        st.name.span,
-        `\`${definition.name.text}\` needs ${size} here, but gets ${describeShape(shape)}`,
-      );
-    ok &&= size === shape[i];
-  });
-  define(body, field.name.text, field.name.span, {
-    kind: 'vector',
-    shape,
-    of: f.leaf({ kind: 'input' }, field.name.span),
-  });
-  return ok;
-};
-
-/** Slopes of an elementwise activation. */
-const slopesOf = (act: Activation): readonly [q.Rational, q.Rational] | undefined => {
-  const conclusion = proveSlope(act)?.conclusion;
-  return conclusion?.kind === 'slope' ? [conclusion.low, conclusion.high] : undefined;
-};
-
-/** An option: a number, or an activation where its type is `slope[low, high]`. */
-const bindOption = (body: Body, field: Field, given: Expr | undefined): boolean => {
-  const e = given ?? field.value;
-  const { name, type } = field;
-  if (!e) return false;
-  // What stands at the use is in terms of the network, a default in terms of the definition.
-  const scope = given ? body.chain.scope : body.scope;
-  if (!type) {
-    const value = rationalOf(scope, e, `\`${name.text}\``);
-    if (value) define(body, name.text, name.span, { kind: 'scalar', value });
-    return value !== undefined;
-  }
-  if (type.kind !== 'typed' || type.type.text !== 'slope' || type.dims.length !== 2) {
-    body.scope.report(
-      'L0140',
-      type.span,
-      `\`${name.text}\` has no type that fits an option`,
-      'an option is a number (without a type) or an activation: `act: slope[0, 1] = relu`',
-    );
-    return false;
-  }
-  const [low, high] = type.dims.map(d => rationalOf(body.scope, d, 'a slope'));
-  const act = activationOf(scope, e);
-  if (!low || !high || !act) return false;
-  const slopes = slopesOf(act);
-  if (!slopes || q.compare(slopes[0], low) < 0 || q.compare(slopes[1], high) > 0) {
-    const found = slopes ? `has slopes from ${show(slopes[0])} to ${show(slopes[1])}` : 'mixes units and has no slopes';
-    body.scope.report(
-      'L0202',
-      e.span,
-      `\`${name.text}\` takes slopes within [${show(low)}, ${show(high)}]; \`${act.kind}\` ${found}`,
-      'relu, tanh, sigmoid and leaky_relu with a slope in [0, 1] have slopes within [0, 1]',
-    );
-    return false;
-  }
-  define(body, name.text, name.span, { kind: 'activation', act });
-  return true;
-};
-
-const INITIALIZERS = ['zeros', 'xavier', 'uniform'] as const;
-
-/** `zeros`, `xavier`, `uniform(bound)` or a number. */
-const initializerOf = (body: Body, field: Field, shape: readonly number[]): Initializer | undefined => {
-  const e = field.value;
-  const what = `the initial value of \`${field.name.text}\``;
-  if (!e)
+/** Whether a line counts; undefined after reporting that this cannot be told. */
+const holds = (body: Body, when: Condition | undefined): boolean | undefined => {
+  if (!when) return true;
+  const { option, value } = when;
+  const choice = body.names.get(option.text);
+  if (choice?.kind !== 'word')
     return body.scope.report(
-      'L0110',
-      field.span,
-      `\`${field.name.text}\` has no initial value`,
-      'write `= zeros`, `= xavier`, `= uniform(1/10)` or a number',
+      'L0141',
+      option.span,
+      `\`when\` asks for the choice of an option, not ${choice ? v.describe(choice) : `\`${shorten(option.text)}\``}`,
+      'declare the option as `bool` or `choice[…]`',
     );
-  if (e.kind === 'call' && e.callee.text === 'uniform' && e.args.length === 1) {
-    const bound = realOf(body.scope, e.args[0].value, what);
-    return bound === undefined ? undefined : { kind: 'uniform', bound: Math.abs(bound) };
-  }
-  if (e.kind !== 'name' && e.kind !== 'call') {
-    const value = realOf(body.scope, e, what);
-    return value === undefined ? undefined : { kind: 'constant', value };
-  }
-  const kind = choiceOf(body.scope, e, what, INITIALIZERS);
-  const taps = shape.slice(2).reduce((a, b) => a * b, 1);
-  switch (kind) {
-    case undefined:
-      return undefined;
-    case 'zeros':
-      return { kind };
-    case 'xavier':
-      return { kind, fanIn: (shape[1] ?? 1) * taps, fanOut: shape[0] * taps };
-    case 'uniform':
-      return body.scope.report('L0110', e.span, '`uniform` needs its bound', 'write `uniform(1/10)`');
-    default:
-      return kind satisfies never;
-  }
+  const wanted = value?.text ?? 'true';
+  if (!choice.of.includes(wanted))
+    return body.scope.report(
+      'L0105',
+      value?.span ?? option.span,
+      `\`${option.text}\` is never \`${shorten(wanted)}\``,
+      suggest(wanted, choice.of),
+    );
+  return choice.text === wanted;
 };
 
-/** A parameter: a vector, a matrix, or a convolution with zero padding that keeps the size of the image. */
-const declareParam = (body: Body, field: Field): boolean => {
-  const typed = typeOf(body, field, ['vec', 'mat', 'conv']);
-  if (!typed) return false;
-  const dims = typed.dims.map(d => integerOf(body.scope, d, 'a size'));
-  const shape = dims.filter(d => d !== undefined);
-  if (shape.length < dims.length || !fits(body.chain, typed.span, `\`${field.name.text}\``, shape)) return false;
-  if (shape.slice(2).some(k => k % 2 === 0)) {
-    body.scope.report(
-      'L0121',
-      typed.span,
-      `a ${shape.slice(2).join('×')} kernel has no centre: the image would change its size`,
-      'use odd kernel sizes',
-    );
-    return false;
-  }
-  const init = initializerOf(body, field, shape);
-  if (!init) return false;
-  const { name } = field;
-  const param: Param = { path: `${body.path}.${name.text}`, shape, init };
-  body.params.push(param);
-  if (typed.type === 'vec')
-    define(body, name.text, name.span, {
-      kind: 'vector',
-      shape,
-      of: f.leaf({ kind: 'param', param }, name.span),
-    });
-  else {
-    const [rows, columns, kh, kw] = shape;
-    const map: LinearMap =
-      typed.type === 'mat'
-        ? { kind: 'dense', out: rows, in: columns, weight: param }
-        : {
-            kind: 'conv',
-            out: rows,
-            in: columns,
-            kernel: [kh, kw],
-            ...PLAIN,
-            padding: [kh >> 1, kw >> 1],
-            weight: param,
-          };
-    const atom: f.Atom = { kind: 'weight', map, transposed: false, orthogonal: false, span: name.span };
-    define(body, name.text, name.span, { kind: 'matrix', rows, columns, form: map.kind, factor: q.ONE, atoms: [atom] });
-  }
-  return true;
-};
+const isReturn = (st: DefinitionStatement | undefined): boolean => st?.kind === 'return';
 
-/** The value of `return`. */
-const readBody = (body: Body, definition: Definition): Extract<v.Value, { kind: 'vector' }> | undefined => {
+/** The value of `return`: of the first one whose condition holds. */
+const readBody = (body: Body, definition: Definition, nameOf: (name: string) => string): v.Value | undefined => {
   const { scope } = body;
   const { body: statements, name } = definition;
-  const last = statements.at(-1);
-  const early = statements.find((st, i) => st.kind === 'return' && i < statements.length - 1);
-  if (last?.kind !== 'return' || early)
+  const early = statements.find((st, i) => isReturn(st) && statements.slice(i).some(later => !isReturn(later)));
+  if (!isReturn(statements.at(-1)) || early)
     return scope.report(
       'L0140',
       early?.span ?? name.span,
-      early ? '`return` must be the last line of a layer' : `\`${shorten(name.text)}\` returns nothing`,
+      early ? `\`return\` must be the last line of a ${definition.form}` : `\`${shorten(name.text)}\` returns nothing`,
       'end the definition with `return` and a formula of its input',
     );
-  let ok = true;
   for (const st of statements) {
+    const counts = holds(body, st.when);
+    if (counts === undefined) return undefined;
     switch (st.kind) {
       case 'param':
-        ok = declareParam(body, st.field) && ok;
+        // What follows an error would mostly repeat it.
+        if (!declareParam(body, st.field, counts, nameOf)) return undefined;
         break;
       case 'let': {
+        if (!counts) break;
         const value = read(body, st.value);
-        if (value) define(body, st.name.text, st.name.span, value);
-        ok &&= value !== undefined;
+        if (!value) return undefined;
+        define(body, st.name.text, st.name.span, value);
         break;
       }
-      case 'return': {
-        const value = ok ? read(body, st.value) : undefined;
-        if (!value) return undefined;
-        return value.kind === 'vector'
-          ? value
-          : scope.report('L0141', st.value.span, `a layer returns a vector or an image, not ${v.describe(value)}`);
-      }
+      case 'return':
+        if (counts) return read(body, st.value);
+        break;
       default:
         st satisfies never;
     }
-    // What follows an error would mostly repeat it.
-    if (!ok) return undefined;
   }
-  return undefined;
+  return scope.report('L0140', name.span, `\`${shorten(name.text)}\` returns nothing for these options`);
 };
 
-/** How a layer defined in the file is used: its options by position or by name. */
-export const definitionRule = ({ definition, whole }: KnownDefinition): Rule => {
+/** Options with a default are given by name; in a residual layer all are, for none of them is the size of its output. */
+const signatureOf = ({ definition, whole }: KnownDefinition): Signature => {
+  const required = definition.options.filter(o => !o.value).map(o => o.name.text);
   const names = definition.options.map(o => o.name.text);
+  const positional = definition.residual ? [] : required;
   return {
-    signature: {
-      positional: names,
-      required: whole ? definition.options.filter(o => !o.value).map(o => o.name.text) : [],
-    },
-    apply: (chain: Chain, st: Statement, args: Bound): Made | undefined => {
-      const path = nextPath(chain, definition.name.text);
-      // What could not be read has its own diagnostic.
-      if (!chain.shape || !whole) return undefined;
-      const numbers = new Map<string, q.Rational>();
-      const scope: Scope = { report: chain.scope.report, values: numbers };
-      const body: Body = { chain, scope, numbers, names: new Map(), params: [], path };
-      const options = definition.options.map(o => bindOption(body, o, args.get(o.name.text)));
-      if (options.includes(false) || !bindInput(body, definition, st, chain.shape)) return undefined;
-      const value = readBody(body, definition);
-      return (
-        value && {
-          op: recognise({ kind: 'formula', name: definition.name.text, params: body.params, body: value.of }),
-          shape: value.shape,
-          path,
-        }
+    positional,
+    options: names.filter(n => !positional.includes(n)),
+    required: whole ? required : [],
+  };
+};
+
+const bindOptions = (body: Body, { definition, library }: KnownDefinition, outer: Scope, args: Bound): boolean =>
+  definition.options
+    .map(field => {
+      const expr = args.get(field.name.text);
+      // What stands at the use is in terms of the network, a default in terms of the definition.
+      if (expr) return bindOption(body, field, { expr, scope: outer, isDefault: false }, library === true);
+      const { value } = field;
+      return value !== undefined && bindOption(body, field, { expr: value, scope: body.scope, isDefault: true }, false);
+    })
+    .every(ok => ok);
+
+/** A library's text is not the user's: what is wrong with a use of it is reported at that use. */
+const reporterOf = (known: KnownDefinition, outer: Scope, st: Pick<Statement, 'span'>): Scope['report'] =>
+  known.library ? (code, _, message, help) => outer.report(code, st.span, message, help) : outer.report;
+
+/** Findings that depend on sizes. */
+const OF_SIZES: readonly string[] = ['L0115', 'L0120', 'L0121', 'L0123', 'L0141'];
+
+const withoutSizes = (scope: Scope): Scope => ({
+  ...scope,
+  report: (code, span, message, help) =>
+    OF_SIZES.includes(code) ? undefined : scope.report(code, span, message, help),
+});
+
+/** What an orthogonal matrix is made from is stored, in place of the matrix. */
+const stored = (op: LayerOp): LayerOp => {
+  if ((op.kind !== 'linear' && op.kind !== 'residual') || op.rescaling.by !== 'orthogonal') return op;
+  const { transposed: _, ...map } = op.map;
+  const weight = { ...map.weight, shape: weightShape(op.map) };
+  return { ...op, map: withStoredWeight({ ...map, weight }, op.rescaling) };
+};
+
+/** Whether T stands for an orthogonal matrix in the place of the weight. */
+const replacesWeight = (d: DiagExpr): boolean => {
+  switch (d.kind) {
+    case 'chosen':
+      return d.of === undefined;
+    case 'max':
+      return d.of.some(replacesWeight);
+    case 'sum':
+      return d.of.some(p => replacesWeight(p.part));
+    case 'rowsum':
+    case 'norm':
+      return false;
+    default:
+      return d satisfies never;
+  }
+};
+
+/** How a layer of the library or of the file is used. */
+export const definitionRule = (known: KnownDefinition): Rule => {
+  const { definition, whole, library } = known;
+  const apply = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
+    const by = definition.by && (st.clauses.find(c => c.word === 'by')?.value ?? chain.defaultBy);
+    const operator = library && definition.by ? operatorBy(by) : undefined;
+    if (operator) return contraction(chain, st, args, operator);
+    const path = nextPath(chain, definition.name.text);
+    // What could not be read has its own diagnostic.
+    if (!whole) return undefined;
+    if (definition.by && !by)
+      chain.scope.report(
+        'L0130',
+        st.name.span,
+        `nothing says how \`${st.name.text}\` is rescaled`,
+        'write `by sll` (or spectral, aol, orthogonal) here or after the name of the network',
       );
-    },
+    const axes = axesOf(definition);
+    const input: Shape = chain.shape ?? unknownShape(axes);
+    const outer = chain.shape ? chain.scope : withoutSizes(chain.scope);
+    const numbers = new Map<string, q.Rational>();
+    const scope: Scope = { ...outer, report: reporterOf(known, outer, st), values: numbers };
+    let twist: Twist | undefined;
+    const estimated = (t: Twist): void => {
+      twist = t;
+    };
+    const rescalings = new Map<string, Rescaling | undefined>();
+    const body: Body = {
+      scope,
+      numbers,
+      names: new Map(),
+      options: new Map(),
+      params: [],
+      path,
+      input,
+      ...(definition.by && {
+        chosen: {
+          name: definition.by.text,
+          of: gram => {
+            const at = JSON.stringify([gram.map.weight.path, gram.side]);
+            if (!rescalings.has(at)) rescalings.set(at, by && choose(gram));
+            return rescalings.get(at);
+          },
+        },
+      }),
+    };
+    const choose = (gram: Gram): Rescaling | undefined => {
+      const residual = definition.residual !== undefined;
+      // The hidden units of a residual layer are the rows of its map.
+      const map = mapOf({ map: gram.map, transposed: residual && gram.side === 'columns' });
+      const rescaling = resolveRescaling(outer, by!, {
+        path,
+        map,
+        form: residual ? 'residual' : 'linear',
+        side: residual || gram.side === 'rows' ? 'out' : 'in',
+        input,
+        output: outputShape(map, input),
+        taken: body.params.map(p => p.path.slice(path.length + 1)),
+        estimated,
+      });
+      body.params.push(...(rescaling ? rescalingParams(rescaling) : []));
+      return rescaling;
+    };
+    if (!bindOptions(body, known, outer, args) || !bindInput(body, definition, st, outer)) return undefined;
+    const value = readBody(body, definition, name => name);
+    if (!value || !chain.shape) return undefined;
+    if (value.kind !== 'vector')
+      return scope.report(
+        'L0141',
+        definition.body.at(-1)!.span,
+        `a layer returns a vector or an image, not ${v.describe(value)}`,
+      );
+    const op = stored(
+      recognise({ kind: 'formula', name: definition.name.text, params: body.params, body: value.of }, library),
+    );
+    if (by && op.kind === 'formula' && atomsOf(op.body).some(a => a.kind === 'inverse' && replacesWeight(a.of)))
+      return outer.report(
+        'L0104',
+        by.span,
+        `an orthogonal matrix takes the place of a weight W only in W T^(-1/2) x + b and in x - 2 W T⁻¹ σ(Wᵀ x + b)`,
+        'choose another rescaling, or write `cayley(W)` in the definition',
+      );
+    return { op, shape: value.shape, path, ...(twist ? { twist } : {}) };
+  };
+  return { signature: signatureOf(known), ...(definition.by ? { clauses: ['by'] as const } : {}), apply };
+};
+
+/** `name`, or with a number behind it where that is taken. */
+const untaken = (taken: Taken, name: string): string => {
+  let free = name;
+  for (let n = 1; taken.has(free); n++) free = `${name}${n}`;
+  taken.add(free);
+  return free;
+};
+
+/** How a rescaling of the library or of the file is used: what it returns must dominate the Gram matrix that it is given. */
+export const rescalingRule = (known: KnownDefinition): RescalingRule => {
+  const { definition, whole, library } = known;
+  return (outer, t, taken, args, span) => {
+    const bound = bindArgs(outer, `\`by ${definition.name.text}\``, span, args, signatureOf(known));
+    if (!bound || !whole) return undefined;
+    const numbers = new Map<string, q.Rational>();
+    const scope: Scope = { ...outer, report: reporterOf(known, outer, { span }), values: numbers };
+    const body: Body = {
+      scope,
+      numbers,
+      names: new Map(),
+      options: new Map(),
+      params: [],
+      path: t.path,
+      input: t.input,
+      ...(library && { estimated: t.estimated }),
+    };
+    // The hidden units of a residual layer are the rows of its map.
+    const gram: Gram = { map: t.map, side: t.form === 'residual' || t.side === 'out' ? 'rows' : 'columns' };
+    if (!bindOptions(body, known, outer, bound) || !bindGram(body, definition, gram, span)) return undefined;
+    const value = readBody(body, definition, name => untaken(taken, name));
+    if (!value) return undefined;
+    const end: Span = definition.body.at(-1)!.span;
+    if (value.kind !== 'diagonal')
+      return scope.report('L0141', end, `a rescaling returns a diagonal, not ${v.describe(value)}`);
+    const rescaling = rescalingOf(value.of, gram);
+    if (rescaling) return rescaling;
+    const gap = proveDominance(value.of, gram, end);
+    return isGap(gap)
+      ? scope.report(gap.code, gap.span, gap.message, gap.help)
+      : scope.report('L0203', end, 'this diagonal is not known to dominate the Gram matrix');
   };
 };

@@ -1,27 +1,51 @@
 /** Expressions of `layer` definitions: names, functions and arithmetic → values. */
 import type { Span } from '../diagnostics.ts';
+import { outputSize } from '../ir/conv-geometry.ts';
 import type * as f from '../ir/formula.ts';
-import type { Param } from '../ir/network.ts';
+import { elements, type Param, type Rescaling, type Shape, type Twist } from '../ir/network.ts';
 import * as q from '../ir/rational.ts';
 import type { Expr } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import * as v from './formula-value.ts';
-import { ACTIVATION_NAMES, activationFits, activationOf, type Chain } from './resolve-layers.ts';
-import { integerOf, rationalOf, type Scope } from './resolve-scope.ts';
+import { diagonalOf } from './recognise.ts';
+import { ACTIVATION_NAMES, activationFits, activationOf } from './resolve-layers.ts';
+import { choiceOf, integerOf, rationalOf, type Scope } from './resolve-scope.ts';
+
+/** What stands for an option: at the use, or the default of the definition. */
+export interface Given {
+  readonly expr: Expr;
+  readonly scope: Scope;
+  readonly isDefault: boolean;
+}
 
 /** A definition being read for one use. */
 export interface Body {
-  readonly chain: Chain;
   /** Sizes and numeric options. */
   readonly scope: Scope;
   readonly numbers: Map<string, q.Rational>;
   readonly names: Map<string, v.Value>;
+  readonly options: Map<string, Given>;
   readonly params: Param[];
   readonly path: string;
+  /** Shape of the input, of a rescaling that of the linear map's input. */
+  readonly input: Shape;
+  /** The rescaling that `by` chose at the use, under the definition's name for it. */
+  readonly chosen?: { readonly name: string; readonly of: (gram: f.Gram) => Rescaling | undefined };
+  /** Told of a T that is an estimate and no bound; absent where such a T is refused at once. */
+  readonly estimated?: (twist: Twist) => void;
 }
 
+/** An argument inside a definition; where it is an option passed on, what was given for that. */
+const given = (body: Body, expr: Expr): Given =>
+  (expr.kind === 'name' ? body.options.get(expr.name) : undefined) ?? { expr, scope: body.scope, isDefault: false };
+
 export const define = (body: Body, name: string, span: Span, value: v.Value): void => {
-  if (body.names.has(name) || Object.hasOwn(FUNCTIONS, name) || ACTIVATION_NAMES.some(a => a === name))
+  if (
+    body.names.has(name) ||
+    name === body.chosen?.name ||
+    Object.hasOwn(FUNCTIONS, name) ||
+    ACTIVATION_NAMES.some(a => a === name)
+  )
     body.scope.report('L0106', span, `\`${shorten(name)}\` has a meaning already`, 'choose another name');
   else {
     body.names.set(name, value);
@@ -80,31 +104,90 @@ const norm = (body: Body, e: Call, bound: f.NormBound): v.Value | undefined => {
   return gram && { kind: 'diagonal', size: v.gramSize(gram), of: { kind: 'norm', gram, bound, span: e.span } };
 };
 
+const DEFAULT_STEPS = 12;
+const DEFAULT_GRID = 32;
+/** Entries of a convolution written out as a matrix (256 MB in f32). */
+const MAX_OPERATOR = 2 ** 26;
+
+/** Methods that people know for norms but that give no upper bound. */
+const ESTIMATES = ['power', 'fft'] as const;
+const SPECTRAL_OPTIONS = ['steps', 'method', 'grid'];
+
 const spectral = (body: Body, e: Call): v.Value | undefined => {
-  const option = (name: string): Expr | undefined => e.args.find(a => a.name?.text === name)?.value;
-  const unknown = e.args.find(a => a.name && !['steps', 'grid'].includes(a.name.text));
+  const unknown = e.args.find(a => a.name && !SPECTRAL_OPTIONS.includes(a.name.text));
   if (unknown)
     return body.scope.report(
       'L0102',
       unknown.name!.span,
       `\`spectral\` has no option \`${shorten(unknown.name!.text)}\``,
-      suggest(unknown.name!.text, ['steps', 'grid']),
+      suggest(unknown.name!.text, SPECTRAL_OPTIONS),
     );
-  const [stepsExpr, gridExpr] = [option('steps'), option('grid')];
-  const steps = stepsExpr ? integerOf(body.scope, stepsExpr, '`steps`', 1, 30) : 12;
-  const grid = gridExpr ? integerOf(body.scope, gridExpr, '`grid`', 1, 4096) : 32;
-  if (steps === undefined || grid === undefined) return undefined;
-  const value = norm(body, e, { kind: 'gram', steps, grid });
-  if (value?.kind !== 'diagonal' || value.of.kind !== 'norm') return value;
-  const { map } = value.of.gram;
+  const option = (name: string): Given | undefined => {
+    const value = e.args.find(a => a.name?.text === name)?.value;
+    return value && given(body, value);
+  };
+  const [stepsOption, gridOption, methodOption] = ['steps', 'grid', 'method'].map(option);
+  const steps = stepsOption ? integerOf(stepsOption.scope, stepsOption.expr, '`steps`', 1, 30) : DEFAULT_STEPS;
+  const grid = gridOption ? integerOf(gridOption.scope, gridOption.expr, '`grid`', 1, 4096) : DEFAULT_GRID;
+  const word = methodOption?.expr.kind === 'name' ? methodOption.expr.name : undefined;
+  const how = ESTIMATES.find(h => h === word);
+  if (methodOption && how && body.estimated) body.estimated({ kind: 'estimate', how, span: methodOption.expr.span });
+  const kind =
+    methodOption && !(how && body.estimated)
+      ? choiceOf(methodOption.scope, methodOption.expr, '`method`', ['gram', 'operator', 'reshaped'] as const)
+      : ('gram' as const);
+  const all = values(body, e, 1, 1);
+  const gram = all && gramOf(body, e, all[0]);
+  if (steps === undefined || grid === undefined || !kind || !gram) return undefined;
+  const { map } = gram;
+  const bounded = (bound: f.NormBound): v.Value => ({
+    kind: 'diagonal',
+    size: v.gramSize(gram),
+    of: { kind: 'norm', gram, bound, span: e.span },
+  });
+  if (gridOption && !gridOption.isDefault && kind !== 'gram')
+    return gridOption.scope.report(
+      'L0129',
+      gridOption.expr.span,
+      `\`grid\` belongs to \`method = gram\`, not to \`method = ${kind}\``,
+      'leave `grid` out',
+    );
+  // A dense layer's operator and its reshaped kernel are its weight matrix: all three methods coincide.
+  if (map.kind === 'dense') return bounded({ kind: 'gram', steps, grid });
+  const widest = Math.max(...map.kernel);
   // cos(πd/N) with d = (k − 1)/2 must be positive.
-  return map.kind === 'conv' && grid < Math.max(...map.kernel)
-    ? body.scope.report(
-        'L0112',
-        (gridExpr ?? e).span,
-        `\`grid\` must be at least the kernel size ${Math.max(...map.kernel)}, found ${grid}`,
-      )
-    : value;
+  if (kind === 'gram' && grid < widest) {
+    const at = gridOption && !gridOption.isDefault ? gridOption : { scope: body.scope, expr: e };
+    return at.scope.report(
+      'L0112',
+      at.expr.span,
+      `\`grid\` must be at least the kernel size ${widest}, found ${grid}`,
+      `write \`grid = ${4 * widest}\``,
+    );
+  }
+  if (kind === 'operator') {
+    const columns = map.in * body.input[1] * body.input[2];
+    const rows = elements([map.out, ...outputSize(map, [body.input[1], body.input[2]])]);
+    if (rows * columns > MAX_OPERATOR)
+      return methodOption!.scope.report(
+        'L0115',
+        methodOption!.expr.span,
+        `as a matrix this convolution has ${rows} × ${columns} entries, more than ${MAX_OPERATOR}`,
+        'use `method = gram`, which does not depend on the image size',
+      );
+  }
+  return bounded(kind === 'gram' ? { kind, steps, grid } : { kind, steps });
+};
+
+/** T of the rescaling that `by` chose. */
+const chosen = (body: Body, e: Call): v.Value | undefined => {
+  const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+  const gram = all && gramOf(body, e, all[0]);
+  const rescaling = gram && body.chosen?.of(gram);
+  if (!rescaling) return undefined;
+  const of = diagonalOf(rescaling, gram, e.span);
+  const diagonal: f.DiagExpr = { kind: 'chosen', gram, rescaling, ...(of ? { of } : {}), span: e.span };
+  return { kind: 'diagonal', size: v.gramSize(gram), of: diagonal };
 };
 
 /** Functions of a formula. Numbers have their own: sqrt, floor, min, max. */
@@ -173,9 +256,12 @@ const call = (body: Body, e: Call): v.Value | undefined => {
     const act = option?.kind === 'activation' ? option.act : activationOf(body.scope, own);
     const value = read(body, vectorArg.value);
     if (!act || !value) return undefined;
-    if (value.kind === 'vector' && !activationFits(body.scope, act, value.shape[0], e.span)) return undefined;
+    const source = body.options.get(name);
+    const [scope, at] = source && !source.isDefault ? [source.scope, source.expr.span] : [body.scope, e.span];
+    if (value.kind === 'vector' && !activationFits(scope, act, value.shape[0], at)) return undefined;
     return settle(body, v.activate(act, value, e.span), e.span);
   }
+  if (name === body.chosen?.name) return chosen(body, e);
   if (Object.hasOwn(FUNCTIONS, name)) return FUNCTIONS[name](body, e);
   if (name === 'max') {
     const all = values(body, e, 2, 16);

@@ -41,6 +41,8 @@ const MAX_ELEMENTS = 2 ** 28;
 export interface KnownDefinition {
   readonly definition: Definition;
   readonly whole: boolean;
+  /** Of the standard library, not of the file. */
+  readonly library?: true;
 }
 
 /** A network under construction. `shape` is undefined once a shape could not be told; later shape errors would only echo that one. */
@@ -117,7 +119,7 @@ export const vectorShape = (chain: Chain, st: Statement, what: string): readonly
 };
 
 /** False after reporting that a tensor would be too large. */
-export const fits = (chain: Chain, span: Span, what: string, shape: readonly number[]): boolean => {
+export const fits = (chain: Pick<Chain, 'scope'>, span: Span, what: string, shape: readonly number[]): boolean => {
   if (elements(shape) <= MAX_ELEMENTS) return true;
   chain.scope.report(
     'L0115',
@@ -288,7 +290,7 @@ export const finishLinear = (
   const target = adjoint
     ? ({ side: side === 'in' ? 'out' : 'in', input: output, output: input } as const)
     : { side, input, output };
-  const rescaling = resolveRescaling(scope, by, { path, map, form, ...target, estimated });
+  const rescaling = resolveRescaling(scope, by, { path, map, form, ...target, taken: ['W', 'b', 'alpha'], estimated });
   if (!rescaling) return undefined;
   const fanIn = elements(map.weight.shape.slice(1));
   const b = bias ? { bias: uniformBias(path, adjoint ? map.in : map.out, fanIn) } : {};
@@ -302,23 +304,6 @@ export const finishLinear = (
   return activationFits(scope, act, map.out, actExpr?.span ?? st.span)
     ? { op: { kind: 'residual', map: stored, rescaling, act, ...b }, ...bent }
     : undefined;
-};
-
-/** Stands for an unknown shape (and 1 for an unknown size), so that a layer's options are checked all the same; nothing is made from it. */
-const unknownVector: Shape = [1];
-
-const dense = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
-  const what = st.residual ? '`residual dense`' : '`dense`';
-  const out = integerOf(chain.scope, args.get(st.residual ? 'hidden' : 'out')!, `the size of ${what}`);
-  const input = vectorShape(chain, st, what);
-  const path = nextPath(chain, 'dense');
-  const from = input ?? unknownVector;
-  const to = out ?? 1;
-  if (!fits(chain, st.span, 'the weight', [to, from[0]])) return undefined;
-  const weight: Param = { path: `${path}.W`, shape: [to, from[0]], init: xavier(from[0], to) };
-  const map: LinearMap = { kind: 'dense', out: to, in: from[0], weight };
-  const op = finishLinear(chain, st, args, path, map, from, [to]);
-  return op && input && out !== undefined ? { ...op, shape: st.residual ? input : [out], path } : undefined;
 };
 
 /** `by fourier(…)` and its like make the layer another kind of map. */
@@ -376,11 +361,6 @@ export const RULES: Readonly<Record<string, Rule>> = {
       return { op: { kind: 'pad', to }, shape: padded, path: nextPath(chain, 'pad') };
     },
   },
-  dense: {
-    signature: { positional: ['out'], options: ['bias', 'side'], required: ['out'] },
-    clauses: ['by'],
-    apply: linearOrOperator(dense),
-  },
   sandwich: {
     signature: SANDWICH,
     apply: (chain, st, args) => sandwich(chain, st, args),
@@ -413,6 +393,3 @@ export const RULES: Readonly<Record<string, Rule>> = {
   },
   ...Object.fromEntries(ACTIVATION_NAMES.map(k => [k, activationRule(k)])),
 };
-
-/** The arguments of `residual dense`; its rule is that of `dense`. */
-export const RESIDUAL_DENSE: Signature = { options: ['hidden', 'act', 'bias'], required: ['hidden'] };

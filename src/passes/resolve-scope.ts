@@ -5,11 +5,14 @@ import * as q from '../ir/rational.ts';
 import type { Arg, Expr } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { optionElsewhere } from './elsewhere.ts';
+import type { RescalingRule } from './resolve-rescaling.ts';
 
 export interface Scope {
   readonly report: (code: Diagnostic['code'], span: Span, message: string, help?: Help) => undefined;
   /** Compile-time parameters of the network. */
   readonly values: ReadonlyMap<string, Rational>;
+  /** What may stand after `by`, from the library and the file. */
+  readonly rescalings?: ReadonlyMap<string, RescalingRule>;
 }
 
 /** After this many findings the rest is not worth reading. */

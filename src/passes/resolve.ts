@@ -4,13 +4,15 @@ import type { Network } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
+import { libraryDefinitions } from '../library.ts';
 import type { Expr, FileNode, Item } from '../parser/ast.ts';
 import { parseExpression } from '../parser/parse.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { resolveBlock, resolveBudget } from './resolve-block.ts';
-import { checkDefinitions } from './resolve-definition.ts';
-import type { Chain } from './resolve-layers.ts';
+import { checkDefinitions, definitionKey, rescalingRule } from './resolve-definition.ts';
+import type { Chain, KnownDefinition } from './resolve-layers.ts';
 import { resolveCertify, resolveTrain } from './resolve-recipes.ts';
+import type { RescalingRule } from './resolve-rescaling.ts';
 import { createReporter, rationalOf, type Scope } from './resolve-scope.ts';
 
 export interface ResolveOptions {
@@ -112,6 +114,25 @@ const parameterValues = (
   return values;
 };
 
+let known: ReadonlyMap<string, KnownDefinition> | undefined;
+
+const library = (): ReadonlyMap<string, KnownDefinition> => {
+  known ??= new Map(
+    libraryDefinitions().map(({ definition }) => [
+      definitionKey(definition),
+      { definition, whole: true, library: true },
+    ]),
+  );
+  return known;
+};
+
+const rescalingsOf = (definitions: Chain['definitions']): ReadonlyMap<string, RescalingRule> =>
+  new Map(
+    [...definitions.values()]
+      .filter(d => d.definition.form === 'rescaling')
+      .map(d => [d.definition.name.text, rescalingRule(d)]),
+  );
+
 const resolveNetwork = (
   report: Scope['report'],
   file: FileNode,
@@ -121,7 +142,7 @@ const resolveNetwork = (
   definitions: Chain['definitions'],
 ): Network | undefined => {
   const values = parameterValues(report, item, options.set ?? {});
-  const scope: Scope = { report, values };
+  const scope: Scope = { report, values, rescalings: rescalingsOf(definitions) };
   const header = item.clauses.find(c => c.word === 'by');
   const overridden =
     options.by === undefined ? undefined : parseOption(report, options.by, '--by', header?.span ?? item.name.span);
@@ -197,7 +218,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
     if (!parameters.includes(name))
       report('L0109', where, `--set ${shorten(name)}: no network has such a parameter`, suggest(name, parameters));
 
-  const definitions = checkDefinitions(report, file);
+  const definitions = checkDefinitions(report, file, library());
   const names = [...networks.keys()];
   const hasHead = new Map<string, boolean>();
   for (const [i, item] of file.items.entries()) {

@@ -234,7 +234,7 @@ describe('rescalings', () => {
   });
   test('what is no way to get T', () => {
     expect(refusal(inNet('input x[2]\n dense 3 by «foo»'))).toBe(
-      'L0104 `foo` is not a way to rescale a layer (known here: spectral, orthogonal, aol, sll, own)',
+      'L0104 `foo` is not a way to rescale a layer (known here: spectral, aol, sll, orthogonal, own)',
     );
     expect(refusal(inNet('input x[2]\n dense 3 by «alo»'))).toMatch(/did you mean `aol`/);
     expect(refusal(inNet('input x[2]\n dense 3 by «max»(aol, sll)'))).toMatch(/write `own\(…\)` around it/);
@@ -253,15 +253,15 @@ describe('rescalings', () => {
 
 describe('sizes that are none', () => {
   test.each([
-    ['0', 'L0112 the size of `dense` must be at least 1, found 0'],
-    ['-3', 'L0112 the size of `dense` must be at least 1, found -3'],
-    ['5/2', 'L0112 the size of `dense` must be a whole number, found 5/2 (use `floor(…)` to round down)'],
-    ['1e30', 'L0115 the size of `dense` is 1.00000e+30; at most'],
-    ['sqrt(2)', 'L0114 the size of `dense` must be an exact rational'],
-    ['1/0', 'L0113 the size of `dense` divides by zero'],
-    ['"a"', 'L0111 the size of `dense` must be a number, found a string'],
-    ['[3]', 'L0111 the size of `dense` must be a number, found a list'],
-    ['sqrt(-1)', 'L0112 the size of `dense` takes the square root of a negative number'],
+    ['0', 'L0112 `out` must be at least 1, found 0'],
+    ['-3', 'L0112 `out` must be at least 1, found -3'],
+    ['5/2', 'L0112 `out` must be a whole number, found 5/2 (use `floor(…)` to round down)'],
+    ['1e30', 'L0115 `out` is 1.00000e+30; at most'],
+    ['sqrt(2)', 'L0114 `out` must be an exact rational'],
+    ['1/0', 'L0113 `out` divides by zero'],
+    ['"a"', 'L0111 `out` must be a number, found a string'],
+    ['[3]', 'L0111 `out` must be a number, found a list'],
+    ['sqrt(-1)', 'L0112 `out` takes the square root of a negative number'],
     ['foo(1)', 'L0103 there is no function `foo`'],
   ])('dense %s', (e, message) => {
     const { diagnostics } = compile(inNet(`input x[2]\n dense ${e}`));
@@ -300,7 +300,7 @@ describe('limits', () => {
   });
   test('tensors', () => {
     expect(refusal(inNet('input «image[1000, 1000, 1000]»\n relu'))).toMatch(/^L0115 the input would have/);
-    expect(refusal(inNet('input x[100000]\n «dense 100000»'))).toMatch(/^L0115 the weight would have/);
+    expect(refusal(inNet('input x[100000]\n «dense 100000»'))).toMatch(/^L0115 `W` would have/);
     expect(refusal(inNet('input image[1, 100, 100]\n «pad channels to 1000000»'))).toMatch(/^L0115/);
     expect(refusal(inNet('input image[1, 100, 100]\n «conv 1000000, kernel = 1»'))).toMatch(
       /^L0115 the image would have/,
