@@ -25,8 +25,38 @@ export const randomFrom = (seed: number): Random => {
 
 const ACTIVATIONS_INSIDE = ['relu', 'tanh', 'sigmoid', 'leaky_relu(1/10)', 'leaky_relu(1)', 'leaky_relu(0)'];
 
+/** A family of `orthogonal`; `channels` of a convolution, the larger of both sides. */
+const orthogonal = (r: Random, channels: number | undefined): string => {
+  const scale = () =>
+    r.pick([
+      '',
+      ', scale = frobenius',
+      ', scale = frobenius, scale_eps = 1/100',
+      `, scale = clip, norm_steps = ${r.integer(1, 8)}`,
+      `, scale = gram, norm_steps = ${r.integer(1, 8)}`,
+    ]);
+  const form = () => r.pick(['', ', parameter = lower']);
+  const families = [
+    () => 'cayley',
+    () => 'cayley, alpha = false',
+    () => 'cayley, parameter = lower',
+    () => `householder${form()}`,
+    () => 'bro, rank = 1',
+    () => `bro, eps = 1/${10 ** r.integer(1, 6)}`,
+    () => `bjorck, steps = ${r.integer(1, 6)}${scale()}`,
+    () => `exponential${form()}, degree = ${r.pick([3, 4, 7, 8, 11, 12])}, squarings = ${r.integer(0, 3)}${scale()}`,
+    () => `cholesky, eps = ${r.pick(['0', '1/10', '1e-5'])}`,
+    () => 'qr',
+  ];
+  const kernels = [
+    () => `bcop, steps = ${r.integer(1, 6)}${scale()}`,
+    () => (channels === 1 ? 'bcop' : `aoc, steps = ${r.integer(1, 6)}${scale()}`),
+  ];
+  return `orthogonal(${r.pick(channels === undefined ? families : [...families, ...kernels, ...kernels])()})`;
+};
+
 /** A way to get T for a dense layer or a k×k convolution; part of `own(…)` when `inside`. */
-const method = (r: Random, kernel: number | undefined, inside = false): string => {
+const method = (r: Random, kernel: number | undefined, channels?: number, inside = false): string => {
   const spectral = (): string => {
     const steps = r.integer(1, 10);
     if (kernel === undefined) return `spectral(steps = ${steps})`;
@@ -39,10 +69,12 @@ const method = (r: Random, kernel: number | undefined, inside = false): string =
   if (inside) return r.pick(simple)();
   return r.pick([
     ...simple,
-    () => 'orthogonal(cayley)',
-    () => `own(max(${method(r, kernel, true)}, ${method(r, kernel, true)}))`,
-    () => `own(mix(${method(r, kernel, true)}, ${method(r, kernel, true)}, ${r.pick(['1/3', '0', '1', '1/2'])}))`,
-    () => `own(3/2 * ${method(r, kernel, true)})`,
+    () => orthogonal(r, channels),
+    () => orthogonal(r, channels),
+    () => `own(max(${method(r, kernel, channels, true)}, ${method(r, kernel, channels, true)}))`,
+    () =>
+      `own(mix(${method(r, kernel, channels, true)}, ${method(r, kernel, channels, true)}, ${r.pick(['1/3', '0', '1', '1/2'])}))`,
+    () => `own(3/2 * ${method(r, kernel, channels, true)})`,
   ])();
 };
 
@@ -69,16 +101,20 @@ const operator = (r: Random, out: number, image: readonly [number, number] | und
   ]);
 };
 
-/** One orthogonal matrix is not made for several groups. */
-const convMethod = (r: Random, kernel: number, groups: number): string => {
-  const by = method(r, kernel);
-  return groups > 1 && by.startsWith('orthogonal') ? 'sll' : by;
+/** One orthogonal matrix is not made for several groups; AOC needs two channels, and a kernel no smaller than its stride. */
+const convMethod = (r: Random, c: Omit<RandomConv, 'options' | 'size'>, channels: readonly [number, number]): string => {
+  const by = method(r, c.kernel, Math.max(...channels));
+  if (c.groups > 1 && by.startsWith('orthogonal')) return 'sll';
+  const aoc = Math.min(...channels) > 1 && (c.stride === 1 || (c.kernel >= c.stride && c.dilation === 1));
+  return aoc ? by : by.replace('aoc', 'bcop');
 };
 
 interface RandomConv {
   /** `, kernel = 3, stride = 2, …`. */
   readonly options: string;
   readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
   readonly groups: number;
   /** Height and width of the output. */
   readonly size: readonly number[];
@@ -108,13 +144,13 @@ const geometry = (
     image.every(n => n % stride === 0) &&
     made(circular).every(n => n >= 1)
   )
-    return { options: `${options}, padding = circular`, kernel, groups, size: made(circular) };
+    return { options: `${options}, padding = circular`, kernel, stride, dilation, groups, size: made(circular) };
   for (let attempt = 0; attempt < 20; attempt++) {
     const padding = r.integer(0, span);
     const size = made(padding);
-    if (size.every(n => n >= 1 && n <= 8)) return { options: `${options}, padding = ${padding}`, kernel, groups, size };
+    if (size.every(n => n >= 1 && n <= 8)) return { options: `${options}, padding = ${padding}`, kernel, stride, dilation, groups, size };
   }
-  return { options: ', kernel = 1', kernel: 1, groups: 1, size: image };
+  return { options: ', kernel = 1', kernel: 1, stride: 1, dilation: 1, groups: 1, size: image };
 };
 
 /**
@@ -142,9 +178,11 @@ export const randomSource = (
           lines.push(`residual dense hidden = ${r.integer(1, 8)}${act}${bias} by ${method(r, undefined)}`);
           break;
         }
-        const { options, kernel, groups } = geometry(r, shape, { any: geometries });
-        const hidden = groups * r.integer(1, 3);
-        lines.push(`residual conv hidden = ${hidden}${options}${act}${bias} by ${convMethod(r, kernel, groups)}`);
+        const { options, ...made } = geometry(r, shape, { any: geometries });
+        const hidden = made.groups * r.integer(1, 3);
+        lines.push(
+          `residual conv hidden = ${hidden}${options}${act}${bias} by ${convMethod(r, made, [hidden, channels])}`,
+        );
         break;
       }
       case 3:
@@ -157,10 +195,10 @@ export const randomSource = (
           break;
         }
         const transposed = geometries && r.uniform() < 0.3;
-        const { options, kernel, groups, size } = geometry(r, shape, { any: geometries, transposed });
-        const made = groups * Math.ceil(out / groups);
+        const { options, size, ...kind } = geometry(r, shape, { any: geometries, transposed });
+        const made = kind.groups * Math.ceil(out / kind.groups);
         const form = transposed ? 'transposed conv' : 'conv';
-        lines.push(`${form} ${made}${options}${bias}${side} by ${convMethod(r, kernel, groups)}`);
+        lines.push(`${form} ${made}${options}${bias}${side} by ${convMethod(r, kind, [made, channels])}`);
         shape = [made, ...size];
         break;
       }

@@ -208,7 +208,7 @@ const inverseCholesky = (a: Float64Array, shape: Dims): Float64Array => {
       const row = base + i * n;
       const pivot = out[row + i];
       const scale = pivot > NO_PIVOT ? 1 / Math.sqrt(pivot) : 0;
-      for (let j = 0; j < n; j++) out[row + j] = j > i ? 0 : j === i ? scale : scale * out[row + j];
+      for (let j = 0; j < n; j++) out[row + j] = j > i || scale === 0 ? 0 : j === i ? scale : scale * out[row + j];
     }
   }
   return out;

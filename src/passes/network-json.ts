@@ -1,6 +1,7 @@
 /** A network as the certificate states it: plain JSON, see docs/certificate.md. */
 import type { Activation, Layer, LinearMap, Network, ValueId } from '../ir/network.ts';
 import { activationParams } from '../ir/network.ts';
+import { printOrthogonal } from '../ir/orthogonal.ts';
 import { geometryWords, printActivation } from '../ir/print-network.ts';
 import { format } from '../ir/rational.ts';
 import { isBlockAverage } from '../ir/window.ts';
@@ -41,6 +42,8 @@ const activationToJson = (act: Activation, path: string): object => {
 };
 
 const attributes = ({ op, path, shape }: Layer): object => {
+  if ((op.kind === 'linear' || op.kind === 'residual') && op.rescaling.by === 'orthogonal')
+    if (op.rescaling.method.family !== 'cayley') return notCertifiable(path, printOrthogonal(op.rescaling.method));
   switch (op.kind) {
     case 'center':
       return { offset: op.offset.map(format) };

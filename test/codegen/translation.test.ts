@@ -240,6 +240,19 @@ describe('sorts and inverses', () => {
       const eye = b.binary('equal', b.iota([2, 9, 9], 1), b.iota([2, 9, 9], 2));
       return b.inverse(b.add(b.scale(eye, 9), a));
     }));
+  it('inverts Cholesky factors, of singular matrices too', () =>
+    agrees(b => {
+      const a = b.input('a', [3, 70, 40]);
+      const eye = b.binary('equal', b.iota([3, 70, 70], 1), b.iota([3, 70, 70], 2));
+      const gram = b.matmul(a, a, { b: true });
+      const small = b.slice(gram, [0, 0, 0], [3, 9, 9]);
+      // All rows equal: rank 1, by exact arithmetic.
+      return [
+        b.inverseCholesky(small),
+        b.inverseCholesky(b.add(eye, gram)),
+        b.inverseCholesky(b.constant(1, [2, 5, 5])),
+      ];
+    }, 2e-5));
 });
 
 describe('updates', () => {

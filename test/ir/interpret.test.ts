@@ -134,6 +134,20 @@ describe('arithmetic', () => {
       0.5, 0, 0, 0.25, 0.5, -0.5, 0.5, 0.5,
     ]);
   });
+  it('inverts the Cholesky factor of each matrix, and leaves out what depends on what comes before', () => {
+    const data = [4, 2, 2, 5, 1, 1, 1, 1];
+    // LLᵀ = [[4, 2], [2, 5]] with L = [[2, 0], [1, 2]]; the second matrix has rank 1.
+    expect(run({ a: { shape: [2, 2, 2], data } }, (b, [x]) => b.inverseCholesky(x))).toEqual([
+      0.5, 0, -0.25, 0.5, 1, 0, 0, 0,
+    ]);
+    // Row 2 is row 1 again: the third row is what it would be without it.
+    const rank2 = [1, 1, 0.5, 1, 1, 0.5, 0.5, 0.5, 1];
+    const [...m] = run({ a: { shape: [3, 3], data: rank2 } }, (b, [x]) => b.inverseCholesky(x));
+    expect(m.slice(0, 6)).toEqual([1, 0, 0, 0, 0, 0]);
+    expect(m[6]).toBeCloseTo(-0.5 / Math.sqrt(0.75), 15);
+    expect(m[7]).toBeCloseTo(0, 15);
+    expect(m[8]).toBeCloseTo(1 / Math.sqrt(0.75), 15);
+  });
   it('does not look at the branch a select leaves out', () => {
     const c = { shape: [2], data: [0, 1] };
     const x = { shape: [2], data: [Number.NaN, 1] };

@@ -176,6 +176,15 @@ const CASES: readonly Case[] = [
     (b, [x, v]) => b.make({ kind: 'sortPermute', axis: 1, group: 3, inverse: true }, [x, v]),
   ],
   ['inverse', [[2, 4, 4]], (b, [x]) => b.inverse(x), dominant(4)],
+  // Of x xᵀ and a diagonal: the derivative of a Cholesky factor is that along symmetric matrices.
+  [
+    'inverse of a Cholesky factor',
+    [[2, 4, 3]],
+    (b, [x]) => {
+      const identity = b.binary('equal', b.iota([2, 4, 4], 1), b.iota([2, 4, 4], 2));
+      return b.inverseCholesky(b.add(b.matmul(x, x, { b: true }), b.scale(identity, 0.5)));
+    },
+  ],
 ];
 
 describe('vector-Jacobian products agree with central differences', () => {
