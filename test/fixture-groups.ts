@@ -54,6 +54,11 @@ export const testReferenceCases = (engine: () => Engine, groups: readonly (typeo
     expect(failures(reports)).toEqual([]);
     const passed = reports.filter(r => r.status === 'pass').map(r => r.name);
     expect(passed).toEqual([
+      'aoc_conv_4to4_k3_s1_n6',
+      'aoc_conv_4to6_k5_s1_n7',
+      'aoc_stride_conv_4to6_k4_s2_n8',
+      'bcop_conv_3to6_n5',
+      'bcop_conv_4to4_n6',
       'bjorck_dense_10to16_steps15',
       'bjorck_dense_10to16_steps3',
       'bjorck_dense_12to12_steps15',
@@ -76,6 +81,7 @@ export const testReferenceCases = (engine: () => Engine, groups: readonly (typeo
       'ortho_linear_cholesky_14to10',
       'ortho_linear_exp_10to14',
       'ortho_linear_qr_10to14',
+      'rko_conv_4to8_k2_s2_n6',
       'soc_conv_3to6_6x8_k3_terms12',
       'soc_conv_4to4_7x7_k3_terms12',
       'soc_conv_6to4_8x8_k3_terms12',

@@ -102,7 +102,11 @@ const operator = (r: Random, out: number, image: readonly [number, number] | und
 };
 
 /** One orthogonal matrix is not made for several groups; AOC needs two channels, and a kernel no smaller than its stride. */
-const convMethod = (r: Random, c: Omit<RandomConv, 'options' | 'size'>, channels: readonly [number, number]): string => {
+const convMethod = (
+  r: Random,
+  c: Omit<RandomConv, 'options' | 'size'>,
+  channels: readonly [number, number],
+): string => {
   const by = method(r, c.kernel, Math.max(...channels));
   if (c.groups > 1 && by.startsWith('orthogonal')) return 'sll';
   const aoc = Math.min(...channels) > 1 && (c.stride === 1 || (c.kernel >= c.stride && c.dilation === 1));
@@ -148,7 +152,8 @@ const geometry = (
   for (let attempt = 0; attempt < 20; attempt++) {
     const padding = r.integer(0, span);
     const size = made(padding);
-    if (size.every(n => n >= 1 && n <= 8)) return { options: `${options}, padding = ${padding}`, kernel, stride, dilation, groups, size };
+    if (size.every(n => n >= 1 && n <= 8))
+      return { options: `${options}, padding = ${padding}`, kernel, stride, dilation, groups, size };
   }
   return { options: ', kernel = 1', kernel: 1, stride: 1, dilation: 1, groups: 1, size: image };
 };

@@ -103,8 +103,9 @@ export const storedShape = (map: LinearMap, m: OrthogonalMethod): readonly numbe
     case 'bcop':
     case 'aoc': {
       if (map.kind === 'dense') throw new Error(`${map.weight.path}: ${m.family} is for convolutions`);
-      const c = Math.max(map.in, map.out);
-      const k = m.family === 'aoc' && m.last ? map.kernel[0] - m.last.shape[2] + 1 : map.kernel[0];
+      const last = m.family === 'aoc' ? m.last : undefined;
+      const c = last ? last.shape[1] : Math.max(map.in, map.out);
+      const k = last ? map.kernel[0] - last.shape[2] + 1 : map.kernel[0];
       return m.family === 'bcop' ? [2 * k - 1, c, c] : [2 * k, c, Math.floor(c / 2)];
     }
     case 'cayley':
