@@ -25,8 +25,8 @@ export const randomFrom = (seed: number): Random => {
 
 const ACTIVATIONS_INSIDE = ['relu', 'tanh', 'sigmoid', 'leaky_relu(1/10)', 'leaky_relu(1)', 'leaky_relu(0)'];
 
-/** A family of `orthogonal`; `channels` of a convolution, the larger of both sides. */
-const orthogonal = (r: Random, channels: number | undefined): string => {
+/** A family of `orthogonal`, of a matrix or of a convolution's kernel. */
+const orthogonal = (r: Random, kernel: number | undefined): string => {
   const scale = () =>
     r.pick([
       '',
@@ -50,13 +50,13 @@ const orthogonal = (r: Random, channels: number | undefined): string => {
   ];
   const kernels = [
     () => `bcop, steps = ${r.integer(1, 6)}${scale()}`,
-    () => (channels === 1 ? 'bcop' : `aoc, steps = ${r.integer(1, 6)}${scale()}`),
+    () => `aoc, steps = ${r.integer(1, 6)}${scale()}`,
   ];
-  return `orthogonal(${r.pick(channels === undefined ? families : [...families, ...kernels, ...kernels])()})`;
+  return `orthogonal(${r.pick(kernel === undefined ? families : [...families, ...kernels, ...kernels])()})`;
 };
 
 /** A way to get T for a dense layer or a k×k convolution; part of `own(…)` when `inside`. */
-const method = (r: Random, kernel: number | undefined, channels?: number, inside = false): string => {
+const method = (r: Random, kernel: number | undefined, inside = false): string => {
   const spectral = (): string => {
     const steps = r.integer(1, 10);
     if (kernel === undefined) return `spectral(steps = ${steps})`;
@@ -69,12 +69,11 @@ const method = (r: Random, kernel: number | undefined, channels?: number, inside
   if (inside) return r.pick(simple)();
   return r.pick([
     ...simple,
-    () => orthogonal(r, channels),
-    () => orthogonal(r, channels),
-    () => `own(max(${method(r, kernel, channels, true)}, ${method(r, kernel, channels, true)}))`,
-    () =>
-      `own(mix(${method(r, kernel, channels, true)}, ${method(r, kernel, channels, true)}, ${r.pick(['1/3', '0', '1', '1/2'])}))`,
-    () => `own(3/2 * ${method(r, kernel, channels, true)})`,
+    () => orthogonal(r, kernel),
+    () => orthogonal(r, kernel),
+    () => `own(max(${method(r, kernel, true)}, ${method(r, kernel, true)}))`,
+    () => `own(mix(${method(r, kernel, true)}, ${method(r, kernel, true)}, ${r.pick(['1/3', '0', '1', '1/2'])}))`,
+    () => `own(3/2 * ${method(r, kernel, true)})`,
   ])();
 };
 
@@ -101,15 +100,11 @@ const operator = (r: Random, out: number, image: readonly [number, number] | und
   ]);
 };
 
-/** One orthogonal matrix is not made for several groups; AOC needs two channels, and a kernel no smaller than its stride. */
-const convMethod = (
-  r: Random,
-  c: Omit<RandomConv, 'options' | 'size'>,
-  channels: readonly [number, number],
-): string => {
-  const by = method(r, c.kernel, Math.max(...channels));
+/** One orthogonal matrix is not made for several groups; AOC needs a kernel no smaller than its stride. */
+const convMethod = (r: Random, c: Omit<RandomConv, 'options' | 'size'>): string => {
+  const by = method(r, c.kernel);
   if (c.groups > 1 && by.startsWith('orthogonal')) return 'sll';
-  const aoc = Math.min(...channels) > 1 && (c.stride === 1 || (c.kernel >= c.stride && c.dilation === 1));
+  const aoc = c.stride === 1 || (c.kernel >= c.stride && c.dilation === 1);
   return aoc ? by : by.replace('aoc', 'bcop');
 };
 
@@ -185,9 +180,7 @@ export const randomSource = (
         }
         const { options, ...made } = geometry(r, shape, { any: geometries });
         const hidden = made.groups * r.integer(1, 3);
-        lines.push(
-          `residual conv hidden = ${hidden}${options}${act}${bias} by ${convMethod(r, made, [hidden, channels])}`,
-        );
+        lines.push(`residual conv hidden = ${hidden}${options}${act}${bias} by ${convMethod(r, made)}`);
         break;
       }
       case 3:
@@ -203,7 +196,7 @@ export const randomSource = (
         const { options, size, ...kind } = geometry(r, shape, { any: geometries, transposed });
         const made = kind.groups * Math.ceil(out / kind.groups);
         const form = transposed ? 'transposed conv' : 'conv';
-        lines.push(`${form} ${made}${options}${bias}${side} by ${convMethod(r, kind, [made, channels])}`);
+        lines.push(`${form} ${made}${options}${bias}${side} by ${convMethod(r, kind)}`);
         shape = [made, ...size];
         break;
       }

@@ -90,6 +90,9 @@ export const orthogonalParams = (m: OrthogonalMethod): readonly Param[] => {
   }
 };
 
+/** Columns of the factors B of the symmetric P = BBᵀ: half of the channels, at least one. */
+export const halfOf = (c: number): number => Math.max(1, Math.floor(c / 2));
+
 const matrixSides = (map: LinearMap): readonly [rows: number, columns: number] => [
   map.out,
   map.kind === 'dense' ? map.in : map.in * map.kernel[0] * map.kernel[1],
@@ -106,7 +109,7 @@ export const storedShape = (map: LinearMap, m: OrthogonalMethod): readonly numbe
       const last = m.family === 'aoc' ? m.last : undefined;
       const c = last ? last.shape[1] : Math.max(map.in, map.out);
       const k = last ? map.kernel[0] - last.shape[2] + 1 : map.kernel[0];
-      return m.family === 'bcop' ? [2 * k - 1, c, c] : [2 * k, c, Math.floor(c / 2)];
+      return m.family === 'bcop' ? [2 * k - 1, c, c] : [2 * k, c, halfOf(c)];
     }
     case 'cayley':
     case 'householder':

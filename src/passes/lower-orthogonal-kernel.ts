@@ -1,6 +1,6 @@
 /** Kernels whose convolution on the infinite lattice has norm at most 1, so on every image and with every stride, zeros or circular padding. */
 import type { LinearMap } from '../ir/network.ts';
-import type { OrthogonalMethod } from '../ir/orthogonal.ts';
+import { halfOf, type OrthogonalMethod } from '../ir/orthogonal.ts';
 import { convAttrs, type GraphBuilder, type TensorId } from '../ir/tensor.ts';
 import { identityMatrix } from './lower-cayley.ts';
 import { bjorck, scaled } from './lower-norm-scale.ts';
@@ -69,7 +69,7 @@ const bcop = (b: GraphBuilder, map: Conv, stored: TensorId, method: KernelMethod
   const all = bjorck(b, scaled(b, stored, method.scale, 2), method.steps);
   const first = b.transpose(entry(b, all, 0), [1, 0]);
   if (count === 1) return cut(b, undefined, first, map.out, map.in);
-  const half = Math.floor(c / 2);
+  const half = halfOf(c);
   const factors = symmetricFactors(b, b.slice(all, [1, 0, 0], [count, c, half]));
   const pairs = Array.from({ length: (count - 1) / 2 }, (_, i) =>
     pairKernel(b, entry(b, factors, 2 * i + 1), entry(b, factors, 2 * i)),

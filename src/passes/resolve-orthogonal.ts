@@ -137,14 +137,6 @@ const kernelMethod = (
   const [size] = map.kernel;
   if (family === 'bcop') return { family, steps, scale };
   const middle = Math.max(map.in, Math.ceil(map.out / stride ** 2));
-  const width = stride > 1 ? middle : Math.max(map.in, map.out);
-  if (width < 2)
-    return scope.report(
-      'L0112',
-      span,
-      `\`aoc\` needs at least two channels; ${path} has one`,
-      'write `orthogonal(bcop)`, or pad the channels',
-    );
   if (stride === 1) return { family, steps, scale };
   if (size < stride)
     return scope.report(
