@@ -126,7 +126,7 @@ export const formText = (op: LayerOp): string => {
     case 'contraction':
       return `${op.in} → ${op.out}${op.kernel ? `, ${op.kernel.join('×')}` : ''}`;
     case 'sandwich':
-      return `sandwich ${op.in} → ${op.out}${op.kernel ? `, ${op.kernel.join('×')}` : ''}${op.act.kind === 'relu' ? '' : `, ${printActivation(op.act)}`}`;
+      return `${op.in} → ${op.out}${op.kernel ? `, ${op.kernel.join('×')}` : ''}${op.act.kind === 'relu' ? '' : `, ${printActivation(op.act)}`}`;
     case 'activation':
       return printActivation(op.act);
     case 'pad':
