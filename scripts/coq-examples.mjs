@@ -1,5 +1,5 @@
 // npm run test:coq [-- GENERATED.v …]: writes the Coq file of every example whose layers are built in, then checks the theory and those
-// files with coq.mjs. Layers written as formulas have no Coq form yet (examples/layers).
+// files with coq.mjs. Layers that have no Coq form yet (formulas, operators) are named and left out.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ try {
   const generated = ['examples', 'examples/paper'].flatMap(folder =>
     readdirSync(join(root, folder))
       .filter(name => name.endsWith('.lip'))
-      .map(name => {
+      .flatMap(name => {
         // A module name of Coq has no dashes.
         const out = join(
           dir,
@@ -22,6 +22,11 @@ try {
         );
         const args = [join(root, 'dist/lip.js'), 'prove', join(root, folder, name), '--coq', '-o', out];
         const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+        // A layer without a Coq form: the answer is negative, not wrong.
+        if (status === 3) {
+          console.log(`left out: ${folder}/${name}: ${stderr.trim()}`);
+          return [];
+        }
         if (status !== 0) throw new Error(`${folder}/${name} has no Coq file: ${stderr}`);
         return out;
       }),
