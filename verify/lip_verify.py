@@ -14,9 +14,9 @@ import struct
 import sys
 from fractions import Fraction
 from itertools import product as grid_of
-from math import prod
+from math import gcd, isqrt, prod
 
-FORMAT = "lip-lipschitz-certificate-1"
+FORMAT = "lip-lipschitz-certificate-2"
 
 
 class Refused(Exception):
@@ -44,17 +44,30 @@ def integer(value, least=1):
     return value
 
 
-def dyadic(pair):
-    need(isinstance(pair, list) and len(pair) == 2, "a witness must be a pair [integer, exponent]")
-    need(all(isinstance(v, int) and not isinstance(v, bool) for v in pair), f"{pair} is not a pair of integers")
-    need(abs(pair[0]) < 2**53 and abs(pair[1]) <= 400, f"{pair} is out of range")
-    return Fraction(pair[0]) * Fraction(2) ** pair[1]
+def pair(value, least=1):
+    need(isinstance(value, list) and len(value) == 2, f"{value!r} is not a pair")
+    return [integer(v, least) for v in value]
+
+
+def dyadic(value):
+    need(isinstance(value, list) and len(value) == 2, "a witness must be a pair [integer, exponent]")
+    need(all(isinstance(v, int) and not isinstance(v, bool) for v in value), f"{value} is not a pair of integers")
+    need(abs(value[0]) < 2**53 and abs(value[1]) <= 400, f"{value} is out of range")
+    return Fraction(value[0]) * Fraction(2) ** value[1]
 
 
 def entries(value, keys, where, optional=()):
     need(isinstance(value, dict), f"{where} is not an object")
     need(set(keys) <= set(value) <= set(keys) | set(optional), f"{where} must have the entries {', '.join(keys)}")
     return value
+
+
+def root_up(value):
+    """The root where it is rational, else the next multiple of 2^-64 above it."""
+    num, den = isqrt(value.numerator), isqrt(value.denominator)
+    if num * num == value.numerator and den * den == value.denominator:
+        return Fraction(num, den)
+    return Fraction(isqrt((value.numerator << 128) // value.denominator) + 1, 1 << 64)
 
 
 # Tensors
@@ -71,10 +84,10 @@ def read_tensors(data):
     need(len(data) >= 8, "the tensors file is too short")
     start = 8 + struct.unpack("<Q", data[:8])[0]
     need(start <= len(data), "the tensors file is cut short")
+    header = json.loads(data[8:start])
+    network = header.pop("__metadata__", {}).get("network")
     tensors = {}
-    for name, entry in json.loads(data[8:start]).items():
-        if name == "__metadata__":
-            continue
+    for name, entry in header.items():
         need(entry["dtype"] == "F32", f"tensor {name} is not f32")
         low, high = entry["data_offsets"]
         raw = data[start + low : start + high]
@@ -82,288 +95,471 @@ def read_tensors(data):
         need(0 <= low and high - low == 4 * count == len(raw), f"tensor {name} has wrong offsets")
         values = [exact_f32(b) for b in struct.unpack(f"<{count}I", raw)]
         tensors[name] = (entry["shape"], values, hashlib.sha256(raw).hexdigest())
-    return tensors
+    return tensors, network
 
 
-# The network: layers as dictionaries, with the shape they read under "input"
+# Layers. Each kind is a function (layer, shapes of its inputs) -> facts about it: "output", the "rule" with its "constants" that proves
+# its "bound" for all weights (a squared number, or a function of the inputs' values), and "emitted", a function of the tensors that gives
+# the same for those.
 
 
-def check_map(layer, shape):
+def read_map(m, path, shape):
+    """The linear map that reads `shape`, with the height and width it reads and makes."""
     conv = len(shape) == 3
-    m = entries(layer["map"], ["kind", "weight", "out", "in"] + (["kernel", "padding"] if conv else []), layer["path"])
-    need(m["kind"] == ("conv" if conv else "dense"), f"{layer['path']}: the map does not fit the shape")
-    integer(m["out"])
-    need(m["in"] == shape[0], f"{layer['path']} reads {m['in']} channels, but there are {shape[0]}")
+    entries(m, ["kind", "weight", "out", "in"] + (["kernel", "stride", "padding", "dilation", "groups", "mode"] if conv else []), path)
+    need(m["kind"] == ("conv" if conv else "dense") and isinstance(m["weight"], str), f"{path}: the map does not fit the shape")
+    need(integer(m["out"]) and m["in"] == shape[0], f"{path} reads {m['in']} channels, but there are {shape[0]}")
+    m = {**m, "conv": conv, "image": shape[1:] if conv else [1, 1]}
     if not conv:
-        return [m["out"]]
-    for name, least in ("kernel", 1), ("padding", 0):
-        need(isinstance(m[name], list) and len(m[name]) == 2, f"{layer['path']}: {name}")
-        for n in m[name]:
-            integer(n, least)
-    out = [n + 2 * p - k + 1 for n, p, k in zip(shape[1:], m["padding"], m["kernel"])]
-    need(all(n >= 1 for n in out), f"{layer['path']}: the kernel is larger than the padded image")
-    return [m["out"], *out]
+        return {**m, "kernel": [1, 1], "e": [1, 1], "taps": [1, 1], "groups": 1, "made": [], "shape": [m["out"], m["in"]]}
+    k, s, d, p = pair(m["kernel"]), pair(m["stride"]), pair(m["dilation"]), pair(m["padding"], 0)
+    g = integer(m["groups"])
+    need(m["in"] % g == 0 and m["out"] % g == 0, f"{path}: the groups do not divide the channels")
+    made = [(n + 2 * p[a] - d[a] * (k[a] - 1) - 1) // s[a] + 1 for a, n in enumerate(m["image"])]
+    need(all(n >= 1 for n in made), f"{path}: the kernel is larger than the padded image")
+    need(m["mode"] in ("zeros", "circular"), f"{path}: unknown mode")
+    if m["mode"] == "circular":
+        need(all(n % s[a] == 0 and made[a] * s[a] <= n for a, n in enumerate(m["image"])), f"{path}: the circle does not close")
+    e = [s[a] // gcd(s[a], d[a]) for a in range(2)]
+    return {**m, "e": e, "taps": [-(-k[a] // e[a]) for a in range(2)], "made": made, "shape": [m["out"], m["in"] // g, *k]}
 
 
-def check_activation(act, path, channels):
+SLOPES = {"relu": (0, 1), "tanh": (0, 1), "sigmoid": (0, Fraction(1, 4)), "abs": (-1, 1)}
+
+
+def steepest(*slopes):
+    return max(abs(Fraction(v)) for v in slopes) ** 2
+
+
+def halves(channels, path):
+    need(channels % 2 == 0, f"{path}: {channels} channels have no halves")
+    return channels // 2
+
+
+def reflected(v):
+    half = len(v) // 2
+    return between(1, 2 * max(v[i] ** 2 + v[half + i] ** 2 for i in range(half)))
+
+
+ACT_KEYS = {"leaky_relu": "slope", "groupsort": "group", "maxmin": "pairs", "prelu": "weight", "householder": "weight", "householder2": "weight"}
+
+
+def read_activation(act, path, channels):
+    """(slopes or None, facts)."""
     name = act.get("function")
-    extra = {"leaky_relu": ["slope"], "groupsort": ["group"], "maxmin": ["pairs"]}.get(name, [])
-    entries(act, ["function", *extra], path)
-    if name == "leaky_relu":
-        rational(act["slope"])
-    elif name == "groupsort":
+    entries(act, ["function"] + ([ACT_KEYS[name]] if name in ACT_KEYS else []), path)
+    need("weight" not in act or isinstance(act["weight"], str), f"{path}: a weight is named")
+    if name == "maxmin":
+        need(act["pairs"] == "adjacent" or (act["pairs"] == "halves" and halves(channels, path)), f"{path}: unknown pairs")
+        return None, {"rule": "sort", "constants": {"group": 2}, "bound": 1}
+    if name == "groupsort":
         need(channels % integer(act["group"]) == 0, f"{path}: groups do not divide the channels")
-    elif name == "maxmin":
-        need(act["pairs"] == "adjacent" or (act["pairs"] == "halves" and channels % 2 == 0), f"{path}: unknown pairs")
-    else:
-        need(name in ("relu", "tanh", "sigmoid", "abs"), f"{path}: unknown activation {name}")
+        return None, {"rule": "sort", "constants": {"group": act["group"]}, "bound": 1}
+    if name in ("prelu", "halfabs"):
+        facts = {"rule": "channelwise", "constants": {"low": -1, "high": 1}, "bound": 1}
+        return None, {**facts, "emitted": lambda t: steepest(1, *t("a", [channels]))} if name == "prelu" else facts
+    if name == "rabs":
+        halves(channels, path)
+        return None, {"rule": "rotate-halves", "bound": 1, "emitted": lambda t: near_one(2 * t("m", [1])[0] ** 2, path)}
+    if name == "crelu":
+        return None, {"rule": "concatenated-relu", "bound": 1, "channels": 2 * channels}
+    if name in ("householder", "householder2"):
+        pairs, order = halves(channels, path), 1 if name == "householder" else 2
+
+        def emitted(t):
+            need(order == 1, f"{path}: rounded sectors of order 2 are not continuous")
+            return reflected(t("v", [2, pairs]))
+
+        return None, {"rule": "householder-activation", "constants": {"order": order}, "bound": 1, "emitted": emitted}
+    need(name == "leaky_relu" or name in SLOPES, f"{path}: there is no activation {name}")
+    a = rational(act["slope"]) if name == "leaky_relu" else None
+    low, high = SLOPES[name] if a is None else sorted([a, Fraction(1)])
+    facts = {"rule": "elementwise", "constants": {"low": low, "high": high}, "bound": steepest(low, high)}
+    if a is not None:
+        facts["emitted"] = lambda t: steepest(1, near(t("a", [1]), [a])[0])
+    return (low, high), facts
 
 
-KEYS = {
-    "center": ["offset"],
-    "scale": ["divisor"],
-    "pad": ["to"],
-    "linear": ["map", "side"],
-    "residual": ["map", "act"],
-    "activation": ["act"],
-    "avgpool": ["size"],
-    "flatten": [],
-    "head": ["classes"],
-}
+def read_inside(act, path, channels):
+    slopes, _ = read_activation(act, path, channels)
+    need(slopes and 0 <= slopes[0] and slopes[1] <= 1, f"{path}: the activation inside must have slope in [0, 1]")
+    return slopes
 
 
-def output_shape(layer, shape):
-    kind, path = layer["kind"], layer["path"]
-    need(kind in KEYS, f"{path}: no rule for a layer of kind {kind}")
-    entries(layer, ["path", "kind", "output", *KEYS[kind]], path)
+def near_one(value, path):
+    need(abs(value - 1) <= Fraction(1, 2**21), f"{path}: its multiplier is not the layer's")
+    return value
+
+
+def near(values, exact, share=Fraction(1, 2**23)):
+    need(all(abs(v - e) <= abs(e) * share for v, e in zip(values, exact)), "an emitted number is not its layer's")
+    return values
+
+
+def same(shapes, path):
+    need(shapes and all(s == shapes[0] for s in shapes), f"{path} joins values of different shapes")
+    return shapes[0]
+
+
+def weighted(factors):
+    return lambda values: sum(abs(f) * root_up(v["squared"]) for f, v in zip(factors, values)) ** 2
+
+
+def added(values):
+    return sum(v["squared"] for v in values)
+
+
+def side_by_side(values):
+    """Functions of disjoint parts of one value act side by side: the bound is the largest."""
+    parts = sorted((v["part"] for v in values if v.get("part")), key=lambda p: p[1])
+    apart = len(parts) == len(values) and all(p[0] == parts[0][0] for p in parts)
+    if apart and all(p[2] <= n[1] for p, n in zip(parts, parts[1:])):
+        return max(v["squared"] for v in values)
+    return added(values)
+
+
+def pooling(layer, shape):
+    """(output, how many windows share an entry)."""
+    k, s = pair(layer["size"]), pair(layer["stride"])
+    plane = shape[1:] if len(shape) == 3 else [1, *shape]
+    made = [(n - k[a]) // s[a] + 1 for a, n in enumerate(plane)]
+    return [shape[0], *made] if len(shape) == 3 else made[1:], prod(-(-k[a] // s[a]) for a in range(2))
+
+
+WINDOWS = {3: Fraction(3), 4: Fraction(8), 7: Fraction(311, 100), 8: Fraction(288, 25), 11: Fraction(289, 100), 12: Fraction(571, 50)}
+METHODS = {"cayley": [], "bro": ["eps"], "lot": ["eps", "steps"], "skew_exponential": ["degree", "norm", "steps", "padding"], "sandwich": ["part"]}
+
+
+def read_method(method, path):
+    """(family, constants)."""
+    family = method.get("family")
+    need(family in METHODS, f"{path}: there is no contraction {family}")
+    entries(method, ["family", *METHODS[family]], path)
+    if family == "sandwich":
+        need(method["part"] in ("product", "second"), f"{path}: unknown part")
+        return family, {}
+    constants = {k: rational(method[k]) for k in ("eps", "norm") if k in method}
+    need(constants.get("eps", 1) > 0, f"{path}: eps must be positive")
+    if "steps" in method:
+        constants["steps"] = integer(method["steps"], 0 if family == "lot" else 1)
+    if family == "skew_exponential":
+        constants["degree"] = integer(method["degree"])
+        need(method["padding"] in ("zeros", "circular"), f"{path}: unknown padding")
+        window = WINDOWS.get(method["degree"], -1)
+        need(constants["norm"] >= 0 and constants["norm"] ** 2 <= window, f"{path}: the norm is outside the window of its degree")
+    return family, constants
+
+
+def between(h, c):
+    return max(h**2, (h - c) ** 2)
+
+
+def facts_of(layer, shapes, path):
+    kind, shape = layer["kind"], shapes[0]
+    isometry = lambda rule, output: {"output": output, "rule": rule, "bound": 1}
     if kind in ("center", "scale"):
-        values = [rational(v) for v in layer[KEYS[kind][0]]]
-        need(len(values) in (1, shape[0]), f"{path}: one number, or one for each channel")
-        return shape
+        numbers = [rational(v) for v in layer["offset" if kind == "center" else "divisor"]]
+        need(len(numbers) in (1, shape[0]), f"{path}: one number, or one for each channel")
+        if kind == "center":
+            return {**isometry("translate", shape), "emitted": lambda t: near(t("c", [len(numbers)]), numbers) and 1}
+        need(all(numbers), f"{path} divides by 0")
+        factors = [1 / v for v in numbers]
+        return {
+            "output": shape,
+            "rule": "divide",
+            "constants": {"least": min(abs(v) for v in numbers)},
+            "bound": steepest(*factors),
+            "emitted": lambda t: steepest(*near(t("m", [len(factors)]), factors, Fraction(1, 2**21))),
+        }
+    if kind == "batchcenter":
+        return {**isometry("batch-center", shape), "emitted": lambda t: t("c", [shape[0]]) and 1}
     if kind == "pad":
         need(integer(layer["to"]) >= shape[0], f"{path} pads to fewer channels")
-        return [layer["to"], *shape[1:]]
-    if kind == "linear":
-        need(layer["side"] in ("in", "out"), f"{path}: unknown side")
-        return check_map(layer, shape)
-    if kind == "residual":
-        check_map(layer, shape)
-        check_activation(layer["act"], path, layer["map"]["out"])
-        return shape
-    if kind == "activation":
-        check_activation(layer["act"], path, shape[0])
-        return shape
-    if kind == "avgpool":
-        need(len(shape) == 3 and len(layer["size"]) == 2, f"{path} needs an image")
-        return [shape[0], *(n // integer(k) for n, k in zip(shape[1:], layer["size"]))]
+        return isometry("zero-pad", [layer["to"], *shape[1:]])
+    if kind == "slice":
+        start, end = integer(layer["start"], 0), layer["start"] + integer(layer["length"])
+        need(end <= shape[0], f"{path} takes channels that are not there")
+        return {**isometry("channel-truncate", [layer["length"], *shape[1:]]), "slice": (start, end)}
     if kind == "flatten":
-        return [prod(shape)]
-    need(len(shape) == 1, f"{path} needs a vector")
-    return [integer(layer["classes"])]
+        return isometry("reindex", [prod(shape)])
+    if kind in ("space_to_depth", "depth_to_space"):
+        need(len(shape) == 3, f"{path} needs an image")
+        (a, b), (c, h, w) = pair(layer["block"]), shape
+        down = kind == "space_to_depth"
+        need(h % a == 0 == w % b if down else c % (a * b) == 0, f"{path}: the blocks do not divide the image")
+        return isometry("reindex", [c * a * b, h // a, w // b] if down else [c // (a * b), h * a, w * b])
+    if kind == "activation":
+        facts = read_activation(layer["act"], path, shape[0])[1]
+        return {**facts, "output": [facts.pop("channels", shape[0]), *shape[1:]]}
+    if kind == "tile":
+        n = integer(layer["times"])
+        return {**isometry("copies", [n * shape[0], *shape[1:]]), "constants": {"n": n}, "emitted": lambda t: near_one(t("m", [1])[0] ** 2 * n, path)}
+    if kind == "gain":
+        need(isinstance(layer["angle"], str), f"{path}: the angle is named")
+        return {**isometry("bounded-gain", shape), "emitted": lambda t: steepest(*t("m", [shape[0]]))}
+    if kind == "layercenter":
+        return {**isometry("layer-center", shape), "emitted": lambda t: between(1, near_one(t("m", [1])[0] * prod(shape), path))}
+    if kind in ("maxpool", "l2pool"):
+        output, overlap = pooling(layer, shape)
+        return {"output": output, "rule": kind[:-4] + "-pool", "constants": {"overlap": overlap}, "bound": overlap}
+    if kind == "avgpool":
+        (output, overlap), count, divisor = pooling(layer, shape), prod(layer["size"]), rational(layer["divisorSquared"])
+        need(divisor > 0, f"{path} divides by 0")
+
+        def pooled(t):
+            m = t("m", [1])[0] ** 2
+            near_one(m * divisor, path)
+            return m * count * overlap
+
+        rule = "block-average" if layer["size"] == layer["stride"] and divisor == count else "average-pool"
+        constants = {"overlap": overlap, "divisorSquared": divisor}
+        return {"output": output, "rule": rule, "constants": constants, "bound": count * overlap / divisor, "emitted": pooled}
+    if kind == "contraction":
+        family, constants = read_method(layer["method"], path)
+        matrix, out = len(shape) == 1, integer(layer["out"])
+        need(layer["in"] == shape[0] and matrix == (family == "sandwich") and isinstance(layer["weight"], str), f"{path} does not fit {shape}")
+
+        def matrix_norm(t):
+            need(matrix, f"{path}: an operator in the spectrum, or a series, has no emitted kernel or matrix")
+            t("b", [out], True)
+            values = t("W", [out, layer["in"]])
+            return max(check_dominance(t.dominance, path, None, (out, layer["in"], 1, 1), values, values)[1])
+
+        output = [out, *shape[1:]]
+        return {"output": output, "rule": "contraction", "constants": constants, "bound": 1, "emitted": matrix_norm, "dominated": matrix}
+    if kind == "sandwich":
+        out, matrix = integer(layer["out"]), len(shape) == 1
+        low, high = read_inside(layer["act"], path, out)
+        need(layer["in"] == shape[0] and all(isinstance(layer[k], str) for k in ("weight", "psi")), f"{path} reads {layer['in']} channels")
+
+        def sandwiched(t):
+            need(matrix, f"{path}: its tensors are not those of a matrix")
+            t("b", [out], True)
+            both = (out, out + layer["in"], 1, 1)
+            values = t("W", list(both[:2]))
+            side, bound = check_dominance(t.dominance, path, None, both, values, values)
+            bound = bound if side == "rows" else [max(bound)] * out
+            need(all(d >= 0 and e >= 0 and d * e * b <= 2 for d, e, b in zip(t("d", [out]), t("e", [out]), bound)), f"{path}: d e T is above 2")
+            return 1
+
+        return {"output": [out, *shape[1:]], "rule": "sandwich", "constants": {"low": low, "high": high}, "bound": 1, "emitted": sandwiched, "dominated": matrix}
+    if kind == "linear":
+        adjoint = layer.get("adjoint", False)
+        need(layer["side"] in ("in", "out") and ("adjoint" not in layer or adjoint is True), f"{path}: unknown side")
+        m = read_map(layer["map"], path, layer["output"] if adjoint else shape)
+        made = [m["out"], *m["made"]]
+        need(not adjoint or made == shape, f"{path}: the adjoint does not read {shape}")
+
+        def norm(t):
+            t("b", [m["in" if adjoint else "out"]], True)
+            return max(check_dominance(t.dominance, path, m, *lattice(m, t("W", m["shape"])))[1])
+
+        return {"output": layer["output"] if adjoint else made, "rule": "linear-adjoint" if adjoint else "linear", "map": m, "bound": 1, "emitted": norm}
+    if kind == "residual":
+        m = read_map(layer["map"], path, shape)
+        slopes = read_inside(layer["act"], path, m["out"])
+        h, c = rational(layer["identity"]), rational(layer["factor"])
+
+        def branch(tensor):
+            tensor("b", [m["out"]], True)
+            given = tensor("h", [1], True)
+            need(given or h == 1, f"{path}: h was not emitted")
+            t = tensor("t", [m["out"]])
+            side, bound = check_dominance(tensor.dominance, path, m, *lattice(m, tensor("W", m["shape"])))
+            bound = bound if side == "rows" else [max(bound)] * m["out"]
+            need(all(v >= 0 for v in t), f"{path}: t must not be negative")
+            top = max(v * b for v, b in zip(t, bound))
+            return between(near(given, [h])[0] if given else 1, top if c >= 0 else -top)
+
+        constants = {"low": slopes[0], "high": slopes[1], "h": h, "c": c}
+        return {"output": shape, "rule": "residual", "constants": constants, "map": m, "bound": between(h, c), "emitted": branch}
+    if kind == "sum":
+        factors = [rational(v) for v in layer["factors"]]
+        need(len(factors) == len(shapes), f"{path} has {len(factors)} factors")
+        constants = {f"a{n + 1}": f for n, f in enumerate(factors)}
+        emitted = lambda t: weighted(near(t("m", [len(factors)]), factors))
+        return {"output": same(shapes, path), "rule": "sum", "constants": constants, "bound": weighted(factors), "emitted": emitted}
+    if kind == "mix":
+        need(len(shapes) == 2, f"{path} mixes two values")
+        need(("weight" in layer) != ("trained" in layer), f"{path} mixes by one weight")
+        w = rational(layer["weight"]) if "weight" in layer else None
+        need(w is None or 0 <= w <= 1, f"{path}: a weight lies in [0, 1]")
+        need(w is not None or isinstance(layer["trained"], str), f"{path}: the weight is named")
+        largest = lambda values: max(v["squared"] for v in values)
+
+        def mixed(t):
+            found = t("w", [1])
+            need(0 <= found[0] <= 1 and (w is None or near(found, [w])), f"{path}: the weight is not between 0 and 1")
+            return largest
+
+        return {"output": same(shapes, path), "rule": "mix", "constants": {} if w is None else {"w": w}, "bound": largest, "emitted": mixed}
+    if kind == "concat":
+        same([s[1:] for s in shapes], path)
+        return {"output": [sum(s[0] for s in shapes), *shape[1:]], "rule": "concat", "bound": side_by_side}
+    need(kind == "maximum" and layer["of"] in ("largest", "smallest"), f"{path}: there is no layer kind {kind}")
+    return {"output": same(shapes, path), "rule": "maximum", "bound": added}
+
+
+# The entries of each kind; those in brackets may be missing.
+KEYS = {
+    "center": ["offset"],
+    "batchcenter": ["mean"],
+    "scale": ["divisor"],
+    "pad": ["to"],
+    "slice": ["start", "length"],
+    "flatten": [],
+    "space_to_depth": ["block"],
+    "depth_to_space": ["block"],
+    "activation": ["act"],
+    "tile": ["times"],
+    "gain": ["angle"],
+    "layercenter": [],
+    "contraction": ["method", "out", "in", "weight"],
+    "sandwich": ["out", "in", "weight", "psi", "act"],
+    "avgpool": ["size", "stride", "divisorSquared"],
+    "maxpool": ["size", "stride"],
+    "l2pool": ["size", "stride"],
+    "linear": ["map", "side", "[adjoint]"],
+    "residual": ["map", "act", "identity", "factor"],
+    "sum": ["factors"],
+    "mix": ["[weight]", "[trained]"],
+    "concat": [],
+    "maximum": ["of"],
+    "head": ["classes"],
+}
+SEVERAL = ("sum", "mix", "concat", "maximum")
 
 
 def check_network(net):
+    """(facts of each layer but the head, (classes, features) of the head or None)."""
     entries(net, ["name", "input", "budget", "layers"], "network")
-    shape = net["input"]
+    need(isinstance(net["name"], str), "the name is text")
+    entries(net["input"], ["shape"], "input", ["range"])
+    if "range" in net["input"]:
+        low, high = (rational(v) for v in net["input"]["range"])
+        need(low <= high, "the range of the input is empty")
+    shape = net["input"]["shape"]
     need(len(shape) in (1, 3) and all(integer(n) for n in shape), "the input must be [features] or [channels, height, width]")
-    paths = set()
+    shapes, body, paths, used = [shape], [], set(), set()
     for n, layer in enumerate(net["layers"]):
-        need(layer["path"] not in paths, f"two layers are called {layer['path']}")
-        paths.add(layer["path"])
-        need(layer["kind"] != "head" or n == len(net["layers"]) - 1, "the head must be the last layer")
-        made = output_shape(layer, shape)
-        need(all(integer(d) for d in made) and layer["output"] == made, f"{layer['path']} makes {made}, not {layer['output']}")
-        layer["input"] = shape
-        shape = made
-    has_head = bool(net["layers"]) and net["layers"][-1]["kind"] == "head"
-    body = net["layers"][:-1] if has_head else net["layers"]
-    return body, net["layers"][-1] if has_head else None
+        kind, path = layer["kind"], layer["path"]
+        need(kind in KEYS, f"{path}: there is no layer kind {kind}")
+        optional = [k[1:-1] for k in KEYS[kind] if k[0] == "["]
+        entries(layer, ["path", "kind", "inputs", "output", *(k for k in KEYS[kind] if k[0] != "[")], path, optional)
+        need(isinstance(path, str) and path not in paths, f"two layers are called {path}")
+        paths.add(path)
+        inputs = [integer(i, 0) for i in layer["inputs"]]
+        need(all(i < len(shapes) for i in inputs) and (inputs if kind in SEVERAL else len(inputs) == 1), f"{path}: wrong inputs")
+        used.update(inputs)
+        if kind == "head":
+            need(n == len(net["layers"]) - 1 and inputs == [n] and len(shapes[n]) == 1, "the head must be last and read a vector")
+            need(layer["output"] == [integer(layer["classes"])], "the head makes its classes")
+            need(used >= set(range(n)), "the value of a layer is not used")
+            return body, (layer["classes"], shapes[n][0])
+        facts = {**facts_of(layer, [shapes[i] for i in inputs], path), "path": path, "inputs": inputs}
+        need(all(integer(d) for d in layer["output"]) and facts["output"] == layer["output"], f"{path} makes {facts['output']}, not {layer['output']}")
+        body.append(facts)
+        shapes.append(layer["output"])
+    need(used >= set(range(len(body))), "the value of a layer is not used")
+    return body, None
 
 
-def slope_interval(act):
-    name = act["function"]
-    if name == "leaky_relu":
-        a = rational(act["slope"])
-        return min(a, Fraction(1)), max(a, Fraction(1))
-    table = {"relu": (0, 1), "tanh": (0, 1), "sigmoid": (0, Fraction(1, 4)), "abs": (-1, 1)}
-    need(name in table, f"no slope is known for {name}")
-    return table[name]
+def follow(layer, bound, values):
+    if callable(bound):
+        return {"squared": Fraction(bound([values[i] for i in layer["inputs"]]))}
+    before = values[layer["inputs"][0]]
+    part = (layer["inputs"][0], *layer["slice"]) if "slice" in layer else before.get("part")
+    return {"squared": before["squared"] * bound, "part": part}
 
 
-def activation_bound(act):
-    if act["function"] in ("maxmin", "groupsort"):
-        return Fraction(1)
-    return Fraction(max(abs(v) for v in slope_interval(act))) ** 2
+# The derivation for all weights. A rule of dominance: (for convolutions?, number of premises, tests of its constants).
+
+at_least = lambda least: lambda v, m, all: v >= least
+PHASES = {"kh": lambda v, m, all: v == m["taps"][0], "kw": lambda v, m, all: v == m["taps"][1]}
+FACTOR = {**PHASES, "factor": lambda v, m, all: v == prod(m["taps"])}
+BJORCK = {"steps": at_least(1), "start": lambda v, m, all: 0 <= v <= 2}
+KERNEL = {**BJORCK, "kernel": lambda v, m, all: m["kernel"] == [v, v]}
+SERIES = {"degree": at_least(1), "squarings": at_least(0), "window": lambda v, m, all: v >= 0 and v**2 <= WINDOWS.get(all["degree"], -1)}
+DOMINANCE = {
+    "gershgorin": (False, 0, {}),
+    "gershgorin-lattice": (True, 0, {}),
+    "frobenius": (None, 0, {}),
+    "schur": (None, 0, {}),
+    "gram-iteration": (False, 0, {"steps": at_least(1)}),
+    "gram-iteration-symbol": (True, 0, {**PHASES, "steps": at_least(1), "grid": lambda v, m, all: v >= max(m["taps"])}),
+    "gram-iteration-operator": (True, 0, {"steps": at_least(1)}),
+    "gram-iteration-reshaped": (True, 0, {**FACTOR, "steps": at_least(1)}),
+    "orthogonal-cayley": (False, 0, {}),
+    "orthogonal-reshaped": (True, 0, FACTOR),
+    "orthogonal-householder": (False, 0, {}),
+    "orthogonal-bro": (False, 0, {"eps": lambda v, m, all: v > 0}),
+    "orthogonal-exponential": (False, 0, SERIES),
+    "contraction-cholesky": (False, 0, {"eps": at_least(0)}),
+    "contraction-bjorck": (False, 0, BJORCK),
+    "orthogonal-bcop": (True, 0, KERNEL),
+    "orthogonal-strided": (True, 0, {**KERNEL, "stride": lambda v, m, all: m["stride"] == [v, v]}),
+    "reshaped-kernel": (True, 1, FACTOR),
+    "dominance-shift": (None, 1, {"eps": at_least(0)}),
+    "dominance-scale": (None, 1, {"factor": at_least(1)}),
+}
 
 
-# The derivation for all weights. A judgement is a dictionary as the certificate writes it.
+def check_all_weights_dominance(step, path, m):
+    entries(step, ["rule"], path, ["constants", "premises"])
+    rule, premises = step["rule"], step.get("premises", [])
+    constants = {k: rational(v) for k, v in step.get("constants", {}).items()}
+    inner = {**m, "conv": False} if rule == "reshaped-kernel" else m
+    for p in premises:
+        check_all_weights_dominance(p, path, inner)
+    if rule in ("dominance-max", "dominance-convex"):
+        names = [] if rule == "dominance-max" else [f"a{n + 1}" for n in range(len(premises))]
+        need(premises and set(constants) == set(names), f"{path}: {rule} has other premises or constants")
+        need(not names or (min(constants.values()) >= 0 and sum(constants.values()) == 1), f"{path}: weights are >= 0 and add up to 1")
+        return
+    need(rule in DOMINANCE, f"{path}: there is no rule {rule}")
+    conv, count, tests = DOMINANCE[rule]
+    need(conv is None or conv == m["conv"], f"{path}: {rule} does not apply to a {m['kind']} map")
+    need(len(premises) == count and set(constants) == set(tests), f"{path}: {rule} has other premises or constants")
+    for name, test in tests.items():
+        need(test(constants[name], m, constants), f"{path}: {name} = {constants[name]} does not fit {rule}")
 
 
-def lipschitz(squared):
-    return {"kind": "lipschitz", "squared": str(Fraction(squared))}
-
-
-def check_rule(rule, layer, premises, constants, about, body, head, budget):
-    """The conclusion of one step."""
-
-    def layer_of(kind):
-        need(layer is not None and layer["kind"] == kind, f"{rule} does not apply here")
-        return layer
-
-    def takes(premise_count, **wanted):
-        need(len(premises) == premise_count, f"{rule} takes {premise_count} premises")
-        need(set(constants) == set(wanted), f"{rule} takes the constants {', '.join(wanted)}")
-        for name, test in wanted.items():
-            value = constants[name]
-            need(test(value) if callable(test) else value == test, f"{rule}: {name} = {value} does not fit")
-
-    def premise(n, kind):
-        need(n < len(premises) and premises[n]["kind"] == kind, f"{rule}: premise {n + 1} must be {kind}")
-        return premises[n]
-
-    def dominates(conv):
-        need(layer is not None and "map" in layer, f"{rule} needs a layer with a weight")
-        m = layer["map"]
-        need(conv is None or (m["kind"] == "conv") == conv, f"{rule} does not apply to a {m['kind']} map")
-        need(about.get("weight") == m["weight"] and about.get("side") in ("rows", "columns"), f"{rule} is about another weight")
-        return {"kind": "dominates", "weight": m["weight"], "side": about["side"]}
-
-    def kernel():
-        need(layer is not None and layer.get("map", {}).get("kind") == "conv", f"{rule} is for convolutions")
-        return layer["map"]["kernel"]
-
-    def same():
-        first = premise(0, "dominates")
-        need(all(premise(n, "dominates") == first for n in range(len(premises))), f"{rule}: the premises differ")
-        return first
-
-    positive = lambda v: v >= 1
-    if rule in ("gershgorin", "gershgorin-lattice"):
-        takes(0)
-        return dominates(rule == "gershgorin-lattice")
-    if rule in ("gram-iteration", "gram-iteration-operator"):
-        takes(0, steps=positive)
-        return dominates(rule == "gram-iteration-operator")
-    if rule == "gram-iteration-symbol":
-        kh, kw = kernel()
-        takes(0, steps=positive, grid=lambda n: n >= max(kh, kw), kh=kh, kw=kw)
-        return dominates(True)
-    if rule == "gram-iteration-reshaped":
-        kh, kw = kernel()
-        takes(0, steps=positive, kh=kh, kw=kw, factor=kh * kw)
-        return dominates(True)
-    if rule == "orthogonal-cayley":
-        takes(0)
-        return dominates(False)
-    if rule == "orthogonal-reshaped":
-        kh, kw = kernel()
-        takes(0, kh=kh, kw=kw, factor=kh * kw)
-        return dominates(True)
-    if rule == "dominance-shift":
-        takes(1, eps=lambda v: v >= 0)
-        return same()
-    if rule == "dominance-scale":
-        takes(1, factor=positive)
-        return same()
-    if rule == "dominance-max":
-        takes(len(premises))
-        return same()
-    if rule == "dominance-convex":
-        takes(len(premises), **{f"a{n + 1}": (lambda v: v >= 0) for n in range(len(premises))})
-        need(sum(constants.values()) == 1, "the weights of a mix must add up to 1")
-        return same()
-    if rule == "slope":
-        need(layer is not None and "act" in layer, "slope needs a layer with an activation")
-        act = layer["act"]
-        takes(0, **({"a": rational(act["slope"])} if "slope" in act else {}))
-        need(about.get("function") == act["function"], "the slope of another function")
-        low, high = slope_interval(act)
-        return {"kind": "slope", "low": str(Fraction(low)), "high": str(Fraction(high))}
-    if rule == "linear":
-        takes(1)
-        side = layer_of("linear")["side"]
-        need(about.get("side") == side, "the derivation rescales the other side")
-        need(premise(0, "dominates")["side"] == ("columns" if side == "in" else "rows"), "the Gram matrix is of the other side")
-        return lipschitz(1)
-    if rule == "residual":
-        takes(2)
-        layer_of("residual")
-        need(premise(0, "dominates")["side"] == "rows", "the Gram matrix must be that of the hidden units")
-        slope = premise(1, "slope")
-        need(0 <= rational(slope["low"]) and rational(slope["high"]) <= 1, "the activation inside a residual must have slope in [0, 1]")
-        return lipschitz(1)
-    if rule == "elementwise":
-        takes(1)
-        premise(0, "slope")
-        return lipschitz(activation_bound(layer_of("activation")["act"]))
-    if rule == "sort":
-        act = layer_of("activation")["act"]
-        need(act["function"] in ("maxmin", "groupsort"), f"{act['function']} does not sort")
-        takes(0, group=act.get("group", 2))
-        need(about.get("pairs") == act.get("pairs"), "the pairs differ")
-        return lipschitz(1)
-    if rule in ("translate", "zero-pad", "reindex"):
-        takes(0)
-        layer_of({"translate": "center", "zero-pad": "pad", "reindex": "flatten"}[rule])
-        return lipschitz(1)
-    if rule == "divide":
-        least = min(abs(rational(v)) for v in layer_of("scale")["divisor"])
-        need(least > 0, "a divisor is 0")
-        takes(0, least=least)
-        return lipschitz(1 / least**2)
-    if rule == "block-average":
-        kh, kw = layer_of("avgpool")["size"]
-        takes(0, kh=kh, kw=kw)
-        return lipschitz(1)
-    if rule == "identity":
-        takes(0)
-        need(not body, "the network has layers")
-        return lipschitz(1)
-    if rule == "compose":
-        takes(len(body))
-        need(body, "there are no layers to compose")
-        return lipschitz(prod(rational(premise(n, "lipschitz")["squared"]) for n in range(len(body))))
-    if rule == "weaken":
-        takes(1, to=budget)
-        need(budget > 0 and rational(premise(0, "lipschitz")["squared"]) <= budget**2, "the bound is above the budget")
-        return lipschitz(budget**2)
-    if rule == "pairwise-head":
-        takes(1)
-        need(head is not None, "the network has no head")
-        return {"kind": "pairwise", "squared": premise(0, "lipschitz")["squared"]}
-    raise Refused(f"there is no rule {rule}")
-
-
-def check_derivation(root, body, head, budget):
-    composed = []
-
-    def check(node, layer, expected):
-        entries(node, ["rule", "subject", "conclusion", "constants", "about", "premises"], "derivation")
-        rule = node["rule"]
-        need(isinstance(rule, str) and isinstance(node["subject"], str), "a rule and a subject are text")
-        need(expected is None or rule in expected, f"{rule}: expected {expected}")
-        need(set(node["about"]) <= {"weight", "side", "q", "function", "pairs", "T"}, "unknown words")
-        need(all(isinstance(v, str) for v in node["about"].values()), "words are text")
-        if rule == "compose":
-            need(len(node["premises"]) == len(body), "as many factors as layers are needed")
-            for p, of in zip(node["premises"], body):
-                need(isinstance(p, dict) and p.get("subject") == of["path"], f"the derivation of {of['path']} is missing")
-            premises = [check(p, of, None) for p, of in zip(node["premises"], body)]
-        else:
-            below = {"pairwise-head": ("weaken",), "weaken": ("compose", "identity")}.get(rule, ())
-            premises = [check(p, layer, below or None) for p in node["premises"]]
-        constants = {k: rational(v) for k, v in node["constants"].items()}
-        conclusion = check_rule(rule, layer, premises, constants, node["about"], body, head, budget)
-        need(node["conclusion"] == conclusion, f"{node['subject']}, {rule}: the conclusion is {conclusion}")
-        if rule in ("compose", "identity"):
-            composed.append(rational(conclusion["squared"]))
-        return conclusion
-
-    check(root, None, ("pairwise-head",) if head else ("weaken",))
-    return composed[0]
+def check_derivation(steps, body):
+    need(isinstance(steps, list) and len(steps) == len(body), "one derivation for each layer is needed")
+    values = [{"squared": Fraction(1)}]
+    for step, layer in zip(steps, body):
+        path = layer["path"]
+        entries(step, ["path", "squared", "rule"], path, ["constants", "premises"])
+        need(step["path"] == path and step["rule"] == layer["rule"], f"{path} follows from {layer['rule']}")
+        constants = {k: rational(v) for k, v in step.get("constants", {}).items()}
+        need(constants == layer.get("constants", {}), f"{path}: {layer['rule']} takes {layer.get('constants', {})}")
+        premises = step.get("premises", [])
+        need(len(premises) == (1 if "map" in layer else 0), f"{path}: {len(premises)} premises")
+        for p in premises:
+            check_all_weights_dominance(p, path, layer["map"])
+        values.append(follow(layer, layer["bound"], values))
+        need(step["squared"] == str(values[-1]["squared"]), f"{path}: the squared bound is {values[-1]['squared']}")
+    return values[-1]["squared"]
 
 
 # Weights. A matrix or kernel is (channels, others, kh, kw, values) seen from one side; its Gram matrix is that of its channels.
+
+
+def taps_of(m, values):
+    """(value, out, in, y, x) of each entry."""
+    each, per_group = m["in"] // m["groups"], m["out"] // m["groups"]
+    indices = grid_of(range(m["out"]), range(each), range(m["kernel"][0]), range(m["kernel"][1]))
+    return [(v, o, o // per_group * each + i, y, x) for v, (o, i, y, x) in zip(values, indices)]
+
+
+def lattice(m, values):
+    """The map as a convolution with stride 1 on the infinite lattice: (shape, values). Phases of the stride are channels."""
+    (eh, ew), (kh, kw) = m["e"], m["taps"]
+    columns = m["in"] * eh * ew
+    found = [Fraction(0)] * (m["out"] * columns * kh * kw)
+    for v, o, i, y, x in taps_of(m, values):
+        found[((o * columns + (i * eh + y % eh) * ew + x % ew) * kh + y // eh) * kw + x // ew] = v
+    return (m["out"], columns, kh, kw), found, values
 
 
 def from_side(side, out, columns, kh, kw, values):
@@ -444,13 +640,13 @@ def turn(k, n):
     return Fraction(parts[0] - parts[2], FIXED), Fraction(parts[1] - parts[3], FIXED)
 
 
-def symbol_below(shape, values, grid, bound):
-    """The squared norm of the convolution is at most bound, at every image size."""
+def symbol_below(shape, values, grid, bound, circle):
+    """The squared norm of the convolution is at most bound, at every image size; with `circle`, on one of grid x grid pixels."""
     out, columns, kh, kw = shape
-    need(max(kh, kw) <= grid <= 4096, "the grid does not fit the kernel")
+    need(grid <= 4096 and (circle or max(kh, kw) <= grid), "the grid does not fit the kernel")
     area = kh * kw
     turns = [turn(k, grid) for k in range(grid)]
-    c = turn(kh - 1, 4 * grid)[0] * turn(kw - 1, 4 * grid)[0] - Fraction(1, 2**100)
+    c = 1 if circle else turn(kh - 1, 4 * grid)[0] * turn(kw - 1, 4 * grid)[0] - Fraction(1, 2**100)
     sizes = [sum(abs(v) for v in values[a : a + area]) for a in range(0, len(values), area)]
     # Each part of an entry errs by 2^-110 of the sum of |K|; (r + e)^2 <= r^2 (1 + 2^-40) + e^2 (1 + 2^40).
     error = 2 * sum(s * s for s in sizes) * Fraction(1, 2**220)
@@ -470,134 +666,125 @@ def symbol_below(shape, values, grid, bound):
     return True
 
 
-def check_dominance(node, path, layer, shape, values):
-    """(side, T) with G at most diag(T). `shape` is (out, in, kh, kw); `layer` is None for a matrix."""
+def check_dominance(node, path, m, shape, values, raw):
+    """(side, T) with G at most diag(T), for the lattice kernel `values` of shape (out, in, kh, kw); `raw` is the weight as stored."""
     rule = node.get("rule") if isinstance(node, dict) else None
     out, columns, kh, kw = shape
     if rule in ("gershgorin", "gershgorin-lattice"):
-        need((rule == "gershgorin-lattice") == (layer is not None), f"{path}: {rule} does not apply")
+        need(rule == "gershgorin-lattice" or kh == kw == 1, f"{path}: gershgorin is for matrices")
         return check_gershgorin(node, path, shape, values)
     if rule == "psd-witness":
-        need(layer is None, f"{path}: psd-witness is for matrices")
         return check_psd(node, path, shape, values)
     if rule == "dominance-convex":
         entries(node, ["rule", "weights", "premises"], path)
         weights = [rational(w) for w in node["weights"]]
-        parts = [check_dominance(p, path, layer, shape, values) for p in node["premises"]]
+        parts = [check_dominance(p, path, m, shape, values, raw) for p in node["premises"]]
         need(len(weights) == len(parts) > 0 and min(weights) >= 0 and sum(weights) == 1, f"{path}: weights must be >= 0 and add up to 1")
         side, first = next((p for p in parts if p[0] == "rows"), parts[0])
         even = [t if s == side else [max(t)] * len(first) for s, t in parts]
         return side, [sum(w * t[i] for w, t in zip(weights, even)) for i in range(len(first))]
-    need(layer is not None, f"{path}: there is no rule {rule} for a matrix")
     if rule == "gram-iteration-symbol":
         entries(node, ["rule", "grid", "T"], path)
         need(len(node["T"]) == 1, f"{path}: one T is needed")
-        bound = dyadic(node["T"][0])
-        need(symbol_below(shape, values, integer(node["grid"]), bound), f"{path}: the symbol is above T")
+        bound, grid = dyadic(node["T"][0]), integer(node["grid"])
+        circle = m and m.get("mode") == "circular" and all(n == grid * s for n, s in zip(m["image"], m["stride"]))
+        need(symbol_below(shape, values, grid, bound, circle), f"{path}: the symbol is above T")
         return "rows", [bound] * out
     if rule == "reshaped-kernel":
         entries(node, ["rule", "premise"], path)
-        side, t = check_dominance(node["premise"], path, None, (out, columns * kh * kw, 1, 1), values)
+        side, t = check_dominance(node["premise"], path, m, (out, columns * kh * kw, 1, 1), values, raw)
         t = [v * kh * kw for v in t]
         return (side, t) if side == "rows" else (side, [max(t)] * columns)
     if rule == "operator-matrix":
         entries(node, ["rule", "premise"], path)
-        (h, w), (ph, pw) = layer["input"][1:], layer["map"]["padding"]
-        oh, ow = h + 2 * ph - kh + 1, w + 2 * pw - kw + 1
-        wide = columns * h * w
-        matrix = [Fraction(0)] * (out * oh * ow * wide)
-        for o, i, y, x, dy, dx in grid_of(range(out), range(columns), range(oh), range(ow), range(kh), range(kw)):
-            v, z = y - ph + dy, x - pw + dx
-            if 0 <= v < h and 0 <= z < w:
-                matrix[((o * oh + y) * ow + x) * wide + (i * h + v) * w + z] = values[((o * columns + i) * kh + dy) * kw + dx]
-        side, t = check_dominance(node["premise"], path, None, (out * oh * ow, wide, 1, 1), matrix)
-        each = oh * ow if side == "rows" else h * w
-        return side, [max(t[a : a + each]) for a in range(0, len(t), each)]
+        (h, w), (oh, ow) = m["image"], m["made"]
+        circular = m["mode"] == "circular"
+        need(not circular or all(d * (k - 1) < n for d, k, n in zip(m["dilation"], m["kernel"], (h, w))), f"{path}: the kernel meets itself")
+        wide = m["in"] * h * w
+        matrix = [Fraction(0)] * (m["out"] * oh * ow * wide)
+        for v, o, i, ky, kx in taps_of(m, raw):
+            for y, x in grid_of(range(oh), range(ow)):
+                a, b = (n * s - p + k * d for n, s, p, k, d in zip((y, x), m["stride"], m["padding"], (ky, kx), m["dilation"]))
+                a, b = (a % h, b % w) if circular else (a, b)
+                if 0 <= a < h and 0 <= b < w:
+                    matrix[((o * oh + y) * ow + x) * wide + (i * h + a) * w + b] = v
+        side, t = check_dominance(node["premise"], path, m, (m["out"] * oh * ow, wide, 1, 1), matrix, raw)
+        channels, n = (m["out"], out) if side == "rows" else (m["in"], columns)
+        each = len(t) // channels
+        return side, [max(t[c * each : (c + 1) * each]) for c in (k * channels // n for k in range(n))]
     raise Refused(f"{path}: there is no rule {rule} for a weight")
+
+
+class Emitted:
+    """The tensors that one layer's entry names; each may be asked for once."""
+
+    def __init__(self, entry, path, tensors, open_names):
+        self.refs, self.path, self.tensors, self.open = dict(entry.get("tensors", {})), path, tensors, open_names
+        self.dominance = entry.get("dominance")
+
+    def __call__(self, key, shape, optional=False):
+        if optional and key not in self.refs:
+            return None
+        need(key in self.refs, f"{self.path} lacks the tensor {key}")
+        ref = entries(self.refs.pop(key), ["name", "shape", "sha256"], self.path)
+        need(ref["name"] in self.open, f"{ref['name']} is missing or used twice")
+        self.open.remove(ref["name"])
+        found, values, digest = self.tensors[ref["name"]]
+        need(found == shape == ref["shape"] and digest == ref["sha256"], f"{ref['name']} is not the certified tensor")
+        return values
 
 
 def check_weights(weights, body, head, tensors):
     entries(weights, ["arithmetic", "squared", "layers"] + (["head"] if head else []), "weights")
     need(isinstance(weights["arithmetic"], str) and weights["arithmetic"].startswith("real arithmetic on the emitted f32 tensors"), "unknown arithmetic")
     need(len(weights["layers"]) == len(body), "as many layers as the network has are needed")
-    used = set()
-
-    def tensor(ref, shape):
-        entries(ref, ["name", "shape", "sha256"], "tensor")
-        name = ref["name"]
-        need(name in tensors and name not in used, f"{name} is missing or used twice")
-        used.add(name)
-        found, values, digest = tensors[name]
-        need(found == shape == ref["shape"] and digest == ref["sha256"], f"{name} is not the certified tensor")
-        return values
-
-    total = Fraction(1)
-    for layer, stated in zip(body, weights["layers"]):
-        kind, path = layer["kind"], layer["path"]
-        names = {"scale": ["m"], "avgpool": ["m"], "linear": ["W"], "residual": ["W", "t"]}.get(kind, [])
-        if kind == "activation" and "slope" in layer["act"]:
-            names = ["a"]
-        heavy = kind in ("linear", "residual")
-        entries(stated, ["path", "squared"] + (["tensors"] if names else []) + (["dominance"] if heavy else []), path)
-        need(stated["path"] == path, f"{path} is missing")
-        refs = entries(stated["tensors"], names, path, ["b"] if heavy else []) if names else {}
-        squared = Fraction(1)
-        if heavy:
-            m = layer["map"]
-            kernel = m.get("kernel", [])
-            values = tensor(refs["W"], [m["out"], m["in"], *kernel])
-            if "b" in refs:
-                tensor(refs["b"], [m["out"]])
-            shape = (m["out"], m["in"], *(kernel or [1, 1]))
-            side, t = check_dominance(stated["dominance"], path, layer if kernel else None, shape, values)
-            if kind == "linear":
-                squared = max(t)
-            else:
-                multipliers = tensor(refs["t"], [m["out"]])
-                bound = t if side == "rows" else [max(t)] * m["out"]
-                need(all(v >= 0 for v in multipliers), f"{path}: t must not be negative")
-                need(all(v * b <= 2 for v, b in zip(multipliers, bound)), f"{path}: t T is above 2")
-        elif kind == "scale":
-            values = tensor(refs["m"], [len(layer["divisor"])])
-            need(all(abs(v * rational(d) - 1) <= Fraction(1, 2**21) for v, d in zip(values, layer["divisor"])), f"{path}: m is not the layer's")
-            squared = max(v * v for v in values)
-        elif kind == "avgpool":
-            squared = tensor(refs["m"], [1])[0] ** 2 * prod(layer["size"])
-            need(abs(squared - 1) <= Fraction(1, 2**21), f"{path}: m is not the layer's")
-        elif kind == "activation":
-            act = layer["act"]
-            if names:
-                a, slope = tensor(refs["a"], [1])[0], rational(act["slope"])
-                need(abs(a - slope) <= abs(slope) / 2**23, f"{path}: a is not its slope")
-                act = {**act, "slope": str(a)}
-            squared = activation_bound(act)
-        need(stated["squared"] == str(squared), f"{path}: the squared bound is {squared}")
-        total *= squared
+    open_names = set(tensors)
+    values = [{"squared": Fraction(1)}]
+    for layer, entry in zip(body, weights["layers"]):
+        path = layer["path"]
+        entries(entry, ["path", "squared"] + (["dominance"] if layer.get("dominated", "map" in layer) else []), path, ["own", "tensors"])
+        need(entry["path"] == path, f"{path} is missing")
+        tensor = Emitted(entry, path, tensors, open_names)
+        own = layer["emitted"](tensor) if "emitted" in layer else layer["bound"]
+        need(not tensor.refs, f"{path} has a tensor that its kind has not")
+        values.append(follow(layer, own, values))
+        need(entry.get("own") == (None if callable(own) else str(Fraction(own))), f"{path}: its own squared bound is {own}")
+        need(entry["squared"] == str(values[-1]["squared"]), f"{path}: the squared bound is {values[-1]['squared']}")
+    total = values[-1]["squared"]
     need(weights["squared"] == str(total), f"the squared bound is {total}")
     if head:
+        classes, d = head
         entries(weights["head"], ["tensors", "squaredDistances"], "head")
-        refs = entries(weights["head"]["tensors"], ["W", "b"], "head")
-        d, classes = head["input"][0], head["classes"]
-        values = tensor(refs["W"], [classes, d])
-        tensor(refs["b"], [classes])
-        rows = [values[i * d : (i + 1) * d] for i in range(classes)]
+        tensor = Emitted(weights["head"], "head", tensors, open_names)
+        tensor("b", [classes])
+        flat = tensor("W", [classes, d])
+        need(not tensor.refs, "the head has the tensors W and b")
+        rows = [flat[i * d : (i + 1) * d] for i in range(classes)]
         exact = [str(Fraction(sum((x - y) ** 2 for x, y in zip(rows[i], rows[j])))) for i in range(classes) for j in range(i)]
         need(weights["head"]["squaredDistances"] == exact, "the squared distances of the head's rows differ")
-    need(used == set(tensors), "no layer uses some of the tensors")
+    need(not open_names, "no layer uses some of the tensors")
     return total
 
 
-def verify(certificate, tensors):
+def hash_of(value):
+    return hashlib.sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+
+
+def verify(certificate, file):
     entries(certificate, ["format", "network", "squared", "derivation", "sha256"], "the certificate", ["weights"])
     need(certificate["format"] == FORMAT, "unknown format")
-    rest = {k: v for k, v in certificate.items() if k != "sha256"}
-    compact = json.dumps(rest, separators=(",", ":"), ensure_ascii=False).encode()
-    need(certificate["sha256"] == hashlib.sha256(compact).hexdigest(), "the certificate was changed after it was written")
+    need(certificate["sha256"] == hash_of({k: v for k, v in certificate.items() if k != "sha256"}), "the certificate was changed after it was written")
     body, head = check_network(certificate["network"])
-    squared = check_derivation(certificate["derivation"], body, head, rational(certificate["network"]["budget"]))
+    squared = check_derivation(certificate["derivation"], body)
     need(certificate["squared"] == str(squared), f"the squared bound is {squared}")
-    need(("weights" in certificate) == (tensors is not None), "tensors are needed for a certificate of weights, and only for one")
-    return squared, check_weights(certificate["weights"], body, head, tensors) if tensors is not None else None
+    budget = rational(certificate["network"]["budget"])
+    need(budget >= 0 and squared <= budget**2, "the bound is above the budget")
+    need(("weights" in certificate) == (file is not None), "tensors are needed for a certificate of weights, and only for one")
+    if file is None:
+        return squared, None
+    tensors, network = file
+    need(network == hash_of({k: certificate[k] for k in ("network", "derivation")}), "the tensors were emitted for another network")
+    return squared, check_weights(certificate["weights"], body, head, tensors)
 
 
 def main(arguments):

@@ -8,7 +8,7 @@ import { certifyWeights } from '../passes/certify-weights.ts';
 import type { FrozenNetwork } from '../passes/freeze.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { verifyCertificate } from '../proof/verify/certificate.ts';
-import { readTensors } from '../proof/verify/tensors.ts';
+import { readTensors } from '../proof/verify/read.ts';
 import { writeSafetensors } from '../train/safetensors.ts';
 import type { InputNorm, LayerBounds } from './rounding.ts';
 import { up } from './rounding-norms.ts';
@@ -80,20 +80,20 @@ export const emittedBounds = (
   params: ReadonlyMap<string, Float32Array>,
   folded: TensorGraph,
 ): { readonly layers: LayerBounds; readonly squared: Rational } => {
-  const { certificate, tensors } = certifyWeights(proven, params, folded);
-  const bytes = writeSafetensors(new Map([...tensors].map(([k, t]) => [k, { dtype: 'F32', ...t }])), {});
+  const { certificate, tensors, metadata } = certifyWeights(proven, params, folded);
+  const bytes = writeSafetensors(new Map([...tensors].map(([k, t]) => [k, { dtype: 'F32', ...t }])), metadata);
   const { emitted } = verifyCertificate(certificate, readTensors(bytes));
   if (!emitted) throw new Error('a certificate with tensors was verified without them');
   // Verified just now: every number of it was recomputed.
   const { layers } = certificate.weights as {
-    readonly layers: readonly { readonly path: string; readonly squared: string }[];
+    readonly layers: readonly { readonly path: string; readonly own?: string }[];
   };
   const parse = (text: string): Rational => {
     const [num, den = '1'] = text.split('/');
     return rational(BigInt(num), BigInt(den));
   };
   return {
-    layers: new Map(layers.map(l => [l.path, parse(l.squared)])),
+    layers: new Map(layers.flatMap(l => (l.own === undefined ? [] : [[l.path, parse(l.own)] as const]))),
     squared: rational(emitted.num, emitted.den),
   };
 };

@@ -2,21 +2,21 @@
  * Witnesses that an emitted weight's Gram matrix is dominated by a diagonal. They are found in f64 and trusted by nobody: the checker
  * recomputes what they claim.
  */
+import { outputSize, overlap, phases } from '../ir/conv-geometry.ts';
 import { evaluate } from '../ir/interpret.ts';
 import type { LinearMap, Rescaling, Shape, Side } from '../ir/network.ts';
+import { makesKernel } from '../ir/orthogonal.ts';
 import { format, toNumber } from '../ir/rational.ts';
 import { GraphBuilder } from '../ir/tensor.ts';
-import { kernelOf } from '../proof/verify/dominance.ts';
-import { gershgorinSums } from '../proof/verify/gram.ts';
-import type { LinearMap as CheckedMap } from '../proof/verify/network.ts';
+import { gershgorinSums, type Kernel } from '../proof/verify/gram.ts';
 import { decompose } from '../proof/verify/numbers.ts';
+import { type LinearMap as CheckedMap, fromSide, lattice, readMap } from '../proof/verify/weight.ts';
 import { lowerRescaling, Q_LIMIT } from './lower-rescaling.ts';
+import { mapToJson } from './network-json.ts';
 
 /** [m, e] = m·2^e, m odd or 0. */
 export const dyadic = (x: number): readonly [m: number, e: number] => {
-  let [m, e] = decompose(x);
-  if (m === 0n) return [0, 0];
-  for (; m % 2n === 0n; m /= 2n) e += 1;
+  const [m, e] = decompose(x);
   return [Number(m), e];
 };
 
@@ -42,16 +42,14 @@ export const storedDiagonal = (c: Omit<WeightContext, 'W'>, rescaling: Rescaling
   return evaluate(b.finish(), { inputs: new Map(), params: c.params }, [T]).get(T)!;
 };
 
-/** The map as the checker describes it. */
-export const checkedMap = (map: LinearMap, image: Shape): CheckedMap => ({
-  conv: map.kind === 'conv',
-  weight: map.weight.path,
-  out: map.out,
-  in: map.in,
-  kernel: map.kind === 'conv' ? map.kernel : [1, 1],
-  padding: map.kind === 'conv' ? map.padding : [0, 0],
-  image: map.kind === 'conv' ? image.slice(1) : [1, 1],
-});
+/** The map as the checker reads it. */
+export const checkedMap = (map: LinearMap, image: Shape): CheckedMap => readMap(mapToJson(map), map.weight.path, image);
+
+/** Entries of the checker's Gram matrix for each channel of `side`: the phases of a stride are columns of their own. */
+const perChannel = (c: WeightContext): number =>
+  c.map.kind === 'conv' && c.side === 'in' ? phases(c.map)[0] * phases(c.map)[1] : 1;
+const repeat = <T>(v: ArrayLike<T>, each: number): T[] =>
+  Array.from({ length: v.length * each }, (_, k) => v[Math.floor(k / each)]);
 
 /** Weights of a Gershgorin bound of the stored weight, as `lowerRescaling` uses them. */
 const storedWeights = (c: WeightContext, rescaling: Rescaling, n: number): number[] => {
@@ -65,22 +63,22 @@ const storedWeights = (c: WeightContext, rescaling: Rescaling, n: number): numbe
   return q.map(v => Math.exp(Math.max(-Q_LIMIT, v + shift)));
 };
 
-const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array): object => {
-  const n = target.length;
-  const q = storedWeights(c, rescaling, n).map((v, i) => (c.d && c.d[i] > 0 ? v / c.d[i] : v));
-  let T = Array.from(target);
-  const side = c.side === 'out' ? 'rows' : 'columns';
+/** Gershgorin's bound of G with weights q, of the channels of `side` on the checker's lattice; `T` where it is finite. */
+const gershgorinWith = (c: WeightContext, side: string, q: readonly number[], target: readonly number[]): object => {
+  let T = target;
   if (T.some(v => !Number.isFinite(v))) {
-    const sums = gershgorinSums(kernelOf(checkedMap(c.map, c.image), c.W, side), q);
+    const sums = gershgorinSums(fromSide(lattice(checkedMap(c.map, c.image), c.W), side), q);
     // Nothing depends on T where t = 0: any bound will do.
     T = T.map((v, i) => (Number.isFinite(v) ? v : (sums[i] / q[i]) * (1 + 2 ** -40)));
   }
-  return {
-    rule: c.map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice',
-    side,
-    q: q.map(dyadic),
-    T: T.map(dyadic),
-  };
+  const rule = c.map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice';
+  return { rule, side, q: q.map(dyadic), T: T.map(dyadic) };
+};
+
+const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array): object => {
+  const q = storedWeights(c, rescaling, target.length).map((v, i) => (c.d && c.d[i] > 0 ? v / c.d[i] : v));
+  const each = perChannel(c);
+  return gershgorinWith(c, c.side === 'out' ? 'rows' : 'columns', repeat(q, each), repeat(target, each));
 };
 
 /** ‖W‖_F², never 0. */
@@ -96,6 +94,44 @@ const psd = (c: WeightContext, target: Float64Array, out: number, columns: numbe
   return { rule: 'psd-witness', side: out <= columns ? 'rows' : 'columns', T: [dyadic(bound)] };
 };
 
+/** ‖W‖² ≤ T for a matrix out × in, by its smaller side. */
+export const normWitness = (out: number, columns: number, T: number): object => ({
+  rule: 'psd-witness',
+  side: out <= columns ? 'rows' : 'columns',
+  T: [dyadic(T)],
+});
+
+/** Row sums of |G| of what is nearly orthogonal, where they are within the target; for a matrix or a whole kernel. */
+const nearOrthogonal = (c: WeightContext, kernel: Kernel, side: string, target: Float64Array): object | undefined => {
+  const least = target.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+  const q = new Array<number>(kernel.n).fill(1);
+  if (!gershgorinSums(kernel, q).every(v => v <= least * (1 - 2 ** -40))) return undefined;
+  const rule = c.map.kind === 'conv' && kernel.kh * kernel.kw > 1 ? 'gershgorin-lattice' : 'gershgorin';
+  const T = Number.isFinite(least) ? least : 2;
+  return { rule, side, q: q.map(dyadic), T: q.map(() => dyadic(T)) };
+};
+
+/** T of a weight that was made orthogonal: 1, or more for a reshaped kernel. */
+const orthogonalWitness = (c: WeightContext, makesIt: boolean, target: Float64Array): object => {
+  const { map } = c;
+  const whole = lattice(checkedMap(map, c.image), c.W);
+  const times = map.kind === 'conv' && !makesIt ? overlap(map) : 1;
+  const l = makesIt ? whole : { ...whole, in: whole.in * whole.kh * whole.kw, kh: 1, kw: 1 };
+  const side = l.out <= l.in ? 'rows' : 'columns';
+  const part = target.map(v => (v / times) * (1 - 2 ** -50));
+  const found = nearOrthogonal(c, fromSide(l, side), side, part);
+  if (makesIt) {
+    const T = target.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
+    return found ?? { rule: 'gram-iteration-symbol', grid: SYMBOL_GRID, T: [dyadic(Number.isFinite(T) ? T : 4)] };
+  }
+  const each = c.side === 'out' ? 1 : l.in / (map.kind === 'conv' ? map.in : l.in);
+  const premise = found ?? psd(c, Float64Array.from(repeat(part, each)), l.out, l.in);
+  return map.kind === 'conv' ? { rule: 'reshaped-kernel', premise } : premise;
+};
+
+/** Points an axis at which a kernel is sampled that was meant to be orthogonal and is not. */
+const SYMBOL_GRID = 32;
+
 /**
  * A derivation that the emitted weight's Gram matrix is at most diag(target) (∞ where anything will do), by the rules of
  * docs/certificate.md. The checker has the last word.
@@ -108,34 +144,32 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
     // Σ_j |G_ij| is at most the largest row sum of |W| times the largest column sum.
     case 'schur':
       return gershgorin(c, rescaling, target);
+    case 'orthogonal':
+      return orthogonalWitness(c, makesKernel(rescaling.method), target);
     case 'spectral':
-    case 'frobenius':
-    case 'orthogonal': {
+    case 'frobenius': {
       if (map.kind === 'dense') return psd(c, target, map.out, map.in);
-      const area = map.kernel[0] * map.kernel[1];
+      const columns = map.in * phases(map)[0] * phases(map)[1];
       if (rescaling.by !== 'spectral' || rescaling.method.kind === 'reshaped') {
-        const each = c.side === 'out' ? 1 : area;
-        const part = Float64Array.from(
-          { length: target.length * each },
-          (_, k) => (target[Math.floor(k / each)] / area) * (1 - 2 ** -50),
-        );
-        return { rule: 'reshaped-kernel', premise: psd(c, part, map.out, map.in * area) };
+        const times = overlap(map);
+        const part = target.map(v => (v / times) * (1 - 2 ** -50));
+        const each = c.side === 'out' ? 1 : perChannel(c) * times;
+        return {
+          rule: 'reshaped-kernel',
+          premise: psd(c, Float64Array.from(repeat(part, each)), map.out, columns * times),
+        };
       }
       if (rescaling.method.kind === 'gram') {
         // One number bounds every channel: the least that is wanted, or what suffices for all where they differ.
         const wanted = Array.from(target).filter(Number.isFinite);
         const some = c.d ? Math.max(...wanted) : Math.min(...wanted);
-        const T = Number.isFinite(some) ? some : 2 * map.kernel[0] * map.kernel[1] * frobenius(c.W);
+        const T = Number.isFinite(some) ? some : 2 * overlap(map) * frobenius(c.W);
         return { rule: 'gram-iteration-symbol', grid: rescaling.method.grid, T: [dyadic(T)] };
       }
-      const positions =
-        (c.image[1] + 2 * map.padding[0] - map.kernel[0] + 1) * (c.image[2] + 2 * map.padding[1] - map.kernel[1] + 1);
-      const each = c.side === 'out' ? positions : c.image[1] * c.image[2];
-      const perPosition = Float64Array.from({ length: target.length * each }, (_, k) => target[Math.floor(k / each)]);
-      return {
-        rule: 'operator-matrix',
-        premise: psd(c, perPosition, map.out * positions, map.in * c.image[1] * c.image[2]),
-      };
+      const [oh, ow] = outputSize(map, [c.image[1], c.image[2]]);
+      const [positions, pixels] = [oh * ow, c.image[1] * c.image[2]];
+      const perPosition = Float64Array.from(repeat(target, c.side === 'out' ? positions : pixels));
+      return { rule: 'operator-matrix', premise: psd(c, perPosition, map.out * positions, map.in * pixels) };
     }
     case 'scaled':
       // T of the part is smaller, so what holds for it holds for the whole.

@@ -210,7 +210,7 @@ const lowerAny = (
   observe?: Observer,
 ): TensorId =>
   isJoin(op)
-    ? lowerJoin(b, op, operands)
+    ? lowerJoin(b, op, operands, emit)
     : lowerLayer(b, op, operands[0], b.shape(operands[0]).slice(1), output, mode, emit, observe);
 
 /**

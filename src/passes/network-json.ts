@@ -1,10 +1,6 @@
 /** A network as the certificate states it: plain JSON, see docs/certificate.md. */
-import type { Activation, Layer, LinearMap, Network, ValueId } from '../ir/network.ts';
-import { activationParams } from '../ir/network.ts';
-import { printOrthogonal } from '../ir/orthogonal.ts';
-import { geometryWords, printActivation } from '../ir/print-network.ts';
-import { format } from '../ir/rational.ts';
-import { isBlockAverage } from '../ir/window.ts';
+import type { Activation, ContractionMethod, Layer, LinearMap, Network, ValueId } from '../ir/network.ts';
+import { format, ONE, TWO } from '../ir/rational.ts';
 
 /** A proven network that certificates do not speak of yet. */
 export class NotCertifiable extends Error {}
@@ -14,36 +10,55 @@ export const notCertifiable = (path: string, what: string): never => {
   throw new NotCertifiable(`${path}: certificates do not cover ${what}`);
 };
 
-const mapToJson = (m: LinearMap, path: string, adjoint?: true): object => {
-  if (adjoint) return notCertifiable(path, 'transposed convolutions');
-  if (m.kind === 'conv' && geometryWords(m).length > 0)
-    return notCertifiable(path, `convolutions with ${geometryWords(m).join(', ')}`);
-  return plainMap(m);
+export const mapToJson = (m: LinearMap): object => {
+  const { kind, out } = m;
+  const common = { kind, weight: m.weight.path, out, in: m.in };
+  if (m.kind === 'dense') return common;
+  const { kernel, stride, padding, dilation, groups, mode } = m;
+  return { ...common, kernel, stride, padding, dilation, groups, mode };
 };
 
-const plainMap = (m: LinearMap): object => ({
-  kind: m.kind,
-  weight: m.weight.path,
-  out: m.out,
-  in: m.in,
-  ...(m.kind === 'conv' ? { kernel: m.kernel, padding: m.padding } : {}),
-});
-
-const activationToJson = (act: Activation, path: string): object => {
-  if (activationParams(act).length > 0 || act.kind === 'halfabs' || act.kind === 'rabs' || act.kind === 'crelu')
-    return notCertifiable(path, `the activation \`${printActivation(act)}\``);
-  const { kind, ...rest } = act;
-  return {
-    function: kind,
-    ...(act.kind === 'leaky_relu' ? { slope: format(act.slope) } : {}),
-    ...('group' in rest ? { group: rest.group } : {}),
-    ...('pairs' in rest ? { pairs: rest.pairs } : {}),
-  };
+const activationToJson = (act: Activation): object => {
+  const common = { function: act.kind };
+  switch (act.kind) {
+    case 'leaky_relu':
+      return { ...common, slope: format(act.slope) };
+    case 'maxmin':
+      return { ...common, pairs: act.pairs };
+    case 'groupsort':
+      return { ...common, group: act.group };
+    case 'prelu':
+      return { ...common, weight: act.slope.path };
+    case 'householder':
+      return { ...common, weight: act.theta.path };
+    case 'householder2':
+      return { ...common, weight: act.theta.map(p => p.path).join(' ') };
+    default:
+      return common;
+  }
 };
 
-const attributes = ({ op, path, shape }: Layer): object => {
-  if ((op.kind === 'linear' || op.kind === 'residual') && op.rescaling.by === 'orthogonal')
-    if (op.rescaling.method.family !== 'cayley') return notCertifiable(path, printOrthogonal(op.rescaling.method));
+const contractionToJson = (method: ContractionMethod): object => {
+  const common = { family: method.family };
+  switch (method.family) {
+    case 'cayley':
+      return common;
+    case 'bro':
+      return { ...common, eps: format(method.eps) };
+    case 'lot':
+      return { ...common, eps: format(method.eps), steps: method.steps };
+    case 'skew_exponential': {
+      const { degree, norm, steps, padding } = method;
+      return { ...common, degree, norm: format(norm), steps, padding };
+    }
+    case 'sandwich':
+      return { ...common, part: method.part };
+    default:
+      return method satisfies never;
+  }
+};
+
+const attributes = ({ op, path }: Layer): object => {
   switch (op.kind) {
     case 'center':
       return { offset: op.offset.map(format) };
@@ -52,40 +67,77 @@ const attributes = ({ op, path, shape }: Layer): object => {
     case 'pad':
       return { to: op.to };
     case 'linear':
-      return { map: mapToJson(op.map, path, op.adjoint), side: op.side };
-    case 'residual':
-      if (op.identity || op.factor) return notCertifiable(path, 'residual layers other than x − 2 W T⁻¹ σ(Wᵀx + b)');
-      return { map: mapToJson(op.map, path), act: activationToJson(op.act, path) };
+      return { map: mapToJson(op.map), side: op.side, ...(op.adjoint ? { adjoint: true } : {}) };
+    case 'residual': {
+      const [identity, factor] = [op.identity ?? ONE, op.factor ?? TWO].map(format);
+      return { map: mapToJson(op.map), act: activationToJson(op.act), identity, factor };
+    }
+    case 'contraction':
+      return { method: contractionToJson(op.method), out: op.out, in: op.in, weight: op.weight.path };
+    case 'sandwich': {
+      const { out, weight, psi, act } = op;
+      return { out, in: op.in, weight: weight.path, psi: psi.path, act: activationToJson(act) };
+    }
+    case 'formula':
+      return notCertifiable(path, `\`${op.name}\`, a formula that is none of the linear and residual forms`);
     case 'activation':
-      return { act: activationToJson(op.act, path) };
+      return { act: activationToJson(op.act) };
     case 'avgpool':
-      return isBlockAverage(op) && shape.length === 3
-        ? { size: op.size }
-        : notCertifiable(path, 'average pooling of vectors, with overlap or with a divisor');
+      return { size: op.size, stride: op.stride, divisorSquared: format(op.divisorSquared) };
+    case 'maxpool':
+    case 'l2pool':
+      return { size: op.size, stride: op.stride };
+    case 'tile':
+      return { times: op.times };
+    case 'gain':
+      return { angle: op.angle.path };
+    case 'batchcenter':
+      return { mean: op.mean.path };
+    case 'layercenter':
     case 'flatten':
+    case 'concat':
       return {};
+    case 'space_to_depth':
+    case 'depth_to_space':
+      return { block: op.block };
+    case 'slice':
+      return { start: op.start, length: op.length };
+    case 'sum':
+      return { factors: op.factors.map(format) };
+    case 'mix':
+      return op.weight.kind === 'constant' ? { weight: format(op.weight.value) } : { trained: op.weight.of.path };
+    case 'maximum':
+      return { of: op.of };
     case 'head':
       return { classes: op.classes };
     default:
-      return notCertifiable(path, `layers of this kind (\`${op.kind}\`)`);
+      return op satisfies never;
   }
 };
 
-/** The layers that lead to the output, in order. Throws NotCertifiable for a network that is not a chain. */
-export const chainOf = (net: Network): readonly Layer[] => {
-  const byId = new Map<ValueId, Layer>(net.layers.map(l => [l.id, l]));
-  const chain: Layer[] = [];
-  for (let at: Layer | undefined = net.layers.at(-1); at; at = byId.get(at.inputs[0])) {
-    if (at.inputs.length !== 1) notCertifiable(at.path, 'layers with several inputs');
-    chain.push(at);
-  }
-  return chain.reverse();
+/** The layers that lead to the output, in order of evaluation. */
+export const liveLayers = (net: Network): readonly Layer[] => {
+  const wanted = new Set<ValueId>(net.layers.slice(-1).map(l => l.id));
+  for (const l of net.layers.toReversed()) if (wanted.has(l.id)) for (const i of l.inputs) wanted.add(i);
+  return net.layers.filter(l => wanted.has(l.id));
 };
 
-/** Throws NotCertifiable. */
-export const networkToJson = (net: Network): object => ({
-  name: net.name,
-  input: net.input.shape,
-  budget: format(net.budget),
-  layers: chainOf(net).map(l => ({ path: l.path, kind: l.op.kind, output: l.shape, ...attributes(l) })),
-});
+/** `network` of a certificate. Throws NotCertifiable. */
+export const networkToJson = (
+  net: Network,
+): { readonly layers: readonly object[]; readonly [entry: string]: unknown } => {
+  const layers = liveLayers(net);
+  const place = new Map<ValueId, number>([[net.input.id, 0], ...layers.map((l, n) => [l.id, n + 1] as const)]);
+  return {
+    name: net.name,
+    input: { shape: net.input.shape, ...(net.input.range ? { range: net.input.range.map(format) } : {}) },
+    budget: format(net.budget),
+    layers: layers.map(l => ({
+      path: l.path,
+      kind: l.op.kind,
+      inputs: l.inputs.map(i => place.get(i)!),
+      output: l.shape,
+      ...attributes(l),
+    })),
+  };
+};

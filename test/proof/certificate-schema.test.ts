@@ -75,6 +75,8 @@ describe('the schema of certificates', () => {
       expect(ruleNames).toContain(rule);
       expect(page).toContain(`\`${rule}\``);
     }
-    for (const rule of schema.$defs.dominance.properties.rule.enum) expect(page).toContain(`\`${rule}\``);
+    for (const kind of ['layerStep', 'dominance'])
+      for (const rule of schema.$defs[kind].properties.rule.enum) expect(page).toContain(`\`${rule}\``);
+    for (const kind of schema.$defs.layer.properties.kind.enum) expect(page).toContain(`\`${kind}\``);
   });
 });

@@ -6,7 +6,7 @@ import { foldInference } from '../../src/passes/freeze.ts';
 import { type ProvenNetwork, prove } from '../../src/passes/prove.ts';
 import { resolve } from '../../src/passes/resolve.ts';
 import { digest, type Verdict, verifyCertificate } from '../../src/proof/verify/certificate.ts';
-import { readTensors, type Tensor } from '../../src/proof/verify/tensors.ts';
+import { readTensors, type TensorFile } from '../../src/proof/verify/read.ts';
 import { writeSafetensors } from '../../src/train/safetensors.ts';
 import { type Random, randomParams } from '../random-network.ts';
 
@@ -18,7 +18,7 @@ export interface Certified {
   /** As it comes back from the file. */
   readonly certificate: Mutable;
   readonly bytes: Uint8Array;
-  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly file: TensorFile;
 }
 
 export const provenFrom = (source: string): ProvenNetwork => {
@@ -30,9 +30,9 @@ export const provenFrom = (source: string): ProvenNetwork => {
 };
 
 export const certify = (proven: ProvenNetwork, weights: ReadonlyMap<string, Float32Array>): Certified => {
-  const { certificate, tensors } = certifyWeights(proven, weights, foldInference(proven, weights, 1));
-  const bytes = writeSafetensors(new Map([...tensors].map(([k, t]) => [k, { dtype: 'F32' as const, ...t }])));
-  return { proven, certificate: JSON.parse(JSON.stringify(certificate)), bytes, tensors: readTensors(bytes) };
+  const { certificate, tensors, metadata } = certifyWeights(proven, weights, foldInference(proven, weights, 1));
+  const bytes = writeSafetensors(new Map([...tensors].map(([k, t]) => [k, { dtype: 'F32' as const, ...t }])), metadata);
+  return { proven, certificate: JSON.parse(JSON.stringify(certificate)), bytes, file: readTensors(bytes) };
 };
 
 /** Random weights of every kind, `special` in place of some. */
@@ -55,5 +55,5 @@ export const forge = (certificate: Mutable, change: (c: Mutable) => void): Mutab
   return copy;
 };
 
-export const verdictOf = (c: Pick<Certified, 'certificate' | 'tensors'>, exact = false): Verdict =>
-  verifyCertificate(c.certificate, c.tensors, { exact });
+export const verdictOf = (c: Pick<Certified, 'certificate' | 'file'>, exact = false): Verdict =>
+  verifyCertificate(c.certificate, c.file, { exact });

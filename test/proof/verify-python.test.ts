@@ -78,6 +78,7 @@ describe.skipIf(!python)('the Python checker', () => {
       },
       c => {
         c.network.layers[0].act.function = 'abs';
+        c.derivation[0].constants.low = '-1';
       },
       c => {
         c.network.layers[0].act = { function: 'maxmin', pairs: 'adjacent' };
@@ -86,7 +87,7 @@ describe.skipIf(!python)('the Python checker', () => {
         c.weights.layers[0].dominance.rule = 'gershgorin';
       },
       c => {
-        c.derivation.premises[0].premises[0].premises[0].rule = 'identity';
+        c.derivation[0].premises[0].rule = 'identity';
       },
       c => {
         c.weights.layers[0].tensors.W.sha256 = '0'.repeat(64);

@@ -9,7 +9,7 @@ import type { ProvenNetwork } from '../../passes/prove.ts';
 import { coqFile, NotInCoq } from '../../proof/coq.ts';
 import { formatBound } from '../../proof/derivation.ts';
 import { verifyCertificate } from '../../proof/verify/certificate.ts';
-import { readTensors } from '../../proof/verify/tensors.ts';
+import { readTensors } from '../../proof/verify/read.ts';
 import { loadWeights } from '../../train/checkpoint.ts';
 import { writeSafetensors } from '../../train/safetensors.ts';
 import { writeAtomically } from '../../train/write-atomically.ts';
@@ -68,10 +68,15 @@ const writeCertificate = (proven: ProvenNetwork, options: ProveOptions): void =>
   const layers = proven.network.layers.length;
   line.update(`folding the weights of ${name} in f64`);
   const folded = foldInference(proven, weights, 1);
-  const { certificate, tensors } = certifyWeights(proven, weights, folded, layerProgress(line, 'witness', layers));
+  const { certificate, tensors, metadata } = certifyWeights(
+    proven,
+    weights,
+    folded,
+    layerProgress(line, 'witness', layers),
+  );
   const bytes = writeSafetensors(new Map([...tensors].map(([k, t]) => [k, { dtype: 'F32', ...t }])), {
-    format: 'lip-emitted-tensors-1',
-    network: name,
+    format: 'lip-emitted-tensors-2',
+    ...metadata,
   });
   // What is written is what was checked: the checker reads the bytes, not our arrays.
   const verdict = verifyCertificate(certificate, readTensors(bytes), {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { readInputFile } from '../../data/read-input-file.ts';
 import { FORMAT, verifyCertificate } from '../../proof/verify/certificate.ts';
 import { Refused } from '../../proof/verify/numbers.ts';
-import { readTensors } from '../../proof/verify/tensors.ts';
+import { readTensors } from '../../proof/verify/read.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { createProgress } from '../progress.ts';
 import { describeSquared, layerProgress, tensorsFileOf } from '../proof-report.ts';

@@ -1,26 +1,23 @@
 /** The whole certificate: every claim of it recomputed from shapes and emitted tensors. Format: docs/certificate.md. */
-import { activationBound, checkDerivation } from './derivation.ts';
-import { checkNorm, checkRows, type Mode } from './dominance.ts';
-import { counts, type Layer, list, type Network, object, parseNetwork, text } from './network.ts';
+import { checkDerivation } from './derivation.ts';
+import { type Emitted, follow, type Layer, readLayer, type Value } from './layers.ts';
+import { atMost, format, need, ONE, parseQ, type Q, refuse, scaled, square, toGrid, ZERO } from './numbers.ts';
 import {
-  abs,
-  add,
-  compare,
-  format,
-  fromFloat,
-  largest,
-  mul,
-  need,
-  ONE,
-  type Q,
-  q,
-  refuse,
-  scaled,
-  toGrid,
-} from './numbers.ts';
-import { sha256, type Tensor } from './tensors.ts';
+  any,
+  listOf,
+  oneOf,
+  optional,
+  type Parsed,
+  read,
+  recordOf,
+  sha256,
+  type TensorFile,
+  text,
+  whole,
+} from './read.ts';
+import type { Mode, Shape } from './weight.ts';
 
-export const FORMAT = 'lip-lipschitz-certificate-1';
+export const FORMAT = 'lip-lipschitz-certificate-2';
 
 export const ARITHMETIC =
   'real arithmetic on the emitted f32 tensors, each weight of a residual layer used twice as one tensor; rounding while the network runs is not part of this bound';
@@ -34,99 +31,60 @@ export interface Verdict {
   readonly tensors: number;
 }
 
-/** What `sha256` of a certificate is the hash of: the certificate without it, as compact JSON with its keys in order. */
-export const digest = (certificate: Readonly<Record<string, unknown>>): string => {
-  const { sha256: _, ...rest } = certificate;
-  return sha256(JSON.stringify(rest));
-};
+type Json = Readonly<Record<string, unknown>>;
 
-interface Emitted {
-  readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly used: Set<string>;
-  readonly mode: Mode;
+/** What `sha256` of a certificate is the hash of: the certificate without it, as compact JSON with its keys in order. */
+export const digest = ({ sha256: _, ...rest }: Json): string => sha256(JSON.stringify(rest));
+
+/** What the tensors file names in its metadata: which network, with which rescalings, its tensors were made for. */
+export const networkDigest = ({ network, derivation }: Json): string => sha256(JSON.stringify({ network, derivation }));
+
+interface Network {
+  readonly name: string;
+  /** Without the head. */
+  readonly body: readonly Layer[];
+  /** Classes and features of the head. */
+  readonly head?: readonly [classes: number, features: number];
 }
 
-/** The tensor that `value` names, with the shape the layer needs and the hash the certificate states. */
-const tensor = (value: unknown, where: string, shape: readonly number[], e: Emitted): Float32Array => {
-  const o = object(value, where, ['name', 'shape', 'sha256']);
-  const name = text(o.name, where);
-  const found = e.tensors.get(name) ?? refuse(`the tensors file lacks ${name}`);
-  const sizes = JSON.stringify(shape);
-  need(
-    JSON.stringify(counts(o.shape, where)) === sizes && JSON.stringify(found.shape) === sizes,
-    `${name} must have shape [${shape}]`,
-  );
-  need(o.sha256 === found.sha256, `the hash of ${name} differs: these are not the certified weights`);
-  need(!e.used.has(name), `${name} is used twice`);
-  e.used.add(name);
-  return found.data;
+const HEAD = {
+  path: text,
+  kind: oneOf('head'),
+  inputs: listOf(whole(0), 1),
+  output: listOf(whole(1), 1),
+  classes: whole(1),
 };
+const INPUT = { shape: listOf(whole(1)), range: optional(listOf(parseQ, 2)) };
 
-const TWO = q(2n);
-const MINUS_ONE = q(-1n);
-
-/** Squared bound of one layer with its emitted tensors. */
-const checkLayer = (value: unknown, layer: Layer, e: Emitted): Q => {
-  const { path, map } = layer;
-  const read = (tensors: string[], ...others: string[]) => {
-    const o = object(value, path, ['path', 'squared', ...(tensors.length > 0 ? ['tensors'] : []), ...others]);
-    const named = tensors.length > 0 ? object(o.tensors, path, tensors) : {};
-    const get = (name: string, shape: readonly number[]) => tensor(named[name], `${path}, ${name}`, shape, e);
-    if (named.b !== undefined) get('b', [map!.out]);
-    return { o, get };
-  };
-  const weight = (data: Float32Array) => ({ path, map: map!, data, mode: e.mode });
-  const shape = map && [map.out, map.in, ...(map.conv ? map.kernel : [])];
-  /** Whether f32 rounding alone can have made `square` of 1. */
-  const nearOne = (square: Q): void =>
-    need(compare(abs(add(square, MINUS_ONE)), scaled(1n, -21)) <= 0, `${path}: a multiplier is not the layer's`);
-  switch (layer.kind) {
-    case 'center':
-    case 'pad':
-    case 'flatten':
-      read([]);
-      return ONE;
-    case 'scale': {
-      const m = Array.from(read(['m']).get('m', [layer.constants!.length]), fromFloat);
-      for (const [c, divisor] of layer.constants!.entries()) nearOne(mul(m[c], divisor));
-      return largest(m.map(v => mul(v, v)));
-    }
-    case 'avgpool': {
-      const m = fromFloat(read(['m']).get('m', [1])[0]);
-      const squared = mul(mul(m, m), q(BigInt(layer.size![0] * layer.size![1])));
-      nearOne(squared);
-      return squared;
-    }
-    case 'activation': {
-      const act = layer.act!;
-      if (!act.slope) {
-        read([]);
-        return activationBound(act);
-      }
-      const a = fromFloat(read(['a']).get('a', [1])[0]);
-      const error = abs(add(a, mul(act.slope, MINUS_ONE)));
-      need(compare(error, mul(abs(act.slope), scaled(1n, -23))) <= 0, `${path}: a is not its slope`);
-      return activationBound({ ...act, slope: a });
-    }
-    case 'linear': {
-      const { o, get } = read(['W', 'b?'], 'dominance');
-      return checkNorm(o.dominance, weight(get('W', shape!)));
-    }
-    case 'residual': {
-      const { o, get } = read(['W', 't', 'b?'], 'dominance');
-      const t = get('t', [map!.out]);
-      need(
-        t.every(v => v >= 0),
-        `${path}: t must not be negative`,
-      );
-      const T = checkRows(o.dominance, weight(get('W', shape!)));
-      for (const [i, Ti] of T.entries())
-        need(compare(mul(fromFloat(t[i]), Ti), TWO) <= 0, `${path}: t_${i} T_${i} is above 2`);
-      return ONE;
-    }
-    default:
-      return refuse(`${path}: no rule for a layer of kind ${layer.kind}`);
-  }
+const readNetwork = (value: unknown): Network & { readonly budget: Q } => {
+  const net = read(value, 'network', { name: text, input: any, budget: parseQ, layers: listOf(any) });
+  const { shape, range } = read(net.input, 'input', INPUT);
+  need(shape.length === 1 || shape.length === 3, 'the input must be [features] or [channels, height, width]');
+  need(!range || atMost(range[0], range[1]), 'the range of the input is empty');
+  const values: Shape[] = [shape];
+  const hasHead = (net.layers.at(-1) as { kind?: unknown } | null | undefined)?.kind === 'head';
+  const body = net.layers.slice(0, hasHead ? -1 : undefined).map((entry, n) => {
+    const layer = readLayer(entry, `layer ${n + 1}`, values);
+    values.push(layer.output);
+    return layer;
+  });
+  const named = new Set(body.map(l => l.path));
+  const used = new Set(body.flatMap(l => l.inputs));
+  need(named.size === body.length, 'two layers have the same path');
+  need(
+    values.every((_, n) => n === values.length - 1 || used.has(n)),
+    'the value of a layer is not used',
+  );
+  const { name, budget } = net;
+  if (!hasHead) return { name, budget, body };
+  const h = read(net.layers.at(-1), 'head', HEAD);
+  const last = values[values.length - 1];
+  need(
+    h.inputs[0] === body.length && last.length === 1 && h.output[0] === h.classes,
+    'the head must read the last value, a vector',
+  );
+  need(!named.has(h.path), 'two layers have the same path');
+  return { name, budget, body, head: [h.classes, last[0]] };
 };
 
 /** ‖ŵ_i − ŵ_j‖² for i > j, row by row, exactly. */
@@ -136,78 +94,118 @@ export const pairwiseSquares = (rows: ArrayLike<number>, classes: number): Q[] =
   const all: Q[] = [];
   for (let i = 0; i < classes; i++)
     for (let j = 0; j < i; j++) {
-      let sum = 0n;
-      for (let l = 0; l < d; l++) sum += (integers[i * d + l] - integers[j * d + l]) ** 2n;
-      all.push(scaled(sum, 2 * exponent));
+      let total = 0n;
+      for (let l = 0; l < d; l++) total += (integers[i * d + l] - integers[j * d + l]) ** 2n;
+      all.push(scaled(total, 2 * exponent));
     }
   return all;
 };
 
-const checkHead = (value: unknown, net: Network, e: Emitted): void => {
-  const classes = net.head!.classes!;
-  const o = object(value, 'head', ['tensors', 'squaredDistances']);
-  const named = object(o.tensors, 'head', ['W', 'b']);
-  const rows = tensor(named.W, 'head, W', [classes, net.features], e);
-  tensor(named.b, 'head, b', [classes], e);
-  const stated = list(o.squaredDistances, 'squaredDistances');
-  const exact = pairwiseSquares(rows, classes);
-  need(stated.length === exact.length, `${exact.length} pairs of classes are needed`);
-  for (const [n, v] of exact.entries())
-    need(stated[n] === format(v), `the squared distance of pair ${n + 1} of classes is ${format(v)}`);
+const REFERENCE = { name: text, shape: listOf(whole(0)), sha256: text };
+const ENTRY = {
+  path: text,
+  own: optional(parseQ),
+  squared: parseQ,
+  tensors: optional(recordOf(any)),
+  dominance: optional(any),
 };
 
-const checkWeights = (value: unknown, net: Network, e: Emitted): Q => {
-  const o = object(value, 'weights', ['arithmetic', 'squared', 'layers', ...(net.head ? ['head'] : [])]);
-  need(o.arithmetic === ARITHMETIC, 'the arithmetic is not the one this checker knows');
-  const layers = list(o.layers, 'weights');
-  need(layers.length === net.body.length, `${net.body.length} layers are needed, ${layers.length} are given`);
-  const product = net.body
-    .map((layer, n) => {
-      e.mode.progress?.(layer.path);
-      const stated = layers[n] as { readonly path?: unknown; readonly squared?: unknown } | null;
-      need(stated?.path === layer.path, `${layer.path} is missing`);
-      const squared = checkLayer(stated, layer, e);
-      need(stated?.squared === format(squared), `${layer.path}: the squared bound is ${format(squared)}`);
-      return squared;
-    })
-    .reduce(mul, ONE);
-  need(o.squared === format(product), `the squared bound of the emitted network is ${format(product)}`);
-  if (net.head) checkHead(o.head, net, e);
-  for (const name of e.tensors.keys()) need(e.used.has(name), `no layer uses tensor ${name}`);
-  return product;
+/** Gives a layer the tensors that its entry names, each once, and what the entry says of their dominance. */
+const emittedOf = (entry: Parsed<typeof ENTRY>, file: TensorFile, open: Set<string>, mode: Mode): Emitted => ({
+  mode,
+  dominance: entry.dominance,
+  has: name => Object.hasOwn(entry.tensors ?? {}, name),
+  tensor: (key, shape) => {
+    const { name, ...stated } = read(entry.tensors?.[key], `${entry.path}, tensor ${key}`, REFERENCE);
+    const found = file.tensors.get(name) ?? refuse(`the tensors file lacks ${name}`);
+    need(`${stated.shape}` === `${shape}` && `${found.shape}` === `${shape}`, `${name} must have shape [${shape}]`);
+    need(stated.sha256 === found.sha256, `the hash of ${name} differs: these are not the certified weights`);
+    need(open.delete(name), `${name} is used twice`);
+    return found.data;
+  },
+});
+
+const checkWeights = (value: unknown, net: Network, file: TensorFile, mode: Mode): Q => {
+  const o = read(value, 'weights', {
+    arithmetic: oneOf(ARITHMETIC),
+    squared: parseQ,
+    layers: listOf(any, net.body.length),
+    head: optional(any),
+  });
+  const open = new Set(file.tensors.keys());
+  const values: Value[] = [{ squared: ONE }];
+  for (const [n, layer] of net.body.entries()) {
+    const { path } = layer;
+    mode.progress?.(path);
+    const entry = read(o.layers[n], path, ENTRY);
+    need(entry.path === path, `${path} is missing`);
+    need(
+      (entry.dominance !== undefined) === (layer.map !== undefined),
+      `${path}: dominance is for layers with a weight`,
+    );
+    const before = open.size;
+    const own = layer.emitted?.(emittedOf(entry, file, open, mode)) ?? layer.bound;
+    need(before - open.size === Object.keys(entry.tensors ?? {}).length, `${path} has a tensor that its kind has not`);
+    values.push(follow(layer, own, values));
+    const { squared } = values[n + 1];
+    const stated = entry.own && format(entry.own);
+    need(
+      typeof own === 'function' ? !stated : stated === format(own),
+      `${path}: its own squared bound is ${typeof own !== 'function' && format(own)}`,
+    );
+    need(format(entry.squared) === format(squared), `${path}: the squared bound is ${format(squared)}`);
+  }
+  const { squared } = values[values.length - 1];
+  need(format(o.squared) === format(squared), `the squared bound of the emitted network is ${format(squared)}`);
+  need((o.head !== undefined) === (net.head !== undefined), 'weights of a head are for a network with a head');
+  if (net.head) {
+    const [classes, features] = net.head;
+    const h = read(o.head, 'head', { tensors: recordOf(any), squaredDistances: listOf(parseQ) });
+    const e = emittedOf(
+      { path: 'head', own: undefined, squared: ONE, tensors: h.tensors, dominance: undefined },
+      file,
+      open,
+      mode,
+    );
+    e.tensor('b', [classes]);
+    const exact = pairwiseSquares(e.tensor('W', [classes, features]), classes).map(format);
+    need(`${Object.keys(h.tensors).sort()}` === 'W,b', 'the head has the tensors W and b');
+    need(`${h.squaredDistances.map(format)}` === `${exact}`, `the squared distances of the classes are ${exact}`);
+  }
+  for (const name of open) refuse(`no layer uses tensor ${name}`);
+  return squared;
 };
 
 /**
- * Checks a certificate. `tensors` are those of the file beside it; needed when, and only when, the certificate speaks of weights.
+ * Checks a certificate. `file` is the tensors file beside it; needed when, and only when, the certificate speaks of weights.
  * Throws Refused with the first thing that does not hold.
  */
-export const verifyCertificate = (
-  certificate: unknown,
-  tensors: ReadonlyMap<string, Tensor> | undefined,
-  mode: Mode = {},
-): Verdict => {
-  const o = object(certificate, 'the certificate', [
-    'format',
-    'network',
-    'squared',
-    'derivation',
-    'weights?',
-    'sha256',
-  ]);
-  need(o.format === FORMAT, `unknown format ${JSON.stringify(o.format)}`);
-  need(o.sha256 === digest(o), 'the certificate was changed after it was written: its own hash differs');
-  const net = parseNetwork(o.network);
-  const squared = checkDerivation(o.derivation, net);
-  need(o.squared === format(squared), `the squared bound is ${format(squared)}`);
+export const verifyCertificate = (certificate: unknown, file: TensorFile | undefined, mode: Mode = {}): Verdict => {
+  const o = read(certificate, 'the certificate', {
+    format: oneOf(FORMAT),
+    network: any,
+    squared: parseQ,
+    derivation: any,
+    weights: optional(any),
+    sha256: text,
+  });
+  need(
+    o.sha256 === digest(certificate as Json),
+    'the certificate was changed after it was written: its own hash differs',
+  );
+  const net = readNetwork(o.network);
+  const squared = checkDerivation(o.derivation, net.body);
+  need(format(o.squared) === format(squared), `the squared bound is ${format(squared)}`);
+  need(atMost(ZERO, net.budget) && atMost(squared, square(net.budget)), 'the bound is above the budget');
   const verdict = { network: net.name, squared };
   if (o.weights === undefined) {
-    need(tensors === undefined, 'the certificate speaks of no weights');
+    need(file === undefined, 'the certificate speaks of no weights');
     return { ...verdict, tensors: 0 };
   }
-  const emitted = checkWeights(o.weights, net, {
-    tensors: tensors ?? refuse('the tensors file is needed'),
-    used: new Set(),
-    mode,
-  });
-  return { ...verdict, emitted, tensors: tensors!.size };
+  if (!file) return refuse('the tensors file is needed');
+  need(
+    file.network === networkDigest(o),
+    'the tensors were emitted for another network than this certificate describes',
+  );
+  return { ...verdict, emitted: checkWeights(o.weights, net, file, mode), tensors: file.tensors.size };
 };

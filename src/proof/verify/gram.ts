@@ -1,14 +1,10 @@
 /**
- * Sums over Gram matrices of float tensors. Fast: f64 with a bound of every rounding error. Products of f32 values are exact in f64, so
- * only additions round; where all values lie on a grid so coarse that no sum can round (MATH: n·2^(2b) ≤ 2^53), the error is 0. Exact: BigInt.
- * Relies on IEEE addition and multiplication, nothing else.
+ * Gram matrices of kernels, dominated or not. All products are f64 products of floats whose sums are either exact, because the factors are
+ * integers so small that nothing rounds (k·2^(2b) ≤ 2^53), or bounded with every rounding error. Relies on IEEE + and × alone.
  */
-import { type Q, scaled, toGrid } from './numbers.ts';
+import { atMost, decompose, fromFloat, mul, need, type Q, scaled, toGrid } from './numbers.ts';
 
-/** Unit round-off of f64. */
-export const U = 2 ** -53;
-
-/** A kernel seen from the side whose Gram matrix is meant: `n` channels of (m, kh, kw) entries each. A matrix has kh = kw = 1. */
+/** A kernel seen from the side whose Gram matrix is meant: `n` channels of (m, kh, kw) entries. A matrix is a 1×1 kernel. */
 export interface Kernel {
   readonly n: number;
   readonly m: number;
@@ -17,49 +13,38 @@ export interface Kernel {
   readonly data: Float64Array;
 }
 
+const U = 2 ** -53;
 const entries = (k: Kernel): number => k.m * k.kh * k.kw;
 
-/** The kernel with its channels moved by one offset, zeros where it leaves its support: its products with the kernel are the autocorrelation. */
-const shift = <T extends number | bigint>(
-  k: Kernel,
-  data: ArrayLike<T>,
-  out: T[] | Float64Array,
-  dy: number,
-  dx: number,
-  zero: T,
-): void => {
-  for (let c = 0, at = 0; c < k.n * k.m; c++)
-    for (let y = 0; y < k.kh; y++)
-      for (let x = 0; x < k.kw; x++, at++) {
-        const [v, h] = [y + dy, x + dx];
-        const inside = v >= 0 && v < k.kh && h >= 0 && h < k.kw;
-        (out as T[])[at] = inside ? data[(c * k.kh + v) * k.kw + h] : zero;
-      }
+/** The offsets at which a kernel meets itself, each with the kernel moved by it: the products of both are g(δ). */
+const moved = function* (k: Kernel, data: Float64Array): Generator<Float64Array> {
+  for (let dy = 1 - k.kh; dy < k.kh; dy++)
+    for (let dx = 1 - k.kw; dx < k.kw; dx++) {
+      const out = new Float64Array(data.length);
+      for (let c = 0, at = 0; c < k.n * k.m; c++)
+        for (let y = dy; y < dy + k.kh; y++)
+          for (let x = dx; x < dx + k.kw; x++, at++)
+            if (y >= 0 && y < k.kh && x >= 0 && x < k.kw) out[at] = data[(c * k.kh + y) * k.kw + x];
+      yield out;
+    }
 };
 
-const offsets = (k: Kernel): (readonly [number, number])[] => {
-  const all: (readonly [number, number])[] = [];
-  for (let dy = 1 - k.kh; dy < k.kh; dy++) for (let dx = 1 - k.kw; dx < k.kw; dx++) all.push([dy, dx]);
-  return all;
-};
-
-/** Terms that `products` adds up before it adds their sum to others: a sum of k terms then passes through few additions. */
+/** Terms added up before their sum is added to others: a sum of k terms passes through few additions. */
 const CHUNK = 64;
 
-/** A·Bᵀ for row-major a, b [n, k], each product handed to `use`; B's rows in blocks that stay in the cache. `lower`: only i ≥ j. */
-export const products = (
+/** Rows of `a` times rows of `b`, each of k entries, in blocks that stay in the cache; with `lower` only those with j ≤ i matter. */
+const products = (
   a: Float64Array,
   b: Float64Array,
-  n: number,
   k: number,
   lower: boolean,
   use: (i: number, j: number, dot: number) => void,
 ): void => {
-  const BLOCK = 32;
+  const [rows, n, BLOCK] = [a.length / k, b.length / k, 32];
   for (let jj = 0; jj < n; jj += BLOCK) {
     const end = Math.min(jj + BLOCK, n);
-    for (let i = lower ? jj : 0; i < n; i += 2) {
-      const i2 = Math.min(i + 1, n - 1);
+    for (let i = lower ? jj : 0; i < rows; i += 2) {
+      const i2 = Math.min(i + 1, rows - 1);
       for (let j = jj; j < end; j += 3) {
         const [j2, j3] = [Math.min(j + 1, end - 1), Math.min(j + 2, end - 1)];
         const [p, p2, r, r2, r3] = [i * k, i2 * k, j * k, j2 * k, j3 * k];
@@ -86,82 +71,120 @@ export const products = (
         use(i, j, s11);
         if (j2 > j) use(i, j2, s12);
         if (j3 > j2) use(i, j3, s13);
-        if (i2 > i) {
-          use(i2, j, s21);
-          if (j2 > j) use(i2, j2, s22);
-          if (j3 > j2) use(i2, j3, s23);
-        }
+        if (i2 === i) continue;
+        use(i2, j, s21);
+        if (j2 > j) use(i2, j2, s22);
+        if (j3 > j2) use(i2, j3, s23);
       }
     }
   }
 };
 
-/** An upper bound of Σ_j |a_i|·|a_j| q_j summed over offsets, up to rounding: what rounding errors of row i's sums are multiples of. */
+/** Upper bounds, up to rounding, of Σ_j |k_i|·|k_j| q_j summed over offsets: what the errors of `products` are multiples of. */
 const absoluteSums = (k: Kernel, q: ArrayLike<number>): Float64Array => {
   const area = k.kh * k.kw;
   const size = new Float64Array(k.n * k.m);
-  for (let c = 0; c < size.length; c++) for (let s = 0; s < area; s++) size[c] += Math.abs(k.data[c * area + s]);
   const all = new Float64Array(k.m);
-  for (let i = 0; i < k.n; i++) for (let o = 0; o < k.m; o++) all[o] += q[i] * size[i * k.m + o];
-  return Float64Array.from({ length: k.n }, (_, i) => all.reduce((sum, v, o) => sum + v * size[i * k.m + o], 0));
+  for (let at = 0; at < k.data.length; at++) size[Math.floor(at / area)] += Math.abs(k.data[at]);
+  for (let c = 0; c < size.length; c++) all[c % k.m] += q[Math.floor(c / k.m)] * size[c];
+  return Float64Array.from({ length: k.n }, (_, i) => all.reduce((s, v, o) => s + v * size[i * k.m + o], 0));
 };
 
-/** How far a sum made by `products` can be from the true one, in units of the sum of absolute values: γ of its depth, products rounded. */
-export const dotError = (k: Kernel): number => {
-  // Large tensors are not searched for a grid: the general bound serves them.
-  const bits = k.data.length > 2 ** 20 ? 54 : toGrid(k.data).bits;
-  return entries(k) * 2 ** (2 * Math.min(bits, 100)) <= 2 ** 53
-    ? 0
-    : 2 * (Math.min(entries(k), CHUNK) + Math.ceil(entries(k) / CHUNK) + 1) * U;
+/** How far a sum made by `products` is from the true one at most, in units of the sum of absolute values; each product rounds, too. */
+const dotError = (k: Kernel): number => 2 * (Math.min(entries(k), CHUNK) + Math.ceil(entries(k) / CHUNK) + 1) * U;
+
+/** `data` as Σ_p limbs[p]·unit·2^(−bits·p), the limbs integers below 2^bits. */
+const limbsOf = (data: Float64Array, bits: number): { readonly limbs: Float64Array[]; readonly top: number } => {
+  const largest = data.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
+  const [m, e] = decompose(largest);
+  const top = e + m.toString(2).length - bits;
+  const limbs: Float64Array[] = [];
+  // Every step is exact: a division by a power of two, a truncation, and a difference that only drops leading bits.
+  for (let rest = data, unit = 2 ** top; rest.some(v => v !== 0); unit *= 2 ** -bits) {
+    need(unit > 2 ** -1000, 'the exponents of a weight are too far apart');
+    const [limb, before] = [rest.map(v => Math.trunc(v / unit)), rest];
+    rest = before.map((v, i) => v - limb[i] * unit);
+    limbs.push(limb);
+  }
+  return { limbs, top };
+};
+
+/** g_ij(δ) for the channels i in `rows` and every j, offset by offset, as integers times 2^exponent, exactly. */
+const exactGram = (
+  k: Kernel,
+  rows: readonly number[],
+  use: (row: number, j: number, g: bigint) => void,
+): { readonly exponent: number } => {
+  const size = entries(k);
+  const bits = Math.floor((53 - Math.ceil(Math.log2(size + 1))) / 2);
+  need(bits >= 8, `sums of ${size} products are too long`);
+  const { limbs, top } = limbsOf(k.data, bits);
+  const chosen = limbs.map(l =>
+    Float64Array.from({ length: rows.length * size }, (_, at) => l[rows[Math.floor(at / size)] * size + (at % size)]),
+  );
+  const last = 2 * Math.max(limbs.length - 1, 0);
+  const shifted = limbs.map(l => moved(k, l));
+  for (let offset = 0; offset < (2 * k.kh - 1) * (2 * k.kw - 1); offset++) {
+    const g = new Array<bigint>(rows.length * k.n).fill(0n);
+    for (const [s, moves] of shifted.entries()) {
+      const b = moves.next().value as Float64Array;
+      for (const [p, a] of chosen.entries())
+        products(a, b, size, false, (row, j, dot) => {
+          if (dot !== 0) g[row * k.n + j] += BigInt(dot) << BigInt(bits * (last - p - s));
+        });
+    }
+    g.forEach((v, at) => {
+      use(Math.floor(at / k.n), at % k.n, v);
+    });
+  }
+  return { exponent: 2 * top - bits * last };
 };
 
 /** Upper bounds, rounding included, of Σ_{j,δ} |g_ij(δ)| q_j for every channel i. NaN or ∞ where f64 does not reach. */
 export const gershgorinSums = (k: Kernel, q: ArrayLike<number>): Float64Array => {
   const sums = new Float64Array(k.n);
-  const shifted = new Float64Array(k.data.length);
-  const shifts = offsets(k);
-  for (const [dy, dx] of shifts) {
-    const symmetric = dy === 0 && dx === 0;
-    shift(k, k.data, shifted, dy, dx, 0);
-    products(k.data, shifted, k.n, entries(k), symmetric, (i, j, dot) => {
-      const g = Math.abs(dot);
-      if (!symmetric) sums[i] += g * q[j];
-      else if (i >= j) {
-        sums[i] += g * q[j];
-        if (i > j) sums[j] += g * q[i];
-      }
+  const matrix = k.kh * k.kw === 1;
+  for (const b of matrix ? [k.data] : moved(k, k.data))
+    products(k.data, b, entries(k), matrix, (i, j, dot) => {
+      if (matrix && j > i) return;
+      sums[i] += Math.abs(dot) * q[j];
+      if (matrix && j < i) sums[j] += Math.abs(dot) * q[i];
     });
-  }
-  const error = dotError(k);
-  const absolute = error === 0 ? new Float64Array(k.n) : absoluteSums(k, q);
-  const slack = 1 + 4 * (k.n * shifts.length + k.n + entries(k) + 16) * U;
-  return sums.map((s, i) => (s + error * absolute[i] * slack) * slack);
+  const absolute = absoluteSums(k, q);
+  const slack = 1 + 8 * (k.n * 4 * k.kh * k.kw + entries(k) + 16) * U;
+  return sums.map((s, i) => (s + dotError(k) * absolute[i] * slack) * slack);
 };
 
-/** Σ_{j,δ} |g_ij(δ)| q_j of channel i, exactly. */
-export const exactGershgorinSums = (k: Kernel, q: ArrayLike<number>): ((i: number) => Q) => {
-  const { integers, exponent } = toGrid(k.data);
+/** Σ_{j,δ} |g_ij(δ)| q_j for the channels `rows`, exactly. */
+export const exactGershgorinSums = (k: Kernel, q: ArrayLike<number>, rows: readonly number[]): Q[] => {
   const weights = toGrid(q);
-  const size = entries(k);
-  const shifts = offsets(k).map(([dy, dx]) => {
-    const out = new Array<bigint>(integers.length);
-    shift(k, integers, out, dy, dx, 0n);
-    return out;
+  const total = rows.map(() => 0n);
+  const { exponent } = exactGram(k, rows, (row, j, g) => {
+    total[row] += (g < 0n ? -g : g) * weights.integers[j];
   });
-  return i => {
-    let total = 0n;
-    for (const b of shifts)
-      for (let j = 0; j < k.n; j++) {
-        let dot = 0n;
-        for (let l = 0; l < size; l++) dot += integers[i * size + l] * b[j * size + l];
-        total += (dot < 0n ? -dot : dot) * weights.integers[j];
-      }
-    return scaled(total, 2 * exponent + weights.exponent);
-  };
+  return total.map(v => scaled(v, exponent + weights.exponent));
 };
 
-/** Dot product of a's and b's entries from `from` and `at` on. */
-const dot = (a: Float64Array, from: number, at: number, length: number): number => {
+/** A channel i where Σ_{j,δ} |g_ij(δ)| q_j ≤ T_i q_i is false. In f64, and in integers where that is too close, or `exact`. */
+export const gershgorinFault = (
+  k: Kernel,
+  q: readonly number[],
+  T: readonly number[],
+  exact: boolean,
+): number | undefined => {
+  const sums = exact ? undefined : gershgorinSums(k, q);
+  const open = Array.from(T.keys()).filter(i => !(sums && sums[i] <= T[i] * q[i] * (1 - 2 ** -50)));
+  for (let from = 0; from < open.length; from += CHUNK) {
+    const rows = open.slice(from, from + CHUNK);
+    const totals = exactGershgorinSums(k, q, rows);
+    const fault = rows.find((i, row) => !atMost(totals[row], mul(fromFloat(T[i]), fromFloat(q[i]))));
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+};
+
+/** Dot product of the entries from `from` and `at` on. */
+const dotOf = (a: Float64Array, from: number, at: number, length: number): number => {
   let [s, t, u, v] = [0, 0, 0, 0];
   let l = 0;
   for (; l + 4 <= length; l += 4) {
@@ -175,39 +198,34 @@ const dot = (a: Float64Array, from: number, at: number, length: number): number 
 };
 
 /**
- * Whether diag(T) − MMᵀ ⪰ 0 can be shown in f64: with A = LLᵀ + E, E symmetric and diagonally dominant with a nonnegative diagonal,
- * A is positive semidefinite whatever L is. L is the Cholesky factor of A less a little of T; E is bounded with every rounding error.
+ * Whether diag(T) − MMᵀ ⪰ 0 can be shown in f64: A = LLᵀ + E with E symmetric and diagonally dominant is positive semidefinite whatever L
+ * is. L is the Cholesky factor of A less a little of T; E is bounded with every rounding error.
  */
-export const isDominated = (k: Kernel, T: ArrayLike<number>): boolean => {
-  const { n } = k;
+const isDominatedInF64 = (k: Kernel, T: readonly number[]): boolean => {
+  const { n, m } = k;
   const A = new Float64Array(n * n);
-  products(k.data, k.data, n, entries(k), true, (i, j, g) => {
+  products(k.data, k.data, m, true, (i, j, g) => {
     if (i >= j) A[i * n + j] = (i === j ? T[i] : 0) - g;
   });
-  const gamma = dotError(k);
-  const gram = absoluteSums(k, new Float64Array(n).fill(1));
+  const gram = absoluteSums(k, new Float64Array(n).fill(1)).map(v => v * dotError(k));
   const L = new Float64Array(n * n);
+  // Of E: row sums off the diagonal, and the diagonal. Of L: column sums. Of A: row sums.
+  const [off, diagonal, columns, rows] = [0, 1, 2, 3].map(() => new Float64Array(n));
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
-      const rest = A[i * n + j] - (i === j ? T[i] * 2 ** -36 + 2 * gamma * gram[i] : 0) - dot(L, i * n, j * n, j);
+      const a = A[i * n + j];
+      const before = dotOf(L, i * n, j * n, j);
+      const rest = a - (i === j ? T[i] * 2 ** -36 + 2 * gram[i] : 0) - before;
       // NaN and negative pivots end here: no factor, no proof. The root need not be exact, L is arbitrary.
       if (i === j && !(rest >= 0)) return false;
-      L[i * n + j] = i === j ? Math.sqrt(rest) : L[j * n + j] > 0 ? rest / L[j * n + j] : 0;
-    }
-  }
-  // Row sums of |E| off the diagonal, and of what bounds the rounding errors of A (γ |M||M|ᵀ + u|A|) and of LLᵀ (γ |L||L|ᵀ + underflow).
-  const off = new Float64Array(n);
-  const diagonal = new Float64Array(n);
-  const columns = new Float64Array(n);
-  const rowsA = new Float64Array(n);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      const e = A[i * n + j] - dot(L, i * n, j * n, j + 1);
-      columns[j] += Math.abs(L[i * n + j]);
-      rowsA[i] += Math.abs(A[i * n + j]);
+      const l = i === j ? Math.sqrt(rest) : L[j * n + j] > 0 ? rest / L[j * n + j] : 0;
+      L[i * n + j] = l;
+      const e = a - (before + l * L[j * n + j]);
+      columns[j] += Math.abs(l);
+      rows[i] += Math.abs(a);
       if (i === j) diagonal[i] = e;
       else {
-        rowsA[j] += Math.abs(A[i * n + j]);
+        rows[j] += Math.abs(a);
         off[i] += Math.abs(e);
         off[j] += Math.abs(e);
       }
@@ -216,43 +234,40 @@ export const isDominated = (k: Kernel, T: ArrayLike<number>): boolean => {
   return off.every((sum, i) => {
     let factor = 0;
     for (let j = 0; j <= i; j++) factor += Math.abs(L[i * n + j]) * columns[j];
-    const error =
-      gamma * gram[i] +
-      2 * (n + 4) * U * factor +
-      4 * U * (rowsA[i] + Math.abs(diagonal[i]) + sum) +
-      4 * U * T[i] +
-      n * 2 ** -1060;
-    return diagonal[i] >= (sum + error) * (1 + 8 * (n + entries(k) + 16) * U);
+    const rounding = 4 * (rows[i] + Math.abs(diagonal[i]) + sum + T[i]) + 2 * (n + 4) * factor;
+    const error = gram[i] + rounding * U + n * 2 ** -1060;
+    return diagonal[i] >= (sum + error) * (1 + 8 * (n + m + 16) * U);
   });
 };
 
-/** Whether diag(T) − MMᵀ ⪰ 0, decided exactly by elimination without fractions. For small matrices. */
-export const isDominatedExactly = (k: Kernel, T: ArrayLike<number>): boolean => {
-  const { n } = k;
-  const size = entries(k);
-  const grid = toGrid(k.data);
+/** Whether diag(T) − MMᵀ ⪰ 0, decided by elimination without fractions. For small matrices. */
+const isDominatedExactly = (k: Kernel, T: readonly number[]): boolean => {
+  const channels = Array.from(T.keys());
+  const gram = channels.map(() => new Array<bigint>(k.n).fill(0n));
+  const { exponent } = exactGram(k, channels, (i, j, g) => {
+    gram[i][j] = g;
+  });
   const bound = toGrid(T);
-  const exponent = Math.min(2 * grid.exponent, bound.exponent);
-  const A = Array.from({ length: n }, (_, i) =>
-    Array.from({ length: n }, (_, j) => {
-      let g = 0n;
-      for (let l = 0; l < size; l++) g += grid.integers[i * size + l] * grid.integers[j * size + l];
-      const t = i === j ? bound.integers[i] << BigInt(bound.exponent - exponent) : 0n;
-      return t - (g << BigInt(2 * grid.exponent - exponent));
-    }),
+  const unit = Math.min(exponent, bound.exponent);
+  const A = gram.map((row, i) =>
+    row.map(
+      (g, j) => (i === j ? bound.integers[i] << BigInt(bound.exponent - unit) : 0n) - (g << BigInt(exponent - unit)),
+    ),
   );
   let previous = 1n;
-  for (let p = 0; p < n; p++) {
+  for (let p = 0; p < k.n; p++) {
     const pivot = A[p][p];
-    if (pivot < 0n) return false;
-    if (pivot === 0n) {
-      if (A[p].some((v, j) => j > p && v !== 0n)) return false;
-      continue;
+    if (pivot < 0n || (pivot === 0n && A[p].some((v, j) => j > p && v !== 0n))) return false;
+    if (pivot === 0n) continue;
+    for (let i = p + 1; i < k.n; i++) {
+      for (let j = p + 1; j < k.n; j++) A[i][j] = (pivot * A[i][j] - A[i][p] * A[p][j]) / previous;
+      A[i][p] = 0n;
     }
-    for (let i = p + 1; i < n; i++)
-      for (let j = p + 1; j < n; j++) A[i][j] = (pivot * A[i][j] - A[i][p] * A[p][j]) / previous;
-    for (let i = p + 1; i < n; i++) A[i][p] = 0n;
     previous = pivot;
   }
   return true;
 };
+
+/** Whether diag(T) − MMᵀ ⪰ 0 can be shown for the matrix M of `k` (n × m). */
+export const isDominated = (k: Kernel, T: readonly number[], exact: boolean): boolean =>
+  exact ? isDominatedExactly(k, T) : isDominatedInF64(k, T);
