@@ -1,6 +1,7 @@
 /**
  * Every diagnostic code the compiler emits, with its page. L00xx: reading the text; L01xx: names, constants and shapes; L02xx: the proof.
  */
+import { BRANCH_PAGES } from './diagnostic-pages/branches.ts';
 import { NAME_PAGES } from './diagnostic-pages/names.ts';
 import type { DiagnosticPage } from './diagnostic-pages/page.ts';
 import { PROOF_PAGES } from './diagnostic-pages/proof.ts';
@@ -13,6 +14,7 @@ export const DIAGNOSTIC_CODES = {
   ...SYNTAX_PAGES,
   ...NAME_PAGES,
   ...SHAPE_PAGES,
+  ...BRANCH_PAGES,
   ...PROOF_PAGES,
 } satisfies Readonly<Record<string, DiagnosticPage>>;
 

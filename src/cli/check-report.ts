@@ -1,5 +1,13 @@
 /** What `lip check` says of a proven network: as data for `--json`, and as a table of at most 100 columns. */
-import type { Layer, LayerOp, LinearMap, Rescaling, Shape, ValueId } from '../ir/network.ts';
+import {
+  isJoin,
+  type Layer,
+  type LayerOp,
+  type LinearMap,
+  type Rescaling,
+  type Shape,
+  type ValueId,
+} from '../ir/network.ts';
 import { geometryWords, printActivation, printContraction, printOp, printRescaling } from '../ir/print-network.ts';
 import { equal, format, ONE } from '../ir/rational.ts';
 import { tiles } from '../ir/window.ts';
@@ -12,6 +20,8 @@ import { WIDTH, wrap } from './wrap.ts';
 /** One layer of the report. `flops` per image and `rescalingFlops` per training step; a multiply-add is two operations. */
 interface CheckedLayer extends Cost {
   readonly path: string;
+  /** The paths of the layers it reads, or `input`. */
+  readonly inputs: readonly string[];
   readonly op: string;
   readonly shape: Shape;
   /** How T is found, as written after `by`. */
@@ -32,6 +42,14 @@ export interface CheckedNetwork {
   readonly squaredBound: string;
   readonly total: Cost;
   readonly layers: readonly CheckedLayer[];
+  /** Bounds stated inside the network: of the map from the layer `from` (or `input`) to `to`. */
+  readonly parts: readonly {
+    readonly name: string;
+    readonly from: string;
+    readonly to: string;
+    readonly bound: string;
+    readonly budget: string;
+  }[];
   readonly theorems: readonly {
     readonly rule: RuleName;
     readonly statement: string;
@@ -40,15 +58,16 @@ export interface CheckedNetwork {
   }[];
 }
 
-/** Rules below a conclusion, without those that only glue layers together. */
-const rulesOf = (d: Derivation): readonly RuleName[] => {
+/** Rules below a conclusion, without those that only glue layers together; where branches meet, without those of the branches. */
+const rulesOf = (d: Derivation, joins: boolean): readonly RuleName[] => {
   const found = new Set<RuleName>();
   const visit = (n: Derivation): void => {
     found.add(n.rule);
     for (const p of n.premises) visit(p);
   };
   if (d.rule === 'pairwise-head') return [d.rule];
-  visit(d);
+  if (joins) for (const rule of [d.rule, ...d.premises.map(p => p.rule)]) found.add(rule);
+  else visit(d);
   return [...found];
 };
 
@@ -66,16 +85,21 @@ export const checkNetwork = (proven: ProvenNetwork): CheckedNetwork => {
     [network.input.id, network.input.shape],
     ...network.layers.map(l => [l.id, l.shape] as const),
   ]);
+  const paths = new Map<ValueId, string>([
+    [network.input.id, 'input'],
+    ...network.layers.map(l => [l.id, l.path] as const),
+  ]);
   const layers = proven.layers.map(({ layer, derivation, squared }: ProvenLayer): CheckedLayer => {
     const rescaling = rescalingOf(layer.op);
     return {
       path: layer.path,
+      inputs: layer.inputs.map(id => paths.get(id)!),
       op: printOp(layer.op),
       shape: layer.shape,
       ...layerCost(layer, shapes.get(layer.inputs[0])!),
       ...(rescaling !== undefined && { rescaling }),
       ...(squared && { bound: formatBound(squared), squaredBound: format(squared) }),
-      rules: rulesOf(derivation),
+      rules: rulesOf(derivation, isJoin(layer.op)),
     };
   });
   const sum = (f: (l: CheckedLayer) => number): number => layers.reduce((s, l) => s + f(l), 0);
@@ -89,6 +113,13 @@ export const checkNetwork = (proven: ProvenNetwork): CheckedNetwork => {
     squaredBound: format(proven.squared),
     total: { params: sum(l => l.params), flops: sum(l => l.flops), rescalingFlops: sum(l => l.rescalingFlops) },
     layers,
+    parts: proven.subBudgets.map(({ part, squared }) => ({
+      name: part.name,
+      from: paths.get(part.from)!,
+      to: paths.get(part.to)!,
+      bound: formatBound(squared),
+      budget: format(part.bound),
+    })),
     theorems: [...rules].map(rule => ({ rule, ...ruleOf(rule) })),
   };
 };
@@ -271,9 +302,22 @@ export const printReport = (proven: ProvenNetwork): string => {
   const report = checkNetwork(proven);
   const { layers, total, theorems } = report;
   const ops = proven.layers.map(p => p.layer);
+  const places = new Map(layers.map((l, i) => [l.path, i]));
+  /** How far above the layers stand that each reads; −1 stands for the input. */
+  const reads = layers.map((l, i) => l.inputs.map(path => i - (places.get(path) ?? -1)));
+  const branching = reads.some(r => r.length !== 1 || r[0] !== 1);
   const rows = foldRepeats(
     layers.map((l, i) =>
-      JSON.stringify([formText(ops[i].op), l.shape, l.params, l.flops, l.rescalingFlops, l.rescaling, l.bound]),
+      JSON.stringify([
+        formText(ops[i].op),
+        l.shape,
+        l.params,
+        l.flops,
+        l.rescalingFlops,
+        l.rescaling,
+        l.bound,
+        reads[i],
+      ]),
     ),
   );
   const number = new Map(theorems.map((t, i) => [t.rule, i + 1]));
@@ -296,6 +340,7 @@ export const printReport = (proven: ProvenNetwork): string => {
         (_, __, r) =>
           `${r.bracket}${pathRange(ops[r.first].path, ops[r.last].path)}${r.count > 1 ? ` ×${r.count}` : ''}`,
       ),
+      ...(branching ? [column('reads', l => l.inputs.join(', '), { flexible: true })] : []),
       column('form', (_, l) => formText(l.op), { flexible: true }),
       column('T', (_, l) => methodText(l.op) ?? none, { flexible: true }),
       column('output', l => formatShape(l.shape)),
@@ -308,6 +353,7 @@ export const printReport = (proven: ProvenNetwork): string => {
     '',
     `  parameters ${total.params.toLocaleString('en')}; ${formatFlop(total.flops)} an image; ${formatFlop(total.rescalingFlops)} a training step for T`,
     `  composed bound ${report.bound}${equal(proven.squared, ONE) ? '' : ` (squared ${report.squaredBound})`}, exactly; budget ${report.budget}`,
+    ...report.parts.map(p => `  ${p.name}: ${p.bound} from ${p.from} to ${p.to}; budget ${p.budget}`),
     '',
     '  It rests on',
     ...theorems.map(

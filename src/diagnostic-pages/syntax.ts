@@ -31,12 +31,6 @@ export const SYNTAX_PAGES = {
     },
     net('x[8]', 'dense ((4))'),
   ),
-  L0005: page(
-    'not yet in the language',
-    '`let` in a network and pipelines (`|>`) are reserved for branches. For now a network is one chain of layers; `let` belongs into\n`layer` definitions.',
-    net('x[8]', 'let a = x |> dense 4', 'relu'),
-    small,
-  ),
   L0006: page(
     'a string without an end',
     'A string begins and ends with `"` on the same line.',

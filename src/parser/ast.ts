@@ -58,9 +58,29 @@ export interface Statement {
   readonly name: Name;
   readonly args: readonly Arg[];
   readonly clauses: readonly Clause[];
-  readonly body?: readonly Statement[];
+  readonly body?: readonly Entry[];
   readonly span: Span;
 }
+
+/**
+ * A value and the layers it goes through, perhaps with names for what comes out: `let a = x |> dense 64 |> relu`, `1/2 * a - b`,
+ * `a |> relu`. Without a source the first stage may be a value as well: names decide.
+ */
+export interface Pipeline {
+  /** More than one for the parts of a value. */
+  readonly names?: readonly Name[];
+  readonly source?: Expr;
+  /** Behind the source. */
+  readonly clauses: readonly Clause[];
+  /** Without blocks. */
+  readonly stages: readonly Statement[];
+  readonly span: Span;
+}
+
+/** An entry of a block. */
+export type Entry = Statement | Pipeline;
+
+export const isPipeline = (e: Entry): e is Pipeline => 'stages' in e;
 
 export type ItemKeyword = 'network' | 'train' | 'certify';
 
@@ -70,7 +90,7 @@ export interface Item {
   readonly name: Name;
   readonly params: readonly Arg[];
   readonly clauses: readonly Clause[];
-  readonly body?: readonly Statement[];
+  readonly body?: readonly Entry[];
   readonly span: Span;
 }
 
@@ -130,7 +150,7 @@ export interface FileNode {
   readonly comments: readonly Comment[];
   /** Where the text could not be read as the grammar says. What follows inside the same item may lack something. */
   readonly broken: readonly Span[];
-  /** True when parts were left out on purpose (L0001, L0004, L0005): names may then be missing that the text defines. */
+  /** True when parts were left out on purpose (L0001, L0004): names may then be missing that the text defines. */
   readonly incomplete: boolean;
   readonly span: Span;
 }

@@ -10,6 +10,7 @@ import type {
   Condition,
   Definition,
   DefinitionStatement,
+  Entry,
   Expr,
   Field,
   Item,
@@ -128,12 +129,47 @@ const buildClauses = (c: CstNode): Clause[] =>
     })
     .filter(present);
 
-const buildBlock = (c: CstNode): Statement[] =>
+const buildBlock = (c: CstNode): Entry[] =>
   nodes(c, 'line')
-    .flatMap(l => nodes(l, 'statement'))
-    .map(buildStatement)
+    .flatMap(l => nodes(l, 'entry'))
+    .map(buildEntry)
     .filter(present);
 
+const buildEntry = (c: CstNode): Entry | undefined => {
+  const statement = nodes(c, 'statement')[0];
+  if (statement) {
+    const first = buildStatement(statement);
+    const rest = buildStages(statement);
+    if (!first || rest.length === 0) return first;
+    return {
+      clauses: [],
+      stages: [first, ...rest],
+      span: joinAll(
+        first.span,
+        rest.map(st => st.span),
+      ),
+    };
+  }
+  const naming = nodes(c, 'naming')[0];
+  const value = nodes(naming ?? c, 'value')[0];
+  const source = value && nodes(value, 'expression').map(buildExpression)[0];
+  if (!source) return undefined;
+  const names = naming ? tokens(naming, 'name').map(nameOf) : undefined;
+  if (names?.length === 0) return undefined;
+  const clauses = buildClauses(value);
+  const stages = buildStages(value);
+  const start = naming && tokens(naming, 'Let').map(tokenSpan)[0];
+  const span = joinAll(start ?? source.span, [
+    source.span,
+    ...clauses.map(cl => cl.span),
+    ...stages.map(st => st.span),
+  ]);
+  return { ...(names ? { names } : {}), source, clauses, stages, span };
+};
+
+const buildStages = (c: CstNode): Statement[] => nodes(c, 'stage').map(buildStatement).filter(present);
+
+/** A statement, or a stage of a pipeline. */
 const buildStatement = (c: CstNode): Statement | undefined => {
   const token = tokens(c, 'name')[0];
   if (!token) return undefined;

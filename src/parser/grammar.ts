@@ -21,6 +21,10 @@ const SURPLUS: readonly TokenType[] = [
   t.Divide,
 ];
 
+/** What a value begins with, and no layer. */
+const VALUE_STARTS: readonly TokenType[] = [t.NumberLiteral, t.LParen, t.Minus];
+const BINARY: readonly TokenType[] = [t.Plus, t.Times, t.Divide, t.Transpose];
+
 export class LipParser extends CstParser {
   constructor(errorMessageProvider: IParserErrorMessageProvider) {
     super(t.ALL_TOKENS, {
@@ -39,13 +43,25 @@ export class LipParser extends CstParser {
 
   /** After `epochs 1000,` a name followed by a value opens the next statement: `epochs 1000, batch 256, seed 1`. */
   private opensStatement(first: IToken, second: IToken): boolean {
-    if (tokenMatcher(first, t.Residual) || tokenMatcher(first, t.Transposed)) return true;
+    if ([t.Residual, t.Transposed, t.Let].some(type => tokenMatcher(first, type))) return true;
     return (
       tokenMatcher(first, t.Identifier) &&
       (tokenMatcher(second, t.NumberLiteral) ||
         tokenMatcher(second, t.Identifier) ||
         tokenMatcher(second, t.StringLiteral))
     );
+  }
+
+  /**
+   * Whether a value stands here, and no layer: a number, a bracket, a sign, or a name and an operator. `a - b` is a difference, `center -1/2`
+   * a layer with a negative argument: the spaces tell.
+   */
+  private startsValue(): boolean {
+    const [first, second, third] = [this.LA(1), this.LA(2), this.LA(3)];
+    if (VALUE_STARTS.some(type => tokenMatcher(first, type))) return true;
+    if (!tokenMatcher(first, t.Identifier)) return false;
+    if (!tokenMatcher(second, t.Minus)) return BINARY.some(type => tokenMatcher(second, type));
+    return first.endOffset! + 1 < second.startOffset && second.endOffset! + 1 < third.startOffset;
   }
 
   file = this.RULE('file', () => {
@@ -83,11 +99,51 @@ export class LipParser extends CstParser {
 
   /** Apart from `block`, so that recovery skips to the end of the line and not to a comma in it. */
   private line = this.RULE('line', () => {
-    this.SUBRULE(this.statement);
+    this.SUBRULE(this.entry);
     this.MANY(() => {
       this.CONSUME(t.Comma);
-      this.SUBRULE2(this.statement);
+      this.SUBRULE2(this.entry);
     });
+  });
+
+  private entry = this.RULE('entry', () => {
+    this.OR({
+      DEF: [
+        { ALT: () => this.SUBRULE(this.naming) },
+        { GATE: () => this.startsValue(), ALT: () => this.SUBRULE(this.value) },
+        { ALT: () => this.SUBRULE(this.statement) },
+      ],
+      IGNORE_AMBIGUITIES: true,
+    });
+  });
+
+  /** `let a = x |> dense 64 |> relu`; `let a, b = split(x)`. */
+  private naming = this.RULE('naming', () => {
+    this.CONSUME(t.Let);
+    this.CONSUME(t.Identifier, { LABEL: 'name' });
+    this.MANY(() => {
+      this.CONSUME(t.Comma);
+      this.CONSUME2(t.Identifier, { LABEL: 'name' });
+    });
+    this.CONSUME(t.Equals);
+    this.SUBRULE(this.value);
+  });
+
+  /** A value and the layers that it goes through. */
+  private value = this.RULE('value', () => {
+    this.SUBRULE(this.expression);
+    this.MANY({ MAX_LOOKAHEAD: 1, DEF: () => this.SUBRULE(this.clause) });
+    this.OPTION(() => this.SUBRULE(this.surplus));
+    this.MANY2(() => this.SUBRULE(this.stage));
+  });
+
+  private stage = this.RULE('stage', () => {
+    this.CONSUME(t.Pipe);
+    this.OPTION(() => this.OR([{ ALT: () => this.CONSUME(t.Residual) }, { ALT: () => this.CONSUME(t.Transposed) }]));
+    this.CONSUME(t.Identifier, { LABEL: 'name' });
+    this.OPTION2({ MAX_LOOKAHEAD: 1, DEF: () => this.SUBRULE(this.args, { ARGS: [false] }) });
+    this.MANY({ MAX_LOOKAHEAD: 1, DEF: () => this.SUBRULE(this.clause) });
+    this.OPTION3(() => this.SUBRULE(this.surplus));
   });
 
   private statement = this.RULE('statement', () => {
@@ -100,7 +156,12 @@ export class LipParser extends CstParser {
     this.OPTION2({ MAX_LOOKAHEAD: 1, DEF: () => this.SUBRULE(this.args, { ARGS: [false] }) });
     this.MANY({ MAX_LOOKAHEAD: 1, DEF: () => this.SUBRULE(this.clause) });
     this.OPTION3(() => this.SUBRULE(this.surplus));
-    this.OPTION4(() => this.SUBRULE(this.block));
+    this.OPTION4(() =>
+      this.OR3([
+        { ALT: () => this.SUBRULE(this.block) },
+        { ALT: () => this.AT_LEAST_ONE(() => this.SUBRULE(this.stage)) },
+      ]),
+    );
   });
 
   /** What stands behind a complete statement is an error. Read here, so that the block behind it is still the statement's own. */

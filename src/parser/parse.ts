@@ -15,7 +15,6 @@ import { LipParser } from './grammar.ts';
 import { findExcess } from './nesting.ts';
 import { suggest } from './suggest.ts';
 import * as t from './tokens.ts';
-import { removeUnsupported } from './unsupported.ts';
 
 /** UTF-16 units of source text. The largest network of the paper is written in 600. */
 export const MAX_SOURCE = 1_000_000;
@@ -41,6 +40,10 @@ const EXPECTED: Readonly<Record<string, string>> = {
   statement: 'a layer or a setting',
   block: '`,` or the end of the line',
   line: 'a layer or a setting',
+  entry: 'a layer or a setting',
+  naming: 'a name',
+  value: '`|>` or the end of the line',
+  stage: 'a layer',
   definition: '`layer`',
   fields: '`,` or `)`',
   field: 'a name',
@@ -94,7 +97,8 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
   const rule = e.context.ruleStack.at(-1);
   // At a new definition, or at the end, the block before it was not closed.
   const unclosed =
-    ['block', 'line', 'statement'].includes(rule ?? '') && (atEnd || t.ITEM_KEYWORDS.includes(e.token.tokenType));
+    ['block', 'line', 'entry', 'statement'].includes(rule ?? '') &&
+    (atEnd || t.ITEM_KEYWORDS.includes(e.token.tokenType));
   const expected = unclosed ? '`}`' : e.message;
   const message = `expected ${expected}, found ${found(e.token)}`;
   if (rule === 'file' && tokenMatcher(e.token, t.Identifier))
@@ -109,17 +113,28 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
   return failure('L0003', span, message, help);
 };
 
-const describeSurplus = ({ token, behind }: Surplus, source: string): Diagnostic =>
-  failure(
-    'L0003',
-    spanOf(token),
-    `expected ${behind === 'item' ? 'a clause or `{`' : behind === 'formula' ? 'the end of the line' : EXPECTED.block}, found ${found(token)}`,
-    followsTranspose(token, source)
-      ? TIMES
-      : tokenMatcher(token, t.Equals)
-        ? 'options come before clauses: `dense 64, bias = false by sll`'
-        : undefined,
-  );
+/** What may stand where a rule of the grammar was read to its end. */
+const AFTER: Readonly<Record<string, string>> = {
+  item: 'a clause or `{`',
+  formula: 'the end of the line',
+  value: EXPECTED.value,
+  stage: EXPECTED.value,
+};
+
+const surplusHelp = ({ token, behind }: Surplus, source: string): string | undefined =>
+  followsTranspose(token, source)
+    ? TIMES
+    : tokenMatcher(token, t.Equals)
+      ? 'options come before clauses: `dense 64, bias = false by sll`'
+      : behind === 'value'
+        ? 'layers follow a value, which `|>` hands on: `it |> dense 64`'
+        : undefined;
+
+const describeSurplus = (surplus: Surplus, source: string): Diagnostic => {
+  const { token, behind } = surplus;
+  const message = `expected ${AFTER[behind] ?? EXPECTED.block}, found ${found(token)}`;
+  return failure('L0003', spanOf(token), message, surplusHelp(surplus, source));
+};
 
 const tokenize = (source: string): { tokens: IToken[]; comments: Comment[] } => {
   const lexed = t.lexer.tokenize(source);
@@ -209,9 +224,8 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
     };
   }
   const { tokens, comments } = tokenize(source);
-  const lines = removeUnsupported(t.insertNewlines(tokens));
-  const clean = checkTokens(lines.tokens);
-  const diagnostics = [...lines.diagnostics, ...clean.diagnostics];
+  const clean = checkTokens(t.insertNewlines(tokens));
+  const diagnostics = [...clean.diagnostics];
   const excess = findExcess(clean.tokens);
   if (excess) return { file: emptyFile(source), diagnostics: tidy([...diagnostics, excess], source) };
 
@@ -234,7 +248,7 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
       definitions,
       comments,
       broken: found.map(d => d.span),
-      incomplete: lines.diagnostics.length > 0,
+      incomplete: false,
       span: { start: 0, end: source.length },
     },
     diagnostics: found,

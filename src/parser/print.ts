@@ -1,6 +1,19 @@
 /** AST → canonical text, with its comments. `parse(print(parse(s)))` is `parse(s)` up to spans. */
 import type { Span } from '../diagnostics.ts';
-import type { Arg, Clause, Definition, DefinitionStatement, Expr, Field, FileNode, Item, Statement } from './ast.ts';
+import {
+  type Arg,
+  type Clause,
+  type Definition,
+  type DefinitionStatement,
+  type Entry,
+  type Expr,
+  type Field,
+  type FileNode,
+  type Item,
+  isPipeline,
+  type Pipeline,
+  type Statement,
+} from './ast.ts';
 
 const INDENT = '  ';
 
@@ -61,6 +74,37 @@ const printStatementHead = (st: Statement): string => {
   const args = st.args.length > 0 ? ` ${printArgs(st.args)}` : none;
   return `${printForm(st)}${st.name.text}${args}${printClauses(st.clauses)}`;
 };
+
+/** The expression that the text of `e` begins with. */
+const leftmost = (e: Expr): Expr => {
+  const [inner, least] =
+    e.kind === 'binary' ? [e.left, PRECEDENCE[e.op]] : e.kind === 'transpose' ? [e.operand, ATOM] : [undefined, 0];
+  return inner && precedence(inner) >= least ? leftmost(inner) : e;
+};
+
+/** A line that begins with a call, a list or a lone name would be read as a layer. */
+const readsAsLayer = (e: Expr): boolean => {
+  const first = leftmost(e);
+  return first.kind === 'name'
+    ? first === e || first.name === 'in'
+    : !['number', 'negate', 'binary', 'tuple'].includes(first.kind);
+};
+
+/** What the first `|>` follows, if there is a source. */
+const printSource = ({ names, source, clauses }: Pipeline): string | undefined => {
+  if (!source) return undefined;
+  const value = !names && readsAsLayer(source) ? `(${printExpr(source)})` : printExpr(source);
+  return `${names ? `let ${names.map(n => n.text).join(', ')} = ` : ''}${value}${printClauses(clauses)}`;
+};
+
+const printPipeline = (p: Pipeline): string => {
+  const source = printSource(p);
+  return [...(source === undefined ? [] : [source]), ...p.stages.map(printStatementHead)].join(' |> ');
+};
+
+const printHead = (e: Entry): string => (isPipeline(e) ? printPipeline(e) : printStatementHead(e));
+
+const bodyOf = (e: Entry): readonly Entry[] | undefined => (isPipeline(e) ? undefined : e.body);
 
 const printItemHead = (item: Item): string =>
   `${item.keyword} ${item.name.text}${item.params.length > 0 ? `(${printArgs(item.params)})` : ''}${printClauses(item.clauses)}`;
@@ -164,11 +208,11 @@ const lineEnd = (source: string, offset: number): number => {
 };
 
 /** Statements that share a line of the source, `epochs 5, batch 64`, stay together. A statement with a block stands alone. */
-const sharedLines = (body: readonly Statement[], source: string): readonly (readonly Statement[])[] => {
-  const groups: Statement[][] = [];
+const sharedLines = (body: readonly Entry[], source: string): readonly (readonly Entry[])[] => {
+  const groups: Entry[][] = [];
   body.forEach((st, i) => {
     const before = body[i - 1];
-    const joined = before && !before.body && !st.body && !apartIn(source, before.span.end, st.span.start);
+    const joined = before && !bodyOf(before) && !bodyOf(st) && !apartIn(source, before.span.end, st.span.start);
     if (joined) groups.at(-1)!.push(st);
     else groups.push([st]);
   });
@@ -182,8 +226,29 @@ interface Piece {
   readonly depth: number;
 }
 
+/** True when the author began a line with `|>`, or ended one. */
+const brokenAtPipe = (e: Entry, source: string): boolean =>
+  isPipeline(e) &&
+  e.stages.some((stage, i) => {
+    const before = i > 0 ? e.stages[i - 1].span : (e.clauses.at(-1) ?? e.source)?.span;
+    return before !== undefined && apartIn(source, before.end, stage.span.start);
+  });
+
+/** A pipeline by its stages. */
+const stagePieces = (p: Pipeline, depth: number): readonly Piece[] => {
+  const source = printSource(p);
+  const first = p.stages[0];
+  const start = { start: p.span.start, end: (p.clauses.at(-1) ?? p.source ?? first).span.end };
+  const rest = source === undefined ? p.stages.slice(1) : p.stages;
+  return [
+    { code: source ?? printStatementHead(first), span: start, depth },
+    ...rest.map(st => ({ code: `|> ${printStatementHead(st)}`, span: st.span, depth: depth + 1 })),
+  ];
+};
+
 /** A statement by its arguments. */
-const piecesOf = (st: Statement, depth: number): readonly Piece[] => {
+const piecesOf = (st: Entry, depth: number): readonly Piece[] => {
+  if (isPipeline(st)) return stagePieces(st, depth);
   if (st.args.length < 2) return [{ code: printStatementHead(st), span: st.span, depth }];
   const last = st.args.length - 1;
   const name = `${printForm(st)}${st.name.text}`;
@@ -245,37 +310,36 @@ export const print = (file: FileNode, source: string): string => {
   };
 
   /** A statement whose arguments get a line each where comments stand between them. `limit`: where the next one begins. */
-  const alone = (depth: number, st: Statement, limit: number): void => {
+  const alone = (depth: number, st: Entry, limit: number): void => {
     const parts = piecesOf(st, depth);
     commentsBefore(depth, parts[0].span.end, false);
-    if (commentedBefore(st.span.end)) pieces(parts);
+    const long = isPipeline(st) && INDENT.length * depth + printPipeline(st).length > MAX_WIDTH;
+    if (long || brokenAtPipe(st, source) || commentedBefore(st.span.end)) pieces(parts);
     else {
-      code(depth, printStatementHead(st));
+      code(depth, printHead(st));
       commentBehind(Math.min(lineEnd(source, st.span.end), limit));
     }
   };
 
   /** Code on one line as in the source, unless comments stand inside or it is too long. */
-  const group = (depth: number, statements: readonly Statement[]): void => {
+  const group = (depth: number, statements: readonly Entry[]): void => {
     const end = statements.at(-1)!.span.end;
-    const together = statements.map(printStatementHead).join(', ');
-    const fits = statements.length === 1 || INDENT.length * depth + together.length <= MAX_WIDTH;
-    if (commentedBefore(end)) {
-      for (const [i, st] of statements.entries()) alone(depth, st, statements[i + 1]?.span.start ?? source.length);
-    } else {
-      if (fits) code(depth, together);
-      else for (const st of statements) code(depth, printStatementHead(st));
+    const together = statements.map(printHead).join(', ');
+    const fits = INDENT.length * depth + together.length <= MAX_WIDTH;
+    if (!commentedBefore(end) && fits && !statements.some(st => brokenAtPipe(st, source))) {
+      code(depth, together);
       commentBehind(lineEnd(source, end));
-    }
+    } else for (const [i, st] of statements.entries()) alone(depth, st, statements[i + 1]?.span.start ?? source.length);
   };
 
-  const block = (depth: number, body: readonly Statement[], span: Span): void => {
+  const block = (depth: number, body: readonly Entry[], span: Span): void => {
     commentBehind(body[0]?.span.start ?? span.end);
     sharedLines(body, source).forEach((statements, i) => {
       const [first] = statements;
       commentsBefore(depth + 1, first.span.start, i > 0);
       if (i > 0 && blankAbove(source, first.span.start)) blank();
-      if (first.body) withBody(depth + 1, printStatementHead(first), first.body, first.span);
+      const inner = bodyOf(first);
+      if (inner) withBody(depth + 1, printHead(first), inner, first.span);
       else group(depth + 1, statements);
     });
     commentsBefore(depth + 1, span.end, body.length > 0);
@@ -283,11 +347,10 @@ export const print = (file: FileNode, source: string): string => {
     commentBehind(lineEnd(source, span.end));
   };
 
-  const withBody = (depth: number, head: string, body: readonly Statement[], span: Span): void => {
-    const inside = body.map(printStatementHead).join(', ');
+  const withBody = (depth: number, head: string, body: readonly Entry[], span: Span): void => {
+    const inside = body.map(printHead).join(', ');
     const inline = body.length === 0 ? `${head} {}` : `${head} { ${inside} }`;
-    const plain =
-      !commentedBefore(span.end) && !body.some(st => st.body) && !apartIn(source, openBrace(body, span), span.end);
+    const plain = !commentedBefore(span.end) && !body.some(bodyOf) && !apartIn(source, openBrace(body, span), span.end);
     if (plain && INDENT.length * depth + inline.length <= MAX_WIDTH) {
       line(depth, inline);
       commentBehind(lineEnd(source, span.end));
@@ -298,7 +361,7 @@ export const print = (file: FileNode, source: string): string => {
   };
 
   /** The brace before the first statement; of an empty block, the last before its end. */
-  const openBrace = (body: readonly Statement[], span: Span): number =>
+  const openBrace = (body: readonly Entry[], span: Span): number =>
     source.lastIndexOf('{', body[0] ? body[0].span.start : span.end);
 
   const headOf = (it: Item, clauses: number): string => printItemHead({ ...it, clauses: it.clauses.slice(0, clauses) });

@@ -463,7 +463,7 @@ const proveLayers = (net: Network): LayerProofs => {
           : proveLayer(op, layer, refuse);
       if (step) proven.push({ layer, derivation: step, squared: squaredOf(step) });
       // Without a proof its effect is unknown. To find further errors, go on as if it were not there: `faults` is not empty now.
-      output = { ...at, ...(step && { step }), ...(isJoin(op) && { branches: inputs }) };
+      output = { ...at, ...(step && { step }), ...(inputs.length > 1 && { branches: inputs }) };
     }
     reached.set(layer.id, output);
   }

@@ -1,10 +1,20 @@
 /** The block of a `network`: walks its statements, repetitions included, and builds the chain of layers. */
 import type { Span } from '../diagnostics.ts';
+import type { ValueId } from '../ir/network.ts';
 import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
-import type { ClauseWord, Expr, Statement } from '../parser/ast.ts';
+import {
+  type Clause,
+  type ClauseWord,
+  type Entry,
+  type Expr,
+  isPipeline,
+  type Pipeline,
+  type Statement,
+} from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { layerElsewhere } from './elsewhere.ts';
+import { IT, isCombination, isValueName, nameValue, readValue, refuseUnused, splitValues } from './resolve-branches.ts';
 import { RESIDUAL_CONV } from './resolve-conv.ts';
 import { definitionRule } from './resolve-definition.ts';
 import { type Chain, fits } from './resolve-layers.ts';
@@ -74,7 +84,9 @@ const resolveInput = (chain: Chain, st: Statement): void => {
   const range = clause && rangeOf(scope, clause.value);
   if (clause && !range) return;
   chain.shape = shape;
-  chain.input = { id: chain.nextId++, shape, ...(range ? { range } : {}), span: st.span };
+  chain.current = chain.nextId++;
+  chain.input = { id: chain.current, shape, ...(range ? { range } : {}), span: st.span };
+  chain.names.set(e.type.text, { id: chain.current, shape, used: true });
 };
 
 const rangeOf = (scope: Scope, e: Expr): readonly [Rational, Rational] | undefined => {
@@ -115,43 +127,183 @@ const resolveRepeat = (chain: Chain, st: Statement, until: number): void => {
   if (readable && refuseClauses(scope, st, []) && !st.body)
     scope.report('L0110', st.span, '`repeat` needs a block', 'write `repeat N { … }`');
   // With an unknown count the block is still read once, for its own errors.
-  for (let i = 0; i < (count ?? 1) && body.length > 0 && !chain.stopped; i++) resolveBlock(chain, body, st.span.end);
+  for (let i = 0; i < (count ?? 1) && body.length > 0 && !chain.stopped; i++) {
+    // What is named inside is known inside.
+    const outside = chain.names;
+    chain.names = new Map(outside);
+    resolveBlock(chain, body, st.span.end);
+    refuseUnused(chain, outside);
+    chain.names = outside;
+  }
   if (count === undefined) chain.shape = undefined;
 };
 
-/** Resolves the statements of a block that ends at `end`. */
-export const resolveBlock = (chain: Chain, statements: readonly Statement[], end: number): void => {
-  for (const [i, st] of statements.entries()) {
+/** Resolves the entries of a block that ends at `end`. */
+export const resolveBlock = (chain: Chain, entries: readonly Entry[], end: number): void => {
+  for (const [i, entry] of entries.entries()) {
     if (chain.stopped) return;
-    resolveStatement(chain, st, statements[i + 1]?.span.start ?? end);
+    resolveEntry(chain, entry, entries[i + 1]?.span.start ?? end);
   }
 };
 
-/** `until`: where the next statement begins. */
-const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
-  const { scope } = chain;
-  const name = st.name.text;
+/** `until`: where the next entry begins. */
+const resolveEntry = (chain: Chain, entry: Entry, until: number): void => {
   chain.visited++;
-  if (name !== 'repeat' && brokenIn(chain, st.span.start, until)) {
+  const repeats = !isPipeline(entry) && entry.name.text === 'repeat';
+  if (!repeats && brokenIn(chain, entry.span.start, until)) {
     // Its syntax error is reported; what is left of it would only mislead.
-    chain.shape = undefined;
-    chain.inputSeen ||= name === 'input';
+    if (!isPipeline(entry)) chain.inputSeen ||= entry.name.text === 'input';
+    for (const { text } of (isPipeline(entry) && entry.names) || [])
+      chain.names.set(text, { id: chain.current, shape: undefined, used: true });
+    if (!isPipeline(entry) || !entry.names) chain.shape = undefined;
     return;
   }
   if (chain.layers.length >= MAX_LAYERS || chain.visited > 4 * MAX_LAYERS) {
-    scope.report(
+    chain.scope.report(
       'L0115',
-      st.span,
+      entry.span,
       `the network has more than ${MAX_LAYERS} layers here`,
       'lower the counts of `repeat`',
     );
     chain.stopped = true;
     return;
   }
-  const key = st.residual ? `residual ${name}` : name;
-  const definition = chain.definitions.get(key);
-  const named = LAYER_NAMES.includes(name) || chain.definitions.has(name);
-  if (st.residual && !definition && !Object.hasOwn(RESIDUAL, name) && named) {
+  if (isPipeline(entry)) resolvePipeline(chain, entry);
+  else if (entry.name.text === 'repeat') resolveRepeat(chain, entry, until);
+  else if (makesValue(chain, entry)) resolvePipeline(chain, { ...entry, stages: [entry] });
+  else resolveStatement(chain, entry);
+};
+
+const layerNames = (chain: Chain): readonly string[] => [...LAYER_NAMES, ...chain.definitions.keys()];
+const isLayer = (chain: Chain, name: string): boolean => LAYER_NAMES.includes(name) || chain.definitions.has(name);
+
+/** Whether a statement, as `a` or `mix(a, b, 1/2)`, is a value and no layer. */
+const makesValue = (chain: Chain, { name: { text } }: Statement): boolean =>
+  !isLayer(chain, text) && (isValueName(chain, text) || isCombination(text));
+
+/** A statement that makes a value, as an expression. */
+const valueExpr = (chain: Chain, st: Statement): Expr | undefined => {
+  const { name, args } = st;
+  const form = st.residual ?? st.transposed;
+  if (form) return chain.scope.report('L0128', form, `there is no such form of \`${shorten(name.text)}\``);
+  if (isCombination(name.text)) return { kind: 'call', callee: name, args, span: st.span };
+  if (args.length === 0) return { kind: 'name', name: name.text, span: name.span };
+  return chain.scope.report(
+    'L0110',
+    st.span,
+    `\`${shorten(name.text)}\` is a value and takes no arguments`,
+    'in a sum, put spaces on both sides of the sign: `a - b`',
+  );
+};
+
+/** The bound that stands behind a pipeline, and what is left of its last stage. */
+const budgetOf = (chain: Chain, clauses: readonly Clause[]): { readonly bound?: Rational; readonly span?: Span } => {
+  for (const c of clauses)
+    if (c.word !== 'budget') chain.scope.report('L0127', c.span, `a value takes no \`${c.word}\``, 'it takes `budget`');
+  const [first, second] = clauses.filter(c => c.word === 'budget');
+  if (second) chain.scope.report('L0106', second.span, '`budget` is given twice');
+  if (!first) return {};
+  const bound = rationalOf(chain.scope, first.value, 'the budget');
+  if (bound && bound.num <= 0n) {
+    chain.scope.report('L0112', first.value.span, `the budget must be positive, found ${show(bound)}`);
+    return {};
+  }
+  return bound ? { bound, span: first.span } : {};
+};
+
+/** Goes on with the value that a pipeline makes, or names it. */
+const resolvePipeline = (chain: Chain, p: Omit<Pipeline, 'span'> & { readonly span: Span }): void => {
+  const { scope } = chain;
+  if (needsInput(chain, p.span)) return;
+  const before = { id: chain.current, shape: chain.shape };
+  const fail = (): void => {
+    chain.shape = undefined;
+  };
+  let { source, clauses } = p;
+  const stages = [...p.stages];
+  if (!source && makesValue(chain, stages[0])) {
+    const first = stages.shift()!;
+    source = valueExpr(chain, first);
+    clauses = first.clauses;
+    if (!source) fail();
+  }
+  const names = p.names ?? [];
+  if (names.length > 1) {
+    const [stage] = stages;
+    if (stage)
+      scope.report(
+        'L0127',
+        stage.span,
+        'the parts of a split take no layers together',
+        'give each part a line of its own',
+      );
+    budgetOf(chain, clauses);
+    const parts = splitValues(chain, source!, names.length);
+    for (const [i, name] of names.entries()) nameValue(chain, name, parts[i], layerNames(chain));
+    return;
+  }
+  const value = source && readValue(chain, source);
+  if (value) {
+    chain.current = value.id;
+    chain.shape = value.shape;
+  } else if (source) fail();
+  const from = startOf(chain, source) ?? before.id;
+  const last = stages.at(-1);
+  const own = last ? last.clauses.filter(c => c.word === 'budget') : clauses;
+  if (last) {
+    budgetOf(chain, clauses);
+    stages[stages.length - 1] = { ...last, clauses: last.clauses.filter(c => c.word !== 'budget') };
+  }
+  for (const stage of stages) {
+    if (names.length > 0 && stage.name.text === 'head')
+      scope.report('L0126', stage.span, '`head` must be the last layer of the network, and cannot be named');
+    else if (['input', 'budget', 'repeat'].includes(stage.name.text)) {
+      scope.report(
+        'L0126',
+        stage.span,
+        `\`${stage.name.text}\` is no layer that a value goes through`,
+        'write it on a line of its own',
+      );
+      fail();
+    } else resolveStatement(chain, stage);
+  }
+  const { bound, span } = budgetOf(chain, own);
+  if (bound && span && chain.shape)
+    chain.subBudgets.push({
+      name: names[0]?.text ?? chain.layers.at(-1)?.path ?? IT,
+      from,
+      to: chain.current,
+      bound,
+      span,
+    });
+  if (names.length === 0) return;
+  nameValue(chain, names[0], { id: chain.current, shape: chain.shape }, layerNames(chain));
+  chain.current = before.id;
+  chain.shape = before.shape;
+};
+
+/** The value a budget counts from: the one that the pipeline begins with, or the network's input where it begins with several. */
+const startOf = (chain: Chain, source: Expr | undefined): ValueId | undefined =>
+  source?.kind === 'name' ? chain.current : source && chain.input?.id;
+
+/** Reports a layer without an input. */
+const needsInput = (chain: Chain, span: Span): boolean => {
+  if (chain.inputSeen) return false;
+  if (chain.broken.length === 0)
+    chain.scope.report(
+      'L0126',
+      span,
+      '`input` must come before the first layer',
+      'write `input image[channels, height, width]` or `input x[features]` first',
+    );
+  return true;
+};
+
+const resolveStatement = (chain: Chain, st: Statement): void => {
+  const { scope } = chain;
+  const name = st.name.text;
+  const definition = chain.definitions.get(st.residual ? `residual ${name}` : name);
+  if (st.residual && !definition && !Object.hasOwn(RESIDUAL, name) && isLayer(chain, name)) {
     scope.report(
       'L0128',
       st.residual,
@@ -171,10 +323,6 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
     chain.shape = undefined;
     return;
   }
-  if (name === 'repeat') {
-    resolveRepeat(chain, st, until);
-    return;
-  }
   if (st.body) scope.report('L0127', st.span, `\`${shorten(name)}\` takes no block`, 'only `repeat N { … }` does');
   if (name === 'input') {
     resolveInput(chain, st);
@@ -192,7 +340,7 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
       : undefined;
   if (!rule) {
     const layers = [...chain.definitions.values()].filter(d => d.definition.form === 'layer');
-    const known = [...LAYER_NAMES, ...layers.map(d => d.definition.name.text)];
+    const known = [...LAYER_NAMES, ...layers.map(d => d.definition.name.text), ...chain.names.keys()];
     scope.report(
       'L0101',
       st.name.span,
@@ -202,13 +350,7 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
     chain.shape = undefined;
     return;
   }
-  if (!chain.inputSeen && chain.broken.length === 0)
-    chain.scope.report(
-      'L0126',
-      st.span,
-      '`input` must come before the first layer',
-      'write `input image[channels, height, width]` or `input x[features]` first',
-    );
+  needsInput(chain, st.span);
   if (chain.headSeen) scope.report('L0126', st.span, `\`${name}\` comes after \`head\`, which must be the last layer`);
   chain.headSeen ||= name === 'head';
   const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
@@ -217,14 +359,15 @@ const resolveStatement = (chain: Chain, st: Statement, until: number): void => {
   const made = clausesFit && args ? rule.apply(chain, st, args) : undefined;
   chain.shape = made?.shape;
   if (!made) return;
-  const previous = chain.nextId - 1;
+  const id = chain.nextId++;
   chain.layers.push({
-    id: chain.nextId++,
-    inputs: [previous],
+    id,
+    inputs: [chain.current],
     op: made.op,
     shape: made.shape,
     path: made.path,
     span: st.span,
     ...(made.twist ? { twist: made.twist } : {}),
   });
+  chain.current = id;
 };

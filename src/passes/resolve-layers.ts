@@ -10,6 +10,7 @@ import type {
   Param,
   Shape,
   Side,
+  SubBudget,
   Twist,
   ValueId,
 } from '../ir/network.ts';
@@ -18,6 +19,7 @@ import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, ClauseWord, Definition, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
+import type { NamedValue } from './resolve-branches.ts';
 import { contraction, operatorBy, sandwich } from './resolve-contraction.ts';
 import { withStoredWeight } from './resolve-orthogonal.ts';
 import { resolveRescaling } from './resolve-rescaling.ts';
@@ -55,7 +57,12 @@ export interface Chain {
   readonly counters: Map<string, number>;
   /** Places of the source that could not be read. */
   readonly broken: readonly Span[];
+  /** The value so far, and its shape. */
+  current: ValueId;
   shape: Shape | undefined;
+  /** What has a name here. */
+  names: Map<string, NamedValue>;
+  readonly subBudgets: SubBudget[];
   input: Network['input'] | undefined;
   inputSeen: boolean;
   headSeen: boolean;

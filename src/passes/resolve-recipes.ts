@@ -2,7 +2,15 @@
 import type { Span } from '../diagnostics.ts';
 import * as q from '../ir/rational.ts';
 import type { Augmentation, CertifyRecipe, DataSource, Loss, Optimizer, Schedule, TrainRecipe } from '../ir/recipe.ts';
-import type { Arg, Clause, ClauseWord, Expr, Item, Statement } from '../parser/ast.ts';
+import {
+  type Arg,
+  type Clause,
+  type ClauseWord,
+  type Expr,
+  type Item,
+  isPipeline,
+  type Statement,
+} from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import {
   type Bound,
@@ -368,6 +376,10 @@ export const resolveTrain = (scope: Scope, item: Item, networks: readonly string
   const settings = defaults();
   const seen = new Set<string>();
   for (const st of item.body ?? []) {
+    if (isPipeline(st)) {
+      scope.report('L0127', st.span, '`train` takes settings only', 'values and `|>` belong into the `network`');
+      continue;
+    }
     const name = st.name.text;
     const key = SETTING_NAMES.find(k => k === name);
     if (!key || st.residual) {

@@ -5,10 +5,11 @@ import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { CertifyRecipe, TrainRecipe } from '../ir/recipe.ts';
 import { libraryDefinitions } from '../library.ts';
-import type { Expr, FileNode, Item } from '../parser/ast.ts';
+import { type Expr, type FileNode, type Item, isPipeline } from '../parser/ast.ts';
 import { parseExpression } from '../parser/parse.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { resolveBlock, resolveBudget } from './resolve-block.ts';
+import { refuseDead, refuseUnused } from './resolve-branches.ts';
 import { checkDefinitions, definitionKey, rescalingRule } from './resolve-definition.ts';
 import type { Chain, KnownDefinition } from './resolve-layers.ts';
 import { resolveCertify, resolveTrain } from './resolve-recipes.ts';
@@ -142,7 +143,12 @@ const resolveNetwork = (
   definitions: Chain['definitions'],
 ): Network | undefined => {
   const values = parameterValues(report, item, options.set ?? {});
-  const scope: Scope = { report, values, rescalings: rescalingsOf(definitions) };
+  let findings = 0;
+  const counting: Scope['report'] = (...finding) => {
+    findings++;
+    return report(...finding);
+  };
+  const scope: Scope = { report: counting, values, rescalings: rescalingsOf(definitions) };
   const header = item.clauses.find(c => c.word === 'by');
   const overridden =
     options.by === undefined ? undefined : parseOption(report, options.by, '--by', header?.span ?? item.name.span);
@@ -152,7 +158,10 @@ const resolveNetwork = (
     definitions,
     layers: [],
     counters: new Map(),
+    current: 0,
     shape: undefined,
+    names: new Map(),
+    subBudgets: [],
     broken: file.broken.filter(b => b.start >= item.span.start && b.start <= until),
     input: undefined,
     inputSeen: false,
@@ -171,11 +180,16 @@ const resolveNetwork = (
     words.add(c.word);
   }
   resolveBlock(chain, item.body ?? [], item.span.end);
+  if (!chain.stopped) {
+    refuseUnused(chain, new Map());
+    // After other mistakes it is no news that values go unused.
+    if (findings === 0 && chain.broken.length === 0) refuseDead(chain);
+  }
   if (
     !chain.stopped &&
     (!chain.inputSeen || chain.layers.length === 0) &&
     chain.broken.length === 0 &&
-    !(item.body ?? []).some(st => !['input', 'budget', 'repeat'].includes(st.name.text))
+    !(item.body ?? []).some(st => isPipeline(st) || !['input', 'budget', 'repeat'].includes(st.name.text))
   )
     report(
       'L0126',
@@ -189,6 +203,7 @@ const resolveNetwork = (
     input: chain.input,
     layers: chain.layers,
     budget: chain.budget?.value ?? q.ONE,
+    ...(chain.subBudgets.length > 0 && { subBudgets: chain.subBudgets }),
     span: item.name.span,
   };
 };

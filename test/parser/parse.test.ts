@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { type FileNode, isPipeline, type Statement } from '../../src/parser/ast.ts';
 import { MAX_SOURCE, parse, parseExpression } from '../../src/parser/parse.ts';
 import { printExpr } from '../../src/parser/print.ts';
 import { resolve } from '../../src/passes/resolve.ts';
@@ -9,15 +10,38 @@ const body = (lines: string) => parse(`network N {\n${lines}\n}`);
 const outline = (lines: string): string[] => {
   const { file, diagnostics } = body(lines);
   expect(diagnostics).toEqual([]);
-  return file.items[0].body!.map(st =>
-    [
+  return file.items[0].body!.map(st => {
+    if (isPipeline(st)) throw new Error('a statement was expected');
+    return [
       ...(st.residual ? ['residual'] : []),
       st.name.text,
       st.args.map(a => (a.name ? `${a.name.text}=` : '') + printExpr(a.value)).join('; '),
       ...st.clauses.map(c => `${c.word} ${printExpr(c.value)}`),
-    ].join(' | '),
+    ].join(' | ');
+  });
+};
+
+/** Pipelines and statements, pipelines as `names = source clauses |> stage`. */
+const entries = (lines: string): string[] => {
+  const { file, diagnostics } = body(lines);
+  expect(diagnostics).toEqual([]);
+  const stage = (st: Statement) =>
+    [
+      st.name.text,
+      ...st.args.map(a => printExpr(a.value)),
+      ...st.clauses.map(c => `${c.word} ${printExpr(c.value)}`),
+    ].join(' ');
+  return file.items[0].body!.map(e =>
+    isPipeline(e)
+      ? [
+          `${(e.names ?? []).map(n => n.text)} = ${e.source ? printExpr(e.source) : ''}${e.clauses.map(c => ` ${c.word} ${printExpr(c.value)}`)}`,
+          ...e.stages.map(stage),
+        ].join(' |> ')
+      : stage(e),
   );
 };
+
+const names = (file: FileNode): string[] => file.items[0].body!.map(e => (isPipeline(e) ? '|>' : e.name.text));
 
 const messages = (source: string): string[] =>
   parse(source).diagnostics.map(
@@ -59,10 +83,65 @@ describe('lines', () => {
   test('line ends of Windows, a byte order mark and U+2212 are fine', () => {
     const { file, diagnostics } = parse('\uFEFFnetwork N {\r\n  center \u22121/2\r\n  relu\r\n}\r\n');
     expect(diagnostics).toEqual([]);
-    expect(file.items[0].body!.map(s => s.name.text)).toEqual(['center', 'relu']);
+    expect(names(file)).toEqual(['center', 'relu']);
   });
   test('names may be in any script', () => {
     expect(parse('network Größe(π = 3) { dense π }').diagnostics).toEqual([]);
+  });
+});
+
+describe('branches', () => {
+  test('names, sources and stages', () => {
+    expect(
+      entries(
+        'let a = x |> dense 64, bias = false by aol |> maxmin budget 1/2\nlet b, c = split(x)\nlet d = a budget 1',
+      ),
+    ).toEqual(['a = x |> dense 64 false by aol |> maxmin budget 1/2', 'b,c = split(x)', 'd = a budget 1']);
+  });
+  test('a value may begin a line', () => {
+    expect(
+      entries('a + b |> relu\n1/2 * a - b\n-a\n(a - b) * 2 |> tanh\na - b\na / 2\na |> relu\nmix(a, b) |> relu'),
+    ).toEqual(
+      [
+        ' = a + b |> relu',
+        ' = 1 / 2 * a - b',
+        ' = -a',
+        ' = (a - b) * 2 |> tanh',
+        ' = a - b',
+        ' = a / 2',
+        ' =  |> a |> relu',
+        ' =  |> mix a b |> relu',
+      ]
+        .map(e => e.replaceAll(' / ', '/'))
+        .map(e => (e === ' = a/2' ? ' = a / 2' : e)),
+    );
+  });
+  test('a negative argument is no difference', () => {
+    expect(entries('center -1/2\ncenter \u22121/2\ncenter - 1')).toEqual([
+      'center -1 / 2',
+      'center -1 / 2',
+      ' = center - 1',
+    ]);
+  });
+  test('lines that begin or end with |> go on', () => {
+    expect(entries('let a = x\n  |> relu |>\n tanh // why\n // because\n |> abs\nrelu')).toEqual([
+      'a = x |> relu |> tanh |> abs',
+      'relu',
+    ]);
+  });
+  test('several on one line', () => {
+    expect(entries('let a = x |> dense 3, let b = x, relu')).toEqual(['a = x |> dense 3', 'b = x', 'relu']);
+  });
+  test.each([
+    ['let 3 = x', 'expected a name, found `3`'],
+    ['let a x', 'expected `=`, found `x`'],
+    ['let a = x |>', 'expected a name, found `}`'],
+    ['let a = x |> |> relu', 'expected a name, found `|>`'],
+    ['let a = dense 64', 'expected `|>` or the end of the line, found `64`'],
+    ['let a = x |> dense 4 4 |> relu', 'expected `|>` or the end of the line, found `4`'],
+    ['|> relu', 'expected `,` or the end of the line, found `|>`'],
+  ])('%s', (line, message) => {
+    expect(body(line).diagnostics.map(d => d.message)).toEqual([message]);
   });
 });
 
@@ -88,7 +167,7 @@ train B on {
   });
   test('the statements around an error are kept', () => {
     const { file } = body('relu\ndense 3 3\ntanh');
-    expect(file.items[0].body!.map(s => s.name.text)).toEqual(['relu', 'dense', 'tanh']);
+    expect(names(file)).toEqual(['relu', 'dense', 'tanh']);
   });
   test('what is not an item', () => {
     expect(messages('netwrk A { relu }\nnetwork B { relu }')).toEqual([
@@ -143,24 +222,6 @@ train B on {
     expect(body('dense 4 by sll, bias = false').diagnostics.map(d => d.help)).toEqual([
       'options come before clauses: `dense 64, bias = false by sll`',
     ]);
-  });
-  test('words of the language to come give one diagnostic each', () => {
-    expect(
-      messages(`layer mine(hidden, act: slope[0, 1] = relu) (x: vec[n]) {
-  param W: mat[n, hidden] = xavier
-  let T = gershgorin(Wᵀ * W, exp(q))
-  return x − 2 * W * inv(T) * act(Wᵀ * x + b)
-}
-network Branches {
-  input x[64]
-  let a = x |> dense 64 by orthogonal(cayley)
-            |> maxmin
-  x |> relu
-  mix(a, b, 1/2)
-  head 10
-}
-`).map(m => m.slice(0, 38)),
-    ).toEqual(['L0005 "let" `let` is not yet in the la', 'L0005 "|>" pipelines (`|>`) are not ye']);
   });
   test('expressions of the command line', () => {
     expect(parseExpression('3/2 * aol').diagnostics).toEqual([]);

@@ -69,6 +69,33 @@ const bareArg = fc.oneof(expression, concat(name, space, '=', space, expression)
 /** A line that ends in a comma goes on in the next. */
 const bareArgs = joined(bareArg, concat(space, ',', fc.oneof(space, fc.constantFrom('\n', ' // why\n  '))), 1, 4);
 
+const stage = concat(
+  fc.constantFrom('', '', 'residual '),
+  name,
+  fc.oneof(fc.constant(''), concat(' ', bareArgs)),
+  clauses,
+);
+const pipe = concat(
+  fc.oneof(space, fc.constant('\n  '), fc.constant(' // on\n')),
+  '|>',
+  fc.oneof(space, fc.constant('\n')),
+);
+const stages = fc.array(concat(pipe, stage), { maxLength: 3 }).map(all => all.join(''));
+const pipeline = fc.oneof(
+  concat(
+    'let ',
+    joined(name, concat(space, ',', space), 1, 2),
+    space,
+    '=',
+    fc.constantFrom(' ', '\n'),
+    expression,
+    clauses,
+    stages,
+  ),
+  concat(expression, stages),
+  concat(stage, stages),
+);
+
 const { block } = fc.letrec<Record<'statement' | 'block', string>>(tie => ({
   statement: concat(
     fc.constantFrom('', '', 'residual '),
@@ -80,7 +107,12 @@ const { block } = fc.letrec<Record<'statement' | 'block', string>>(tie => ({
   block: concat(
     '{',
     fc.oneof(space, lineBreak),
-    joined(tie('statement'), fc.oneof(lineBreak, concat(space, fc.constantFrom(',', ',\n'), space)), 0, 4),
+    joined(
+      fc.oneof({ weight: 3, arbitrary: tie('statement') }, { weight: 1, arbitrary: pipeline }),
+      fc.oneof(lineBreak, concat(space, fc.constantFrom(',', ',\n'), space)),
+      0,
+      4,
+    ),
     fc.oneof(space, lineBreak),
     '}',
   ),

@@ -193,7 +193,7 @@ describe('constants', () => {
     expect(size('-floor(-7/2)')).toBe(4);
     expect(size('max(w, 3) - min(w, 3) + w/2 - 1')).toBe(5);
     expect(size('9 - 3 - 2')).toBe(4);
-    expect(size('- - 4')).toBe(4);
+    expect(size('-(- 4)')).toBe(4);
     expect(size('7\u22122')).toBe(5);
   });
   test('parameters may use the ones before them, and be set', () => {
