@@ -27,7 +27,11 @@ const evaluate = async (
 describe('compiled kernels agree with the oracle on random networks, forward and gradients', () => {
   it.each(Array.from({ length: NETWORKS }, (_, i) => i))('network %i', async seed => {
     const r = randomFrom(50_000 + seed);
-    const source = randomSource(r, { operators: true, geometries: true });
+    const source = randomSource(r, {
+      operators: true,
+      geometries: true,
+      structures: seed % 2 === 1,
+    });
     const proven = provenFrom(source);
     const graph = gradientGraph(proven, BATCH);
     // Rounded to f32, so that both sides start from the same numbers.

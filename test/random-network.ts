@@ -153,13 +153,59 @@ const geometry = (
   return { options: ', kernel = 1', kernel: 1, stride: 1, dilation: 1, groups: 1, size: image };
 };
 
+/** A layer without a weight matrix: pooling, truncation, copies, gains, centring, activations with parameters or of halves; and its output. */
+const structure = (
+  r: Random,
+  shape: readonly number[],
+): { readonly line: string; readonly shape: readonly number[] } => {
+  const [channels, ...rest] = shape;
+  const vector = rest.length === 0;
+  const axis = vector ? 'features' : 'channels';
+  const plane = vector ? [1, channels] : rest;
+  const kept = r.integer(1, channels);
+  const resized = (n: number): readonly number[] => [n, ...rest];
+  const pool = (): { readonly line: string; readonly shape: readonly number[] } => {
+    const kind = r.pick(['avgpool', 'maxpool', 'l2pool']);
+    if (r.uniform() < 0.2) return { line: `${kind} all`, shape: vector ? [1] : [channels, 1, 1] };
+    const size = plane.map(n => r.integer(1, Math.min(n, 3)));
+    const stride = plane.map(() => r.integer(1, 3));
+    const divisor = kind === 'avgpool' && r.uniform() < 0.5 ? `, divisor = ${r.pick(['3', '1/2', '9'])}` : '';
+    const made = plane.map((n, i) => Math.floor((n - size[i]) / stride[i]) + 1);
+    return vector
+      ? { line: `${kind} ${size[1]}, stride = ${stride[1]}${divisor}`, shape: [made[1]] }
+      : { line: `${kind} [${size}], stride = [${stride}]${divisor}`, shape: [channels, ...made] };
+  };
+  const same = (line: string) => () => ({ line, shape });
+  const choices = [
+    pool,
+    pool,
+    pool,
+    () => ({ line: `truncate ${axis} to ${kept}`, shape: resized(kept) }),
+    () => ({ line: `tile ${axis} to ${2 * channels}`, shape: resized(2 * channels) }),
+    () => ({ line: 'crelu', shape: resized(2 * channels) }),
+    same('gain'),
+    same('prelu'),
+    same('batchcenter'),
+    same('layercenter'),
+  ];
+  const halves = ['halfabs', 'rabs', 'householder', 'householder order = 2'].map(same);
+  return r.pick([
+    ...(channels <= 6 ? choices : choices.filter((_, i) => i !== 4 && i !== 5)),
+    ...(channels % 2 === 0 ? halves : []),
+  ])();
+};
+
 /**
- * Source of one network of 1 to 4 layers behind `input`; its budget admits any product of its factors. Certificates do not cover `operators`, nor
- * the `geometries` of convolutions beyond kernel and padding, yet.
+ * Source of one network of 1 to 4 layers behind `input`; its budget admits any product of its factors. Certificates do not cover `operators`,
+ * `structures`, nor the `geometries` of convolutions beyond kernel and padding, yet.
  */
 export const randomSource = (
   r: Random,
-  { operators = false, geometries = false }: { readonly operators?: boolean; readonly geometries?: boolean } = {},
+  {
+    operators = false,
+    geometries = false,
+    structures = false,
+  }: { readonly operators?: boolean; readonly geometries?: boolean; readonly structures?: boolean } = {},
 ): string => {
   const image = r.uniform() < 0.5;
   let shape = image ? [r.integer(1, 3), r.integer(3, 5), r.integer(3, 5)] : [r.integer(1, 8)];
@@ -168,6 +214,12 @@ export const randomSource = (
   for (let i = 0; i < layers; i++) {
     const conv = shape.length === 3;
     const [channels] = shape;
+    if (structures && r.uniform() < 0.5) {
+      const { line, shape: made } = structure(r, shape);
+      lines.push(line);
+      shape = [...made];
+      continue;
+    }
     const bias = r.uniform() < 0.3 ? ', bias = false' : '';
     const act = `, act = ${r.pick(ACTIVATIONS_INSIDE)}`;
     switch (r.integer(0, operators ? 8 : 7)) {
@@ -292,7 +344,9 @@ const values = (r: Random, p: Param): Float64Array => {
     Float64Array.from({ length: p.shape.reduce((a, b) => a * b, 1) }, () => scale * r.normal());
   if (p.path.endsWith('.q')) return normal(r.pick([0, 1, 6]));
   if (p.path.endsWith('.psi')) return normal(r.pick([0, 1, 4]));
-  if (p.path.endsWith('.b')) return normal(r.pick([0, 1, 10]));
+  if (p.path.endsWith('.slope')) return normal(2);
+  if (/\.(theta[012]?|angle)$/.test(p.path)) return normal(r.pick([0.1, 2, 5]));
+  if (p.path.endsWith('.b') || p.path.endsWith('.mean')) return normal(r.pick([0, 1, 10]));
   if (p.path.endsWith('.alpha')) return normal(r.pick([0.1, 1, 10]));
   return weights(r, p.shape);
 };

@@ -159,12 +159,34 @@ describe('no pair of inputs beats the proven bound', () => {
   });
 });
 
+describe('no pair of inputs beats the proven bound of layers without a weight matrix', () => {
+  it.each(SEEDS)('ten random networks, seed %i', seed => {
+    for (let k = 0; k < PER_SEED; k++) {
+      const r = randomFrom(300_000 + 1000 * seed + k);
+      const source = randomSource(r, { structures: true });
+      const proven = provenFrom(source);
+      const bound = Math.sqrt(toNumber(proven.squared));
+      const params = randomParams(r, proven.network);
+      const worst = stretch(probe(proven, k % 2 === 0 ? 'train' : 'inference'), params, r, 10);
+      expect(Number.isNaN(worst.ratio) || Number.isNaN(worst.pairwise), source).toBe(false);
+      expect(worst.ratio, source).toBeLessThanOrEqual(bound * SLACK);
+      expect(worst.pairwise, source).toBeLessThanOrEqual(bound * SLACK);
+    }
+  });
+});
+
 describe('the search would notice', () => {
   it('finds the bound where it is attained: an orthogonal matrix, a pool of one channel', () => {
     for (const source of [
       'network Net {\n  input x[6]\n  dense 9 by orthogonal(cayley)\n}\n',
       'network Net {\n  input image[1, 4, 4]\n  avgpool 2\n}\n',
       'network Net {\n  input x[5]\n  scale 1/3\n  budget 3\n}\n',
+      'network Net {\n  input image[2, 4, 6]\n  l2pool 2\n}\n',
+      'network Net {\n  input image[2, 4, 6]\n  maxpool [2, 3]\n}\n',
+      'network Net {\n  input x[8]\n  householder\n  householder order = 2\n  prelu\n  rabs\n  halfabs\n}\n',
+      'network Net {\n  input x[8]\n  avgpool 4, divisor = 1/2\n  tile features to 6\n  budget 4\n}\n',
+      // The middle entry is in both windows, and the maximum of both.
+      'network Net {\n  input x[3]\n  maxpool 2, stride = 1\n  budget 2\n}\n',
     ]) {
       const r = randomFrom(7);
       const proven = provenFrom(source);
