@@ -4,7 +4,7 @@ import { type DiagnosticPage, net, page } from './page.ts';
 export const SHAPE_PAGES = {
   L0120: page(
     'an image where a vector is needed, or the reverse',
-    '`conv`, `avgpool`, `flatten` and `pad channels` take an image [channels, height, width]; `dense`, `head` and `pad features` take a\nvector. `flatten` turns the first into the second.',
+    '`conv`, `flatten` and `pad channels` take an image [channels, height, width]; `dense`, `head` and `pad features` take a\nvector. `flatten` turns the first into the second. `truncate` and `tile` name the axis they change: channels or features.',
     net('image[1, 8, 8]', 'dense 4'),
     net('image[1, 8, 8]', 'flatten', 'dense 4'),
   ),
@@ -22,19 +22,19 @@ export const SHAPE_PAGES = {
   ),
   L0123: page(
     'pooling blocks do not tile the image',
-    '`avgpool k` sums disjoint k×k blocks and divides by k, which has norm exactly 1. Rows and columns that fill no block would be dropped\nsilently, and the average over a block cut off at the border ("ceil mode"), scaled like that of a whole one, can\nmultiply distances by k; so the sizes must divide.',
+    '`avgpool k` sums disjoint k×k blocks and divides by k, which has norm exactly 1; `maxpool k` and `l2pool k` look at the same blocks. Rows and\ncolumns that fill no block would be dropped silently, and the average over a block cut off at the border ("ceil mode"), scaled like\nthat of a whole one, can multiply distances by k; so the sizes must divide. With a `stride` the windows are placed as asked for, and\nwhat fills none is dropped. `all` is one window over everything.',
     net('image[1, 28, 28]', 'avgpool 3'),
     net('image[1, 28, 28]', 'avgpool 4'),
   ),
   L0124: page(
-    'padding cannot shrink',
-    '`pad channels to N` appends zero channels until there are N.',
+    'padding cannot shrink, truncation cannot enlarge',
+    '`pad channels to N` appends zero channels until there are N; `truncate channels to N` keeps the first N.',
     net('image[3, 8, 8]', 'pad channels to 2'),
     net('image[3, 8, 8]', 'pad channels to 8'),
   ),
   L0125: page(
     'channels do not divide into groups',
-    '`groupsort k` sorts contiguous groups of k channels, `maxmin` with `pairs = halves` pairs the first half of the channels with the\nsecond.',
+    '`groupsort k` sorts contiguous groups of k channels, `maxmin` with `pairs = halves`, `householder`, `halfabs` and `rabs` pair the\nfirst half of the channels with the second, and `tile` makes whole copies of all channels.',
     net('x[10]', 'groupsort 4'),
     net('x[10]', 'groupsort 5'),
   ),
@@ -46,7 +46,7 @@ export const SHAPE_PAGES = {
   ),
   L0127: page(
     'a clause or block that does not belong here',
-    'Only `dense` and `conv` take `by`, only `pad` takes `to`, only `input` takes `in`, and only `repeat` takes a block.',
+    'Only `dense` and `conv` take `by`, only `pad`, `truncate` and `tile` take `to`, only `input` takes `in`, and only `repeat` takes a block.',
     net('x[8]', 'relu by aol'),
     net('x[8]', 'dense 8 by aol', 'relu'),
   ),

@@ -295,6 +295,8 @@ export type Twist = { readonly span: Span } & (
   | { readonly kind: 'unsized' }
   /** The rows of a skew kernel divided by their own AOL factors: what is left is not skew. */
   | { readonly kind: 'unskewed' }
+  /** "Ceil mode": windows that the border cuts off count too, as means over fewer entries times the factor of whole ones. */
+  | { readonly kind: 'cut' }
 );
 
 export interface Layer {

@@ -5,6 +5,12 @@ import { equal, type Rational, rational } from './rational.ts';
 /** Number of whole windows along an axis of `n` entries. */
 export const windowsAlong = (n: number, size: number, stride: number): number => Math.floor((n - size) / stride) + 1;
 
+/** The same with windows that begin inside and that the end cuts off ("ceil mode"). */
+export const windowsCut = (n: number, size: number, stride: number): number => {
+  const count = Math.ceil((n - size) / stride) + 1;
+  return (count - 1) * stride < n ? count : count - 1;
+};
+
 /** (height, width) of an image; a vector is one row. */
 export const planeOf = (shape: Shape): readonly [number, number] =>
   shape.length === 3 ? [shape[1], shape[2]] : [1, shape[0]];

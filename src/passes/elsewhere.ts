@@ -29,7 +29,7 @@ const LAYERS: Readonly<Record<string, Elsewhere>> = {
 
 const OPTIONS: Readonly<Record<string, Elsewhere>> = {
   ceil_mode:
-    'a window cut off at the border would be scaled like a whole one, which can double distances: choose sizes that divide, or `pad` first',
+    'windows that the border cuts off are not pooled: choose sizes that tile the image, or give a `stride` and lose the rest',
   act: 'an activation after a linear layer is a statement of its own, on the next line; `act` belongs to `residual`',
   activation: 'an activation after a linear layer is a statement of its own, on the next line',
 };

@@ -39,7 +39,7 @@ const combineAlong = (
 };
 
 /** Sums over the windows of x [N, C, H, W]. */
-const windowSums = (b: GraphBuilder, x: TensorId, window: Window): TensorId => {
+export const windowSums = (b: GraphBuilder, x: TensorId, window: Window): TensorId => {
   const [kh, kw] = window.size;
   if (!tiles(window)) {
     const [sh, sw] = window.stride;

@@ -5,9 +5,11 @@ import { attrsOf } from '../ir/conv-geometry.ts';
 import type { LayerOp, LinearMap, Param, Shape, Twist } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
+import { windowsCut } from '../ir/window.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { cayleyConvolution, exponentialSeries, middle, skewPart } from './lower-contraction.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
+import { windowSums } from './lower-pool.ts';
 import {
   along,
   filled,
@@ -104,6 +106,7 @@ const rowScaled = (b: GraphBuilder, { weight, kernel }: Contraction): TensorId =
 /** A layer's operation with its twist, applied to x [N, …]. */
 export const lowerTwisted = (b: GraphBuilder, op: LayerOp, twist: Twist, x: TensorId, output: Shape): TensorId => {
   if (op.kind === 'linear' || op.kind === 'residual') return lowerTwistedMap(b, op, twist, x, output);
+  if (twist.kind === 'cut' && (op.kind === 'avgpool' || op.kind === 'l2pool')) return lowerCut(b, op, x);
   const even = b.shape(x)[3] & ~1;
   if (twist.kind === 'unsized' && op.kind === 'sandwich')
     return lowerSandwich(b, op, x, 'inference', () => undefined, even);
@@ -115,6 +118,24 @@ export const lowerTwisted = (b: GraphBuilder, op: LayerOp, twist: Twist, x: Tens
       return addBias(b, exponentialSeries(b, op, method, rowScaled(b, op), x), op.bias);
   }
   throw new Error(`lower: no ${op.kind} is known with ${twist.kind}`);
+};
+
+/** Means over what there is of each window, times the size of a whole one; x [N, C, H, W] or [N, n]. */
+const lowerCut = (b: GraphBuilder, op: Extract<LayerOp, { kind: 'avgpool' | 'l2pool' }>, x: TensorId): TensorId => {
+  const [n, ...rest] = b.shape(x);
+  const image = rest.length === 3 ? rest : [1, 1, ...rest];
+  const values = b.reshape(op.kind === 'l2pool' ? b.mul(x, x) : x, [n, ...image]);
+  const missing = [0, 1].map(i => windowsCut(image[1 + i], op.size[i], op.stride[i]) * op.stride[i] - image[1 + i]);
+  const whole = (of: TensorId): TensorId => {
+    const high = missing.map((m, i) => Math.max(0, m + op.size[i] - op.stride[i]));
+    return windowSums(b, b.pad(of, [0, 0, 0, 0], [0, 0, ...high]), op);
+  };
+  const count = whole(b.constant(1, [n, ...image]));
+  const means = b.scale(b.div(whole(values), count), op.size[0] * op.size[1]);
+  const pooled =
+    op.kind === 'l2pool' ? b.unary('sqrt', means) : b.scale(means, 1 / Math.sqrt(toNumber(op.divisorSquared)));
+  const shape = b.shape(pooled);
+  return rest.length === 3 ? pooled : b.reshape(pooled, [n, shape[3]]);
 };
 
 type Contraction = Extract<LayerOp, { kind: 'contraction' }>;

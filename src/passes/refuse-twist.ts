@@ -49,6 +49,13 @@ export const refuseTwist = (twist: Twist): Refusal => {
         'rows',
         '17/10',
       );
+    case 'cut':
+      return {
+        code: 'L0123',
+        message: 'a window that the border cuts off holds fewer entries, but is scaled like a whole one',
+        span,
+        help: 'leave `ceil_mode` out and choose windows that tile the image, or drop the rest with a `stride`',
+      };
     default:
       return twist satisfies never;
   }

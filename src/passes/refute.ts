@@ -323,6 +323,7 @@ const refuteLayers = (net: Network, paths: readonly string[]): Counterexample | 
 const MAX_REFUTATIONS = 2;
 
 const PROOF_CODES: ReadonlySet<Diagnostic['code']> = new Set([
+  'L0123',
   'L0132',
   'L0201',
   'L0202',

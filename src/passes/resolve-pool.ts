@@ -1,11 +1,12 @@
 /** Statements that change the shape of a value, or shift it, without a weight matrix: poolings, truncation, copies, gains, centring. */
-import type { LayerOp, Param, Shape, Window } from '../ir/network.ts';
+import type { LayerOp, Param, Shape, Twist, Window } from '../ir/network.ts';
 import * as q from '../ir/rational.ts';
-import { multiplicityOf, planeOf, pooledShape, windowsAlong } from '../ir/window.ts';
+import { multiplicityOf, planeOf, pooledShape, windowsAlong, windowsCut } from '../ir/window.ts';
 import type { Expr, Statement } from '../parser/ast.ts';
 import { type Chain, describeShape, fits, type Made, nextPath, type Rule } from './resolve-layers.ts';
 import {
   type Bound,
+  booleanOf,
   choiceOf,
   integerOf,
   pairOf,
@@ -33,8 +34,15 @@ const divisors = (n: number): readonly number[] => {
 const describePlane = (plane: readonly [number, number], vector: boolean): string =>
   vector ? `a vector of ${plane[1]}` : `an image of ${plane.join('×')}`;
 
+interface Windows {
+  readonly window: Window;
+  readonly shape: Shape;
+  /** Windows cut off at the border were asked for. */
+  readonly twist?: Twist;
+}
+
 /** The windows of `kind` on `shape`; without a stride they must tile it, with one the rest is dropped, as elsewhere. */
-const windowOf = (chain: Chain, kind: Pool, args: Bound, shape: Shape): Window | undefined => {
+const windowOf = (chain: Chain, kind: Pool, args: Bound, shape: Shape): Windows | undefined => {
   const { scope } = chain;
   const e = args.get('size')!;
   const plane = planeOf(shape);
@@ -43,7 +51,9 @@ const windowOf = (chain: Chain, kind: Pool, args: Bound, shape: Shape): Window |
   const size = all ? plane : extentOf(scope, e, `the window of \`${kind}\``, vector);
   const strideExpr = args.get('stride');
   const given = strideExpr && extentOf(scope, strideExpr, `the stride of \`${kind}\``, vector);
-  if (!size || (strideExpr && !given)) return undefined;
+  const ceilExpr = args.get('ceil_mode');
+  const ceil = ceilExpr ? booleanOf(scope, ceilExpr, '`ceil_mode`') : false;
+  if (!size || (strideExpr && !given) || ceil === undefined) return undefined;
   if (size.some((k, i) => k > plane[i]))
     return scope.report(
       'L0123',
@@ -51,6 +61,14 @@ const windowOf = (chain: Chain, kind: Pool, args: Bound, shape: Shape): Window |
       `a window of ${vector ? size[1] : size.join('×')} does not fit into ${describePlane(plane, vector)}`,
       `write \`${kind} all\` for one window over everything`,
     );
+  const asked = given ?? size;
+  const count = [0, 1].map(i => windowsCut(plane[i], size[i], asked[i]));
+  if (ceilExpr && ceil && count.some((n, i) => n !== windowsAlong(plane[i], size[i], asked[i])))
+    return {
+      window: { size, stride: asked },
+      shape: vector ? [count[1]] : [shape[0], ...count],
+      twist: { kind: 'cut', span: ceilExpr.span },
+    };
   if (!given && size.some((k, i) => plane[i] % k !== 0)) {
     const [h, w] = plane;
     return scope.report(
@@ -62,24 +80,26 @@ const windowOf = (chain: Chain, kind: Pool, args: Bound, shape: Shape): Window |
         : `choose a divisor of ${h}${h === w ? '' : ` and one of ${w}`}: ${divisors(h).join(', ')}`,
     );
   }
-  const asked = given ?? size;
   const alone = (i: 0 | 1): boolean => windowsAlong(plane[i], size[i], asked[i]) === 1;
-  return { size, stride: [alone(0) ? size[0] : asked[0], alone(1) ? size[1] : asked[1]] };
+  const window = { size, stride: [alone(0) ? size[0] : asked[0], alone(1) ? size[1] : asked[1]] } as const;
+  return { window, shape: pooledShape(shape, window) };
 };
 
 const POOL: Signature = { positional: ['size'], options: ['stride'], required: ['size'] };
 
 const selectivePool = (kind: 'maxpool' | 'l2pool'): Rule => ({
-  signature: POOL,
+  signature: kind === 'l2pool' ? { ...POOL, options: ['stride', 'ceil_mode'] } : POOL,
   apply: (chain, _, args) => {
     if (!chain.shape) return undefined;
-    const window = windowOf(chain, kind, args, chain.shape);
-    return window && { op: { kind, ...window }, shape: pooledShape(chain.shape, window), path: nextPath(chain, kind) };
+    const found = windowOf(chain, kind, args, chain.shape);
+    if (!found) return undefined;
+    const { window, ...rest } = found;
+    return { op: { kind, ...window }, ...rest, path: nextPath(chain, kind) };
   },
 });
 
 const averagePool: Rule = {
-  signature: { ...POOL, options: ['stride', 'divisor'] },
+  signature: { ...POOL, options: ['stride', 'divisor', 'ceil_mode'] },
   apply: (chain, _, args) => {
     const { scope, shape } = chain;
     const e = args.get('divisor');
@@ -87,13 +107,14 @@ const averagePool: Rule = {
     if (!shape || (e && !divisor)) return undefined;
     if (e && divisor && divisor.num <= 0n)
       return scope.report('L0113', e.span, `the divisor of \`avgpool\` must be positive, found ${show(divisor)}`);
-    const window = windowOf(chain, 'avgpool', args, shape);
-    if (!window) return undefined;
+    const found = windowOf(chain, 'avgpool', args, shape);
+    if (!found) return undefined;
+    const { window, ...rest } = found;
     const norm = q.rational(window.size[0] * window.size[1] * multiplicityOf(window));
     const divisorSquared = divisor ? q.mul(divisor, divisor) : norm;
     return {
       op: { kind: 'avgpool', ...window, divisorSquared },
-      shape: pooledShape(shape, window),
+      ...rest,
       path: nextPath(chain, 'avgpool'),
     };
   },

@@ -205,6 +205,7 @@ export const shrink = (whole: Instance): Instance | undefined => {
       case 'avgpool':
       case 'maxpool':
       case 'l2pool':
+        if (layer.twist) return undefined;
         shape = pooledShape(shape, op);
         if (shape.some(n => n < 1)) return undefined;
         break;

@@ -6,7 +6,7 @@ describe('names from other tools', () => {
   it.each([
     ['gelu', 'L0101', 'slopes leave [0, 1]'],
     ['batch_norm', 'L0101', '`batchcenter`'],
-    ['avgpool 2, ceil_mode = true', 'L0102', 'cut off at the border'],
+    ['maxpool 2, ceil_mode = true', 'L0102', 'border cuts off'],
     ['conv 4, act = relu', 'L0102', 'statement of its own'],
     ['conv 4 by cayley', 'L0104', 'orthogonal(cayley)'],
     ['rellu', 'L0101', 'did you mean `relu`?'],
