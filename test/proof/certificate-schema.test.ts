@@ -4,6 +4,7 @@ import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
 import { ruleNames } from '../../src/proof/rules.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
 import { certify, type Mutable, provenFrom, weightsFor } from './certified.ts';
+import { NETWORKS } from './networks.ts';
 
 const read = (name: string) => readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 const schema: Mutable = JSON.parse(read('certificate.schema.json'));
@@ -62,6 +63,10 @@ describe('the schema of certificates', () => {
       expect(faults(certify(proven, weightsFor(proven, r)).certificate, schema)).toEqual([]);
       expect(faults(certifyAllWeights(proven).certificate, schema)).toEqual([]);
     }
+  });
+  it.each(Object.entries(NETWORKS))('fits %s', (_, body) => {
+    const proven = provenFrom(`network Net {\n${body}\n}`);
+    expect(faults(certify(proven, weightsFor(proven, randomFrom(5))).certificate, schema)).toEqual([]);
   });
   it('does not fit what is no certificate', () => {
     const { certificate } = certifyAllWeights(provenFrom('network Net {\n input x[2]\n relu\n}'));

@@ -8,6 +8,7 @@ import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
 import { format } from '../../src/proof/verify/numbers.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
 import { certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';
+import { NETWORKS } from './networks.ts';
 
 const script = new URL('../../verify/lip_verify.py', import.meta.url).pathname;
 const python = spawnSync('python3', ['-c', 'import fractions']).status === 0;
@@ -42,6 +43,13 @@ describe.skipIf(!python)('the Python checker', () => {
     }
     const { certificate } = certifyAllWeights(provenFrom(randomSource(randomFrom(4001))));
     expect(run(certificate).status).toBe(0);
+  });
+  it.each(Object.entries(NETWORKS))('accepts %s', (_, body) => {
+    const proven = provenFrom(`network Net {\n${body}\n}`);
+    const c = certify(proven, weightsFor(proven, randomFrom(5)));
+    const { squared, emitted } = verdictOf(c);
+    const bounds = `${format(squared)} for all weights, ${format(emitted!)} for these tensors`;
+    expect(run(c.certificate, c.bytes)).toEqual({ status: 0, out: `accepted: squared bound ${bounds}\n` });
   });
   it('refuses false ones', () => {
     const proven = provenFrom(`network Net {

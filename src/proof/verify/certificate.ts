@@ -140,7 +140,7 @@ const checkWeights = (value: unknown, net: Network, file: TensorFile, mode: Mode
     const entry = read(o.layers[n], path, ENTRY);
     need(entry.path === path, `${path} is missing`);
     need(
-      (entry.dominance !== undefined) === (layer.map !== undefined),
+      (entry.dominance !== undefined) === (layer.dominated ?? layer.map !== undefined),
       `${path}: dominance is for layers with a weight`,
     );
     const before = open.size;
