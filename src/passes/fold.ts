@@ -9,7 +9,7 @@ import { GraphBuilder, prune, type TensorGraph, type TensorId, type TensorNode }
  *
  * Outputs named in `downward` hold numbers ≥ 0 that may only shrink (a residual layer's multipliers t): they are made smaller by
  * 2⁻³², more than float64 can have erred, and rounded towards zero, so that t_i T_i ≤ 2 holds for the stored t exactly. Those named in
- * `inward` are weights whose norm must not grow by rounding: they, and what is cut out of them, are made smaller by 2⁻²⁰ before they are
+ * `inward` are weights whose norm must not grow by rounding: they, and what is cut out of them or laid out anew, are made smaller by 2⁻²⁰ before they are
  * rounded to nearest. Throws when a parameter is missing or a folded value is not finite.
  */
 export const fold = (
@@ -19,7 +19,8 @@ export const fold = (
 ): TensorGraph => {
   const shrink = new Set([...downward].map(name => graph.outputs.get(name)));
   const contract = new Set([...inward].map(name => graph.outputs.get(name)));
-  for (const n of graph.nodes) if (n.op.kind === 'slice' && contract.has(n.inputs[0])) contract.add(n.id);
+  const cuts = ['slice', 'reshape', 'transpose'];
+  for (const n of graph.nodes) if (cuts.includes(n.op.kind) && contract.has(n.inputs[0])) contract.add(n.id);
   const fixed = new Set<TensorId>();
   for (const n of graph.nodes) {
     if (n.op.kind !== 'input' && n.inputs.every(i => fixed.has(i))) fixed.add(n.id);

@@ -31,12 +31,13 @@ export const foldInference = (
   batch: number,
 ): TensorGraph => {
   const { layers } = proven.network;
-  // A matrix that is orthogonal over the reals is not after rounding: it is made a little smaller, in a residual too.
+  // What is orthogonal, or of length 1, over the reals is not after rounding: it is made a little smaller, in a residual too.
   const inward = layers.filter(
     ({ op }) =>
       op.kind === 'linear' ||
       op.kind === 'contraction' ||
       op.kind === 'sandwich' ||
+      (op.kind === 'activation' && op.act.kind === 'householder') ||
       (op.kind === 'residual' && op.rescaling.by === 'orthogonal'),
   );
   const graph = buildInference(proven, batch);

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { interpret } from '../../src/ir/interpret.ts';
 import { networkParams } from '../../src/ir/network.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { freeze } from '../../src/passes/freeze.ts';
+import { emittedWeights, foldInference, freeze } from '../../src/passes/freeze.ts';
 import { type ProvenNetwork, prove } from '../../src/passes/prove.ts';
 import { resolve } from '../../src/passes/resolve.ts';
 import { buildInference } from '../../src/passes/train-step.ts';
@@ -60,4 +60,18 @@ test('a network without a head gives features', () => {
 test('a missing weight is an error', () => {
   const net = proven(`network N by sll {${body}\n}`);
   expect(() => freeze(net, new Map(), 1)).toThrow(/conv\[0\]/);
+});
+
+test('the normal vectors of reflections are at most of length 1 as emitted, and the graph multiplies with the same bits', () => {
+  const net = proven('network N {\n  input image[64, 1, 2]\n  householder\n}');
+  const weights = new Map([['householder[0].theta', Float64Array.from({ length: 32 }, (_, i) => i - 13)]]);
+  const folded = foldInference(net, weights, 1);
+  const { W } = emittedWeights(net, folded).layers.get('householder[0]')!;
+  expect(W).toHaveLength(64);
+  // Products of two f32 are exact in f64.
+  for (let i = 0; i < 32; i++) expect(W[i] * W[i] + W[32 + i] * W[32 + i]).toBeLessThanOrEqual(1);
+  const { graph } = freeze(net, weights, 1);
+  const used = graph.nodes.flatMap(n => (n.op.kind === 'literal' ? [[...n.op.data]] : []));
+  expect(used).toHaveLength(2);
+  expect(used).toEqual(expect.arrayContaining([[...W.subarray(0, 32)], [...W.subarray(32)]]));
 });
