@@ -1,4 +1,5 @@
 /** The standard library: layers and rescalings that are definitions in the language. */
+import conv from './library/conv.lip';
 import dense from './library/dense.lip';
 import rescalings from './library/rescalings.lip';
 import type { Definition } from './parser/ast.ts';
@@ -8,6 +9,7 @@ import { parse } from './parser/parse.ts';
 const SOURCES: readonly (readonly [name: string, text: string])[] = [
   ['rescalings.lip', rescalings],
   ['dense.lip', dense],
+  ['conv.lip', conv],
 ];
 
 export interface LibraryDefinition {

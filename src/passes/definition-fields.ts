@@ -1,12 +1,15 @@
 /** The fields of a definition, read for one use: its input, its options and its parameters. */
 import type { Span } from '../diagnostics.ts';
-import { PLAIN } from '../ir/conv-geometry.ts';
+import { type ConvMap, circularFault, outputSize, PLAIN } from '../ir/conv-geometry.ts';
 import * as f from '../ir/formula.ts';
-import type { Activation, Initializer, LinearMap, Param, Shape } from '../ir/network.ts';
+import { type Activation, elements, type Initializer, type LinearMap, type Param, type Shape } from '../ir/network.ts';
 import * as q from '../ir/rational.ts';
-import type { Definition, Expr, Field, Statement } from '../parser/ast.ts';
+import type { Arg, Definition, Expr, Field, Statement } from '../parser/ast.ts';
+import { shorten, suggest } from '../parser/suggest.ts';
+import type { Value } from './formula-value.ts';
 import { proveSlope } from './prove-activation.ts';
-import { type Body, define, type Given } from './resolve-formula.ts';
+import { CONV_OPTIONS, geometryOf, groupsDivide, misfit } from './resolve-conv.ts';
+import { type Body, define, type Given, given } from './resolve-formula.ts';
 import { activationOf, describeShape, fits } from './resolve-layers.ts';
 import { booleanOf, choiceOf, integerOf, rationalOf, realOf, type Scope, show } from './resolve-scope.ts';
 
@@ -158,7 +161,7 @@ const wordsOf = (body: Body, dims: readonly Expr[]): readonly string[] | undefin
 
 /**
  * An option, by its type: a number (no type), `count` (a whole number from 1), `nonnegative`, `bool`, `choice[in, out]`, an activation
- * `slope[low, high]`, or `word`, which is only passed on.
+ * `slope[low, high]`, or what is only passed on: `pair`, `padding`, `word`.
  */
 export const bindOption = (body: Body, field: Field, e: Given, anySlope: boolean): boolean => {
   const { name, type } = field;
@@ -194,6 +197,8 @@ export const bindOption = (body: Body, field: Field, e: Given, anySlope: boolean
       const value = booleanOf(e.scope, e.expr, what);
       return word(value === undefined ? undefined : `${value}`, ['true', 'false']);
     }
+    case 'pair':
+    case 'padding':
     case 'word':
       return true;
     default:
@@ -201,7 +206,7 @@ export const bindOption = (body: Body, field: Field, e: Given, anySlope: boolean
         'L0140',
         type.span,
         `${what} has no type that fits an option`,
-        'an option is a number (without a type), `count`, `nonnegative`, `bool`, `choice[in, out]`, or an activation: `act: slope[0, 1] = relu`',
+        'an option is a number (without a type), `count`, `nonnegative`, `bool`, `choice[in, out]`, `pair`, `padding`, or an activation: `act: slope[0, 1] = relu`',
       );
       return false;
   }
@@ -210,7 +215,7 @@ export const bindOption = (body: Body, field: Field, e: Given, anySlope: boolean
 const INITIALIZERS = ['zeros', 'xavier', 'uniform'] as const;
 
 /** `zeros`, `xavier`, `uniform(bound)` or a number. */
-const initializerOf = (body: Body, field: Field, shape: readonly number[]): Initializer | undefined => {
+const initializerOf = (body: Body, field: Field, shape: readonly number[], groups: number): Initializer | undefined => {
   const e = field.value;
   const what = `the initial value of \`${field.name.text}\``;
   if (!e)
@@ -236,7 +241,7 @@ const initializerOf = (body: Body, field: Field, shape: readonly number[]): Init
     case 'zeros':
       return { kind };
     case 'xavier':
-      return { kind, fanIn: (shape[1] ?? 1) * taps, fanOut: shape[0] * taps };
+      return { kind, fanIn: (shape[1] ?? 1) * taps, fanOut: (shape[0] * taps) / groups };
     case 'uniform':
       return body.scope.report('L0110', e.span, '`uniform` needs its bound', 'write `uniform(1/10)`');
     default:
@@ -244,59 +249,145 @@ const initializerOf = (body: Body, field: Field, shape: readonly number[]): Init
   }
 };
 
-/**
- * A parameter: a vector, a matrix, or a convolution with zero padding that keeps the size of the image. `present` is false where a
- * condition leaves it out: a vector is then 0. `nameOf` gives the last part of its path.
- */
-export const declareParam = (body: Body, field: Field, present: boolean, nameOf: (name: string) => string): boolean => {
+/** What a parameter is: its shape, and the linear map that has it as weight. */
+interface Declared {
+  readonly shape: Shape;
+  readonly groups: number;
+  readonly map?: (weight: Param) => LinearMap;
+}
+
+/** `conv(out, c, kernel = 3, stride = 2, padding = same, dilation = 1, groups = 1)`. */
+const declareConv = (body: Body, e: Extract<Expr, { kind: 'call' }>): Declared | undefined => {
+  const channels = e.args.filter(a => !a.name).map(a => integerOf(body.scope, a.value, 'a size'));
+  const [out, read] = channels;
+  if (channels.length !== 2)
+    return body.scope.report(
+      'L0140',
+      e.span,
+      `\`conv\` has 2 sizes, found ${channels.length}`,
+      'write `conv(out, c, kernel = 3, stride = 2)`',
+    );
+  const option = (name: string): Given | undefined => {
+    const value = e.args.find(a => a.name?.text === name)?.value;
+    return value && given(body, value);
+  };
+  const unknown = e.args.find(a => a.name && !CONV_OPTIONS.includes(a.name.text));
+  if (unknown)
+    return body.scope.report(
+      'L0102',
+      unknown.name!.span,
+      `\`conv\` has no option \`${shorten(unknown.name!.text)}\``,
+      suggest(unknown.name!.text, CONV_OPTIONS),
+    );
+  const geometry = geometryOf(option);
+  const [, height, width] = body.input;
+  if (!geometry || out === undefined || read === undefined) return undefined;
+  const { same: _, border, ...rest } = geometry;
+  const { kernel, groups } = rest;
+  if (!groupsDivide(option('groups'), groups, read, out)) return undefined;
+  const at = (name: string): { readonly scope: Scope; readonly span: Span } => {
+    const o = option(name);
+    return o && !o.isDefault ? { scope: o.scope, span: o.expr.span } : { scope: body.scope, span: e.span };
+  };
+  if (border) {
+    const { scope, span } = at('padding');
+    if (!body.twisted)
+      return scope.report('L0132', span, `\`${border}\` padding shows pixels to the kernel several times`);
+    body.twisted({ kind: 'border', mode: border, span });
+  }
+  const shape = [out, Math.max(1, Math.floor(read / groups)), ...kernel];
+  const map = (weight: Param): ConvMap => ({ kind: 'conv', out, in: read, ...rest, weight });
+  const trial = map({ path: '', shape, init: { kind: 'zeros' } });
+  const size = outputSize(trial, [height, width]);
+  if (size[0] < 1 || size[1] < 1) {
+    const { scope, span } = at('kernel');
+    return scope.report('L0121', span, misfit(trial, [height, width]), 'use a smaller kernel or more padding');
+  }
+  const fault = circularFault(trial, [height, width]);
+  if (fault) {
+    const { scope, span } = at('padding');
+    return scope.report('L0133', span, fault.message, fault.help);
+  }
+  return fits(body, e.span, 'the image', [out, ...size]) ? { shape, groups, map } : undefined;
+};
+
+/** The type of a parameter: a vector, a matrix or a convolution, which reads images of the size of the layer's input. */
+const declared = (body: Body, field: Field): Declared | undefined => {
+  if (field.type?.kind === 'call' && field.type.callee.text === 'conv') return declareConv(body, field.type);
   const typed = typeOf(body.scope, field, ['vec', 'mat', 'conv']);
-  if (!typed) return false;
+  if (!typed) return undefined;
   const dims = typed.dims.map(d => integerOf(body.scope, d, 'a size'));
   const shape = dims.filter(d => d !== undefined);
-  if (shape.length < dims.length || !fits(body, typed.span, `\`${field.name.text}\``, shape)) return false;
-  const { name } = field;
-  if (!present) {
-    if (typed.type === 'vec') define(body, name.text, name.span, { kind: 'vector', shape, of: { terms: [] } });
-    return true;
-  }
-  if (shape.slice(2).some(k => k % 2 === 0)) {
-    body.scope.report(
+  if (shape.length < dims.length) return undefined;
+  if (shape.slice(2).some(k => k % 2 === 0))
+    return body.scope.report(
       'L0121',
       typed.span,
       `a ${shape.slice(2).join('×')} kernel has no centre: the image would change its size`,
-      'use odd kernel sizes',
+      'use odd kernel sizes, or write `conv(out, c, kernel = …, padding = …)`',
     );
-    return false;
+  const [out, read, kh, kw] = shape;
+  switch (typed.type) {
+    case 'mat':
+      return { shape, groups: 1, map: weight => ({ kind: 'dense', out, in: read, weight }) };
+    case 'conv': {
+      const padding = [kh >> 1, kw >> 1] as const;
+      return {
+        shape,
+        groups: 1,
+        map: weight => ({ kind: 'conv', out, in: read, kernel: [kh, kw], ...PLAIN, padding, weight }),
+      };
+    }
+    default:
+      return { shape, groups: 1 };
   }
-  const init = initializerOf(body, field, shape);
+};
+
+/**
+ * A parameter. `present` is false where a condition leaves it out: a vector is then 0. `nameOf` gives the last part of its path.
+ */
+export const declareParam = (body: Body, field: Field, present: boolean, nameOf: (name: string) => string): boolean => {
+  const type = declared(body, field);
+  if (!type || !fits(body, field.span, `\`${field.name.text}\``, type.shape)) return false;
+  const { shape, groups } = type;
+  const { name } = field;
+  if (!present) {
+    if (!type.map) define(body, name.text, name.span, { kind: 'vector', shape, of: { terms: [] } });
+    return true;
+  }
+  const init = initializerOf(body, field, shape, groups);
   if (!init) return false;
   const param: Param = { path: `${body.path}.${nameOf(name.text)}`, shape, init };
   body.params.push(param);
-  if (typed.type === 'vec') {
+  if (!type.map) {
     const of = f.leaf({ kind: 'param', param }, name.span);
     define(body, name.text, name.span, { kind: 'vector', shape, of });
     return true;
   }
-  const map = mapOf(param);
+  const map = type.map(param);
   const atom: f.Atom = { kind: 'weight', map, transposed: false, orthogonal: false, span: name.span };
+  const columns: readonly [number, number] = [body.input[1], body.input[2]];
   define(body, name.text, name.span, {
     kind: 'matrix',
     rows: map.out,
     columns: map.in,
     form: map.kind,
+    ...(map.kind === 'conv' ? { sizes: { rows: outputSize(map, columns), columns } } : {}),
     factor: q.ONE,
     atoms: [atom],
   });
   return true;
 };
 
-const mapOf = (weight: Param): LinearMap => {
-  const [out, columns, ...kernel] = weight.shape;
-  const [kh, kw] = kernel;
-  return kernel.length === 0
-    ? { kind: 'dense', out, in: columns, weight }
-    : { kind: 'conv', out, in: columns, kernel: [kh, kw], ...PLAIN, padding: [kh >> 1, kw >> 1], weight };
-};
+/** `fan_in(W)`: how many numbers one unit of W reads. */
+export const fanIn =
+  (names: ReadonlyMap<string, Value>) =>
+  (args: readonly Arg[]): q.Rational | undefined => {
+    const [only] = args;
+    const value = args.length === 1 && only.value.kind === 'name' ? names.get(only.value.name) : undefined;
+    const atom = value?.kind === 'matrix' && value.atoms.length === 1 ? value.atoms[0] : undefined;
+    return atom?.kind === 'weight' ? q.rational(elements(atom.map.weight.shape.slice(1))) : undefined;
+  };
 
 /** Shape for what is not known: options are checked all the same, and nothing is made from it. */
 export const unknownShape = (axes: number): Shape => (axes === 3 ? [1, 16, 16] : [1]);

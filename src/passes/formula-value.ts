@@ -8,6 +8,7 @@ import type { BinaryOperator } from '../parser/ast.ts';
 
 /** Rows and columns count features ('dense') or channels ('conv'); a diagonal fits both. */
 type Form = LinearMap['kind'] | 'any';
+type Pair = readonly [number, number];
 
 export type Value =
   | { readonly kind: 'scalar'; readonly value: q.Rational }
@@ -18,6 +19,8 @@ export type Value =
       readonly rows: number;
       readonly columns: number;
       readonly form: Form;
+      /** Of a convolution: height and width of the images it makes and reads. */
+      readonly sizes?: { readonly rows: Pair; readonly columns: Pair };
       readonly factor: q.Rational;
       readonly atoms: readonly f.Atom[];
     }
@@ -81,7 +84,8 @@ export const transpose = (v: Value): Value | Mismatch => {
   const atoms = [...v.atoms]
     .reverse()
     .map((a): f.Atom => (a.kind === 'weight' ? { ...a, transposed: !a.transposed } : a));
-  return { ...v, rows: v.columns, columns: v.rows, atoms };
+  const sizes = v.sizes && { sizes: { rows: v.sizes.columns, columns: v.sizes.rows } };
+  return { ...v, rows: v.columns, columns: v.rows, ...sizes, atoms };
 };
 
 /** inv(T) and invsqrt(T). */
@@ -138,15 +142,20 @@ const scaled = (factor: q.Rational, v: Value, span: Span): Value | Mismatch => {
 /** A matrix times a matrix or a vector. */
 const applied = (m: Extract<Value, { kind: 'matrix' }>, v: Value, span: Span): Value | Mismatch => {
   if (v.kind === 'matrix') {
-    if (m.columns !== v.rows || (m.form !== 'any' && v.form !== 'any' && m.form !== v.form))
+    const different = m.sizes && v.sizes && `${m.sizes.columns}` !== `${v.sizes.rows}`;
+    if (m.columns !== v.rows || (m.form !== 'any' && v.form !== 'any' && m.form !== v.form) || different)
       return mismatch(`${describe(m)} cannot be multiplied with ${describe(v)}`, 'the inner sizes must be equal');
     const form = m.form === 'any' ? v.form : m.form;
     const factor = q.mul(m.factor, v.factor);
-    return { kind: 'matrix', rows: m.rows, columns: v.columns, form, factor, atoms: [...m.atoms, ...v.atoms] };
+    const [rows, columns] = [m.sizes?.rows ?? v.sizes?.rows, v.sizes?.columns ?? m.sizes?.columns];
+    const sizes = rows && columns && { sizes: { rows, columns } };
+    const atoms = [...m.atoms, ...v.atoms];
+    return { kind: 'matrix', rows: m.rows, columns: v.columns, form, ...sizes, factor, atoms };
   }
   if (v.kind !== 'vector') return mismatch(`${describe(m)} cannot be multiplied with ${describe(v)}`);
   const wanted = m.form === 'any' ? v.shape.length : m.form === 'conv' ? 3 : 1;
-  if (m.columns !== v.shape[0] || v.shape.length !== wanted) {
+  const fits = !m.sizes || `${m.sizes.columns}` === `${v.shape.slice(1)}`;
+  if (m.columns !== v.shape[0] || v.shape.length !== wanted || !fits) {
     const help =
       m.columns === m.rows || m.rows !== v.shape[0]
         ? undefined
@@ -155,7 +164,7 @@ const applied = (m: Extract<Value, { kind: 'matrix' }>, v: Value, span: Span): V
   }
   return {
     kind: 'vector',
-    shape: [m.rows, ...v.shape.slice(1)],
+    shape: [m.rows, ...(m.sizes?.rows ?? v.shape.slice(1))],
     of: f.product(m.factor, m.atoms, v.of, span),
   };
 };

@@ -19,7 +19,15 @@ import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { cayleyTransform } from './lower-cayley.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
-import { along, clampedExponent, filled, inverseOrZero, inverseRootOrZero, rowSums } from './lower-rescaling.ts';
+import {
+  along,
+  clampedExponent,
+  filled,
+  inverseOrZero,
+  inverseRootOrZero,
+  rowSums,
+  scaleWeight,
+} from './lower-rescaling.ts';
 import { spectralBound } from './lower-spectral.ts';
 
 /** What a weight of the layer is multiplied as; the multipliers t behind an activation, and e before it. */
@@ -195,9 +203,9 @@ const termValue = (l: Lowering, t: Term): { readonly value: TensorId; readonly n
       else behind = b.scale(behind!, scalar);
       scalar = 1;
     }
-    const [inputs, outputs] = atom.transposed ? [0, 1] : [1, 0];
-    if (pending !== undefined) weight = b.mul(weight, along(b, pending, weight, inputs));
-    if (behind !== undefined) weight = b.mul(weight, along(b, behind, weight, outputs));
+    const [inputs, outputs] = atom.transposed ? (['out', 'in'] as const) : (['in', 'out'] as const);
+    if (pending !== undefined) weight = scaleWeight(b, atom.map, weight, pending, inputs);
+    if (behind !== undefined) weight = scaleWeight(b, atom.map, weight, behind, outputs);
     pending = undefined;
     // Both kinds of weights have norm 1 over the reals, and are made a little smaller when they are rounded.
     if (l.mode === 'inference' && (!unscaled || atom.orthogonal)) l.emit(weight);
@@ -208,9 +216,15 @@ const termValue = (l: Lowering, t: Term): { readonly value: TensorId; readonly n
   return { value: left === 1 ? value : b.scale(value, left), negative: scalar < 0 };
 };
 
+const isConstant = (t: Term): boolean => t.of.kind === 'param' && t.atoms.length === 0;
+
 const vector = (l: Lowering, v: VectorExpr): TensorId => {
   const { b } = l;
-  const terms = v.terms.map(t => termValue(l, t));
+  const values = new Map(v.terms.filter(t => !isConstant(t)).map(t => [t, termValue(l, t)]));
+  // A parameter is repeated to the image that it is added to.
+  const [beside] = values.values();
+  const like = beside === undefined ? l : { ...l, x: beside.value };
+  const terms = v.terms.map(t => values.get(t) ?? termValue(like, t));
   // A term that is added comes first, so that the others need no negation.
   const start = Math.max(
     0,

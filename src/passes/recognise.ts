@@ -126,7 +126,13 @@ export const diagonalOf = (rescaling: Rescaling, gram: Gram, span: Span): DiagEx
   }
 };
 
-/** The map of a weight as it is used, stored either way. */
+/** Whether the adjoint of a map is one of the same geometry, its weight in another order. */
+export const hasPlainAdjoint = (map: LinearMap): boolean =>
+  map.kind === 'dense' ||
+  (map.groups === 1 &&
+    [0, 1].every(a => map.stride[a] === 1 && map.dilation[a] === 1 && 2 * map.padding[a] === map.kernel[a] - 1));
+
+/** The map of a weight as it is used, stored either way; a transposed one has a plain adjoint. */
 export const mapOf = ({ map, transposed }: Pick<Weight, 'map' | 'transposed'>): LinearMap => {
   if (!transposed) return map;
   const { transposed: already, ...rest } = map;
@@ -154,7 +160,11 @@ const linear = (term: Term, bias: Param | undefined): LayerOp | undefined => {
   const [weight, inverse] = side === 'in' ? [a, b] : [b, a];
   if (weight.kind !== 'weight' || weight.orthogonal || inverse.kind !== 'inverse' || !inverse.root) return undefined;
   const rescaling = rescalingOf(inverse.of, side === 'in' ? columnsOf(weight) : rowsOf(weight));
-  return rescaling && { kind: 'linear', map: mapOf(weight), side, rescaling, ...(bias ? { bias } : {}) };
+  if (!rescaling) return undefined;
+  const rest = { side, rescaling, ...(bias ? { bias } : {}) } as const;
+  return weight.transposed && !hasPlainAdjoint(weight.map)
+    ? { kind: 'linear', adjoint: true, map: weight.map, ...rest }
+    : { kind: 'linear', map: mapOf(weight), ...rest };
 };
 
 /** h·x − c·A T⁻¹ σ(Aᵀx + b). */
@@ -175,7 +185,7 @@ const residual = (terms: readonly Term[], anySlope: boolean): LayerOp | undefine
   if (!read || others.length > 0 || read.of.kind !== 'input' || !equal(read.coefficient, ONE)) return undefined;
   if (read.atoms.length !== 1 || !sameExpr(read.atoms[0], weight)) return undefined;
   const rescaling = rescalingOf(inverse.of, rowsOf(weight));
-  if (!rescaling) return undefined;
+  if (!rescaling || (weight.transposed && !hasPlainAdjoint(weight.map))) return undefined;
   const h = skip ? skip.coefficient : ZERO;
   const c = neg(branch.coefficient);
   return {

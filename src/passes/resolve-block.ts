@@ -15,15 +15,12 @@ import {
 import { shorten, suggest } from '../parser/suggest.ts';
 import { layerElsewhere } from './elsewhere.ts';
 import { IT, isCombination, isValueName, nameValue, readValue, refuseUnused, splitValues } from './resolve-branches.ts';
-import { RESIDUAL_CONV } from './resolve-conv.ts';
 import { definitionRule } from './resolve-definition.ts';
 import { type Chain, fits } from './resolve-layers.ts';
-import { bindArgs, integerOf, rationalOf, type Scope, type Signature, show } from './resolve-scope.ts';
+import { bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
 import { LAYER_STATEMENTS } from './resolve-statements.ts';
 
 const MAX_LAYERS = 10_000;
-
-const RESIDUAL: Readonly<Record<string, Signature>> = { conv: RESIDUAL_CONV };
 
 const LAYER_NAMES = [...Object.keys(LAYER_STATEMENTS), 'input', 'budget', 'repeat'];
 
@@ -302,8 +299,9 @@ const needsInput = (chain: Chain, span: Span): boolean => {
 const resolveStatement = (chain: Chain, st: Statement): void => {
   const { scope } = chain;
   const name = st.name.text;
-  const definition = chain.definitions.get(st.residual ? `residual ${name}` : name);
-  if (st.residual && !definition && !Object.hasOwn(RESIDUAL, name) && isLayer(chain, name)) {
+  const key = `${st.residual ? 'residual ' : st.transposed ? 'transposed ' : ''}${name}`;
+  const definition = chain.definitions.get(key);
+  if (st.residual && !definition && isLayer(chain, name)) {
     scope.report(
       'L0128',
       st.residual,
@@ -355,7 +353,7 @@ const resolveStatement = (chain: Chain, st: Statement): void => {
   chain.headSeen ||= name === 'head';
   const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
   const owner = `\`${st.residual ? 'residual ' : ''}${name}\``;
-  const args = bindArgs(scope, owner, st.span, st.args, st.residual && !definition ? RESIDUAL[name] : rule.signature);
+  const args = bindArgs(scope, owner, st.span, st.args, rule.signature);
   const made = clausesFit && args ? rule.apply(chain, st, args) : undefined;
   chain.shape = made?.shape;
   if (!made) return;

@@ -1,20 +1,22 @@
 /** Statements about images: convolutions of every geometry, and the moves of pixels into channels and back. */
 import { type ConvMap, circularFault, leastInputSize, outputSize } from '../ir/conv-geometry.ts';
-import type { Param, Shape } from '../ir/network.ts';
+import { elements, type Param, type Shape, type Side, type Twist } from '../ir/network.ts';
 import type { Expr, Statement } from '../parser/ast.ts';
 import { operatorBy } from './resolve-contraction.ts';
 import {
+  byOf,
   type Chain,
-  finishLinear,
   fits,
   imageShape,
-  linearOrOperator,
   type Made,
   nextPath,
   type Rule,
+  uniformBias,
   xavier,
 } from './resolve-layers.ts';
-import { type Bound, choiceOf, integerOf, pairOf } from './resolve-scope.ts';
+import { withStoredWeight } from './resolve-orthogonal.ts';
+import { resolveRescaling } from './resolve-rescaling.ts';
+import { type Bound, booleanOf, choiceOf, integerOf, pairOf, type Scope } from './resolve-scope.ts';
 
 type Pair = readonly [number, number];
 
@@ -31,11 +33,11 @@ interface Padding {
 }
 
 /** `padding = …` for a kernel that spans `span` pixels per axis. */
-const paddingOf = (chain: Chain, e: Expr | undefined, span: Pair): Padding | undefined => {
-  const { scope } = chain;
+const paddingOf = (given: Option | undefined, span: Pair): Padding | undefined => {
   // Half of what the kernel reaches over: the size of the image, for an odd span. An even one has no middle; with zeros it gets one line more.
   const half = (up: number): Pair => [(span[0] - 1 + up) >> 1, (span[1] - 1 + up) >> 1];
-  if (e === undefined) return { padding: half(1), mode: 'zeros', same: true };
+  if (given === undefined) return { padding: half(1), mode: 'zeros', same: true };
+  const { expr: e, scope } = given;
   if (e.kind !== 'name') {
     const padding = pairOf(scope, e, '`padding`', 0);
     return padding && { padding, mode: 'zeros', same: false };
@@ -63,34 +65,38 @@ const paddingOf = (chain: Chain, e: Expr | undefined, span: Pair): Padding | und
   }
 };
 
+/** What stands for an option, and the names in it. */
+export interface Option {
+  readonly expr: Expr;
+  readonly scope: Scope;
+}
+
+export type Geometry = Omit<ConvMap, 'kind' | 'out' | 'in' | 'weight'> & Padding;
+
 /** Options of a convolution but its channels; undefined after a report. */
-const geometryOf = (
-  chain: Chain,
-  args: Bound,
-): (Omit<ConvMap, 'kind' | 'out' | 'in' | 'weight'> & Padding) | undefined => {
-  const { scope } = chain;
+export const geometryOf = (option: (name: string) => Option | undefined): Geometry | undefined => {
   const pair = (name: string, standard: number): Pair | undefined => {
-    const e = args.get(name);
-    return e ? pairOf(scope, e, `\`${name}\``) : [standard, standard];
+    const e = option(name);
+    return e ? pairOf(e.scope, e.expr, `\`${name}\``) : [standard, standard];
   };
   const kernel = pair('kernel', 3);
   const stride = pair('stride', 1);
   const dilation = pair('dilation', 1);
-  const groupsExpr = args.get('groups');
-  const groups = groupsExpr ? integerOf(scope, groupsExpr, '`groups`') : 1;
+  const groupsOption = option('groups');
+  const groups = groupsOption ? integerOf(groupsOption.scope, groupsOption.expr, '`groups`') : 1;
   if (!kernel || !stride || !dilation || groups === undefined) return undefined;
   const span = [dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1] as const;
-  const padding = paddingOf(chain, args.get('padding'), span);
+  const padding = paddingOf(option('padding'), span);
   return padding && { kernel, stride, dilation, groups, ...padding };
 };
 
 /** False after reporting channels that `groups` does not divide. */
-const groupsDivide = (chain: Chain, args: Bound, groups: number, input: number, out: number): boolean => {
+export const groupsDivide = (option: Option | undefined, groups: number, input: number, out: number): boolean => {
   const bad = [input, out].find(n => n % groups !== 0);
-  if (bad === undefined) return true;
-  chain.scope.report(
+  if (bad === undefined || !option) return true;
+  option.scope.report(
     'L0125',
-    args.get('groups')!.span,
+    option.expr.span,
     `\`groups = ${groups}\` does not divide ${bad} channels`,
     `choose a divisor of both ${input} and ${out}`,
   );
@@ -102,57 +108,96 @@ const geometryWord = (args: Bound): (typeof REPEATING)[number] | undefined => {
   return e?.kind === 'name' ? REPEATING.find(r => r === e.name) : undefined;
 };
 
-const conv = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
+export const misfit = (map: ConvMap, [height, width]: Pair): string =>
+  `a ${map.kernel.join('×')} kernel${map.dilation.some(d => d > 1) ? ` with dilation ${map.dilation.join(', ')}` : ''} does not fit into ${height}×${width} with padding ${map.padding.join(', ')}`;
+
+/** `transposed conv`: its map goes from the image that it makes to the one that it reads. */
+const transposed = (chain: Chain, st: Statement, args: Bound): Made | undefined => {
   const { scope } = chain;
-  const adjoint = st.transposed !== undefined;
-  if (adjoint && geometryWord(args) !== undefined)
+  if (geometryWord(args) !== undefined)
     return scope.report(
       'L0132',
       args.get('padding')!.span,
       'a transposed convolution makes its image: there is no border to repeat',
       'leave `padding` out, or give the number of rows and columns to cut off',
     );
-  const what = st.residual ? '`residual conv`' : adjoint ? '`transposed conv`' : '`conv`';
-  const sizeExpr = args.get(st.residual ? 'hidden' : 'out')!;
-  const given = integerOf(scope, sizeExpr, `the number of channels of ${what}`);
-  const geometry = geometryOf(chain, args);
+  const what = '`transposed conv`';
+  const given = integerOf(scope, args.get('out')!, `the number of channels of ${what}`);
+  const option = (name: string): Option | undefined => {
+    const expr = args.get(name);
+    return expr && { expr, scope };
+  };
+  const geometry = geometryOf(option);
   const made = given ?? 1;
   const input = imageShape(chain, st, what);
   const path = nextPath(chain, 'conv');
   if (!geometry) return undefined;
-  const { same, border, ...rest } = geometry;
+  const { same, border: _, ...rest } = geometry;
   const { kernel, groups } = rest;
   const image: readonly [number, number, number] = input ?? [groups, ...kernel];
-  const [read, height, width] = image;
-  const [out, channels] = adjoint ? [read, made] : [made, read];
-  if (given !== undefined && input && !groupsDivide(chain, args, groups, read, made)) return undefined;
-  const weightShape = [out, Math.max(1, Math.floor(channels / groups)), ...kernel];
-  if (!fits(chain, st.span, 'the kernel', weightShape)) return undefined;
+  const [out, height, width] = image;
+  if (given !== undefined && input && !groupsDivide(option('groups'), groups, out, made)) return undefined;
+  const shape = [out, Math.max(1, Math.floor(made / groups)), ...kernel];
+  if (!fits(chain, st.span, 'the kernel', shape)) return undefined;
   const taps = kernel[0] * kernel[1];
   const weight: Param = {
     path: `${path}.W`,
-    shape: weightShape,
-    init: xavier((channels * taps) / groups, (out * taps) / groups),
+    shape,
+    init: xavier((made * taps) / groups, (out * taps) / groups),
   };
-  const map: ConvMap = { kind: 'conv', out, in: channels, ...rest, weight };
-  const size = adjoint ? enlarged(map, [height, width], same) : outputSize(map, [height, width]);
+  const map: ConvMap = { kind: 'conv', out, in: made, ...rest, weight };
+  const size = enlarged(map, [height, width], same);
   if (size[0] < 1 || size[1] < 1)
     return scope.report(
       'L0121',
       (args.get('kernel') ?? st.name).span,
-      `a ${kernel.join('×')} kernel${map.dilation.some(d => d > 1) ? ` with dilation ${map.dilation.join(', ')}` : ''} does not fit into ${height}×${width} with padding ${map.padding.join(', ')}`,
-      adjoint ? 'use less padding' : 'use a smaller kernel or more padding',
+      misfit(map, [height, width]),
+      'use less padding',
     );
-  const fault = circularFault(map, adjoint ? size : [height, width]);
+  const fault = circularFault(map, size);
   if (fault) return scope.report('L0133', args.get('padding')!.span, fault.message, fault.help);
   const output: Shape = [made, ...size];
   if (!fits(chain, st.span, 'the image', output)) return undefined;
-  const op = finishLinear(chain, st, args, path, map, image, output);
-  if (!op || !input || given === undefined) return undefined;
-  const twist: Pick<Made, 'twist'> = border
-    ? { twist: { kind: 'border', mode: border, span: args.get('padding')!.span } }
-    : {};
-  return { ...op, ...twist, shape: st.residual ? input : output, path };
+  const op = transposedOp(chain, st, args, path, map, image, output);
+  return op && input && given !== undefined ? { ...op, shape: output, path } : undefined;
+};
+
+/** Bias, side and rescaling of a transposed convolution from `input` to `output`. */
+const transposedOp = (
+  chain: Chain,
+  st: Statement,
+  args: Bound,
+  path: string,
+  map: ConvMap,
+  input: Shape,
+  output: Shape,
+): Pick<Made, 'op' | 'twist'> | undefined => {
+  const { scope } = chain;
+  const biasExpr = args.get('bias');
+  const bias = biasExpr ? booleanOf(scope, biasExpr, '`bias`') : true;
+  const sideExpr = args.get('side');
+  const side: Side | undefined = sideExpr ? choiceOf(scope, sideExpr, '`side`', ['in', 'out'] as const) : 'in';
+  const by = byOf(chain, st);
+  if (!by || bias === undefined || !side) return undefined;
+  let twist: Twist | undefined;
+  const rescaling = resolveRescaling(scope, by, {
+    path,
+    map,
+    form: 'linear',
+    side: side === 'in' ? 'out' : 'in',
+    input: output,
+    output: input,
+    taken: ['W', 'b'],
+    twisted: t => {
+      twist = t;
+    },
+  });
+  if (!rescaling) return undefined;
+  const b = bias ? { bias: uniformBias(path, map.in, elements(map.weight.shape.slice(1))) } : {};
+  return {
+    op: { kind: 'linear', adjoint: true, map: withStoredWeight(map, rescaling), side, rescaling, ...b },
+    ...(twist ? { twist } : {}),
+  };
 };
 
 /** Height and width of what a transposed convolution makes: the stride times as many where its map takes them back, else the fewest. */
@@ -195,15 +240,11 @@ const reindex = (kind: 'space_to_depth' | 'depth_to_space'): Rule => ({
   },
 });
 
-const GEOMETRY = ['kernel', 'stride', 'padding', 'dilation', 'groups'];
-
-/** The arguments of `residual conv`; its rule is that of `conv`. */
-export const RESIDUAL_CONV = { options: ['hidden', ...GEOMETRY, 'act', 'bias'], required: ['hidden'] };
-
-const plain = linearOrOperator(conv);
+/** What a convolution has besides its channels. */
+export const CONV_OPTIONS = ['kernel', 'stride', 'padding', 'dilation', 'groups'];
 
 /** The operators of `by fourier(…)` and its like have no transposed form. */
-const transposed: Rule['apply'] = (chain, st, args) => {
+const apply: Rule['apply'] = (chain, st, args) => {
   const operator = operatorBy(st.clauses.find(c => c.word === 'by')?.value ?? chain.defaultBy);
   return operator
     ? chain.scope.report(
@@ -212,14 +253,15 @@ const transposed: Rule['apply'] = (chain, st, args) => {
         `a layer \`by ${operator.method}\` has no transposed form`,
         'use aol, sll, spectral or orthogonal',
       )
-    : conv(chain, st, args);
+    : transposed(chain, st, args);
 };
 
 export const IMAGE_RULES: Readonly<Record<string, Rule>> = {
+  /** `transposed conv`; the others are definitions of the library. */
   conv: {
-    signature: { positional: ['out'], options: [...GEOMETRY, 'bias', 'side'], required: ['out'] },
+    signature: { positional: ['out'], options: [...CONV_OPTIONS, 'bias', 'side'], required: ['out'] },
     clauses: ['by'],
-    apply: (chain, st, args) => (st.transposed ? transposed : plain)(chain, st, args),
+    apply,
   },
   space_to_depth: reindex('space_to_depth'),
   depth_to_space: reindex('depth_to_space'),

@@ -9,10 +9,10 @@ import { type LayerOp, type Rescaling, rescalingParams, type Shape, type Twist, 
 import type * as q from '../ir/rational.ts';
 import type { Condition, Definition, DefinitionStatement, FileNode, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
-import { axesOf, bindGram, bindInput, bindOption, declareParam, unknownShape } from './definition-fields.ts';
+import { axesOf, bindGram, bindInput, bindOption, declareParam, fanIn, unknownShape } from './definition-fields.ts';
 import * as v from './formula-value.ts';
 import { isGap, proveDominance } from './prove-formula.ts';
-import { mapOf, recognise, rescalingOf } from './recognise.ts';
+import { hasPlainAdjoint, mapOf, recognise, rescalingOf } from './recognise.ts';
 import { contraction, operatorBy } from './resolve-contraction.ts';
 import { type Body, define, read } from './resolve-formula.ts';
 import { type Chain, type KnownDefinition, type Made, nextPath, type Rule } from './resolve-layers.ts';
@@ -149,7 +149,7 @@ const reporterOf = (known: KnownDefinition, outer: Scope, st: Pick<Statement, 's
   known.library ? (code, _, message, help) => outer.report(code, st.span, message, help) : outer.report;
 
 /** Findings that depend on sizes. */
-const OF_SIZES: readonly string[] = ['L0115', 'L0120', 'L0121', 'L0123', 'L0141'];
+const OF_SIZES: readonly string[] = ['L0115', 'L0120', 'L0121', 'L0123', 'L0125', 'L0133', 'L0141'];
 
 const withoutSizes = (scope: Scope): Scope => ({
   ...scope,
@@ -182,6 +182,9 @@ const replacesWeight = (d: DiagExpr): boolean => {
   }
 };
 
+const functionsOf = (names: ReadonlyMap<string, v.Value>): NonNullable<Scope['functions']> =>
+  new Map([['fan_in', fanIn(names)]]);
+
 /** How a layer of the library or of the file is used. */
 export const definitionRule = (known: KnownDefinition): Rule => {
   const { definition, whole, library } = known;
@@ -203,20 +206,27 @@ export const definitionRule = (known: KnownDefinition): Rule => {
     const input: Shape = chain.shape ?? unknownShape(axes);
     const outer = chain.shape ? chain.scope : withoutSizes(chain.scope);
     const numbers = new Map<string, q.Rational>();
-    const scope: Scope = { ...outer, report: reporterOf(known, outer, st), values: numbers };
+    const names = new Map<string, v.Value>();
+    const scope: Scope = {
+      ...outer,
+      report: reporterOf(known, outer, st),
+      values: numbers,
+      functions: functionsOf(names),
+    };
     let twist: Twist | undefined;
-    const estimated = (t: Twist): void => {
+    const twisted = (t: Twist): void => {
       twist = t;
     };
     const rescalings = new Map<string, Rescaling | undefined>();
     const body: Body = {
       scope,
       numbers,
-      names: new Map(),
+      names,
       options: new Map(),
       params: [],
       path,
       input,
+      ...(library && { twisted }),
       ...(definition.by && {
         chosen: {
           name: definition.by.text,
@@ -231,16 +241,17 @@ export const definitionRule = (known: KnownDefinition): Rule => {
     const choose = (gram: Gram): Rescaling | undefined => {
       const residual = definition.residual !== undefined;
       // The hidden units of a residual layer are the rows of its map.
-      const map = mapOf({ map: gram.map, transposed: residual && gram.side === 'columns' });
+      const turned = residual && gram.side === 'columns' && hasPlainAdjoint(gram.map);
+      const map = mapOf({ map: gram.map, transposed: turned });
       const rescaling = resolveRescaling(outer, by!, {
         path,
         map,
-        form: residual ? 'residual' : 'linear',
-        side: residual || gram.side === 'rows' ? 'out' : 'in',
+        form: turned || (residual && gram.side === 'rows') ? 'residual' : 'linear',
+        side: turned || gram.side === 'rows' ? 'out' : 'in',
         input,
         output: outputShape(map, input),
         taken: body.params.map(p => p.path.slice(path.length + 1)),
-        estimated,
+        twisted,
       });
       body.params.push(...(rescaling ? rescalingParams(rescaling) : []));
       return rescaling;
@@ -284,16 +295,22 @@ export const rescalingRule = (known: KnownDefinition): RescalingRule => {
     const bound = bindArgs(outer, `\`by ${definition.name.text}\``, span, args, signatureOf(known));
     if (!bound || !whole) return undefined;
     const numbers = new Map<string, q.Rational>();
-    const scope: Scope = { ...outer, report: reporterOf(known, outer, { span }), values: numbers };
+    const names = new Map<string, v.Value>();
+    const scope: Scope = {
+      ...outer,
+      report: reporterOf(known, outer, { span }),
+      values: numbers,
+      functions: functionsOf(names),
+    };
     const body: Body = {
       scope,
       numbers,
-      names: new Map(),
+      names,
       options: new Map(),
       params: [],
       path: t.path,
       input: t.input,
-      ...(library && { estimated: t.estimated }),
+      ...(library && { twisted: t.twisted }),
     };
     // The hidden units of a residual layer are the rows of its map.
     const gram: Gram = { map: t.map, side: t.form === 'residual' || t.side === 'out' ? 'rows' : 'columns' };

@@ -31,12 +31,12 @@ export interface Body {
   readonly input: Shape;
   /** The rescaling that `by` chose at the use, under the definition's name for it. */
   readonly chosen?: { readonly name: string; readonly of: (gram: f.Gram) => Rescaling | undefined };
-  /** Told of a T that is an estimate and no bound; absent where such a T is refused at once. */
-  readonly estimated?: (twist: Twist) => void;
+  /** Told of what makes the layer another one than its bound is for; absent where that is refused at once. */
+  readonly twisted?: (twist: Twist) => void;
 }
 
 /** An argument inside a definition; where it is an option passed on, what was given for that. */
-const given = (body: Body, expr: Expr): Given =>
+export const given = (body: Body, expr: Expr): Given =>
   (expr.kind === 'name' ? body.options.get(expr.name) : undefined) ?? { expr, scope: body.scope, isDefault: false };
 
 export const define = (body: Body, name: string, span: Span, value: v.Value): void => {
@@ -131,9 +131,9 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
   const grid = gridOption ? integerOf(gridOption.scope, gridOption.expr, '`grid`', 1, 4096) : DEFAULT_GRID;
   const word = methodOption?.expr.kind === 'name' ? methodOption.expr.name : undefined;
   const how = ESTIMATES.find(h => h === word);
-  if (methodOption && how && body.estimated) body.estimated({ kind: 'estimate', how, span: methodOption.expr.span });
+  if (methodOption && how && body.twisted) body.twisted({ kind: 'estimate', how, span: methodOption.expr.span });
   const kind =
-    methodOption && !(how && body.estimated)
+    methodOption && !(how && body.twisted)
       ? choiceOf(methodOption.scope, methodOption.expr, '`method`', ['gram', 'operator', 'reshaped'] as const)
       : ('gram' as const);
   const all = values(body, e, 1, 1);

@@ -5,11 +5,9 @@ import type {
   Initializer,
   Layer,
   LayerOp,
-  LinearMap,
   Network,
   Param,
   Shape,
-  Side,
   SubBudget,
   Twist,
   ValueId,
@@ -20,13 +18,10 @@ import * as q from '../ir/rational.ts';
 import type { Arg, ClauseWord, Definition, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import type { NamedValue } from './resolve-branches.ts';
-import { contraction, operatorBy, sandwich } from './resolve-contraction.ts';
-import { withStoredWeight } from './resolve-orthogonal.ts';
-import { resolveRescaling } from './resolve-rescaling.ts';
+import { sandwich } from './resolve-contraction.ts';
 import {
   type Bound,
   bindArgs,
-  booleanOf,
   choiceOf,
   integerOf,
   rationalOf,
@@ -144,7 +139,7 @@ export const uniformBias = (path: string, length: number, fanIn: number): Param 
 
 export const xavier = (fanIn: number, fanOut: number): Initializer => ({ kind: 'xavier', fanIn, fanOut });
 
-const byOf = (chain: Chain, st: Statement): Expr | undefined =>
+export const byOf = (chain: Chain, st: Statement): Expr | undefined =>
   st.clauses.find(c => c.word === 'by')?.value ??
   chain.defaultBy ??
   chain.scope.report(
@@ -267,59 +262,6 @@ const perChannel = (chain: Chain, st: Statement, e: Expr): readonly Rational[] |
     'give one number, or one per channel',
   );
 };
-
-/** Bias, side and rescaling, common to dense and convolution; `input` and `output` are the layer's (the hidden image of a residual one). */
-export const finishLinear = (
-  chain: Chain,
-  st: Statement,
-  args: Bound,
-  path: string,
-  map: LinearMap,
-  input: Shape,
-  output: Shape,
-): Pick<Made, 'op' | 'twist'> | undefined => {
-  const { scope } = chain;
-  const form = st.residual ? 'residual' : 'linear';
-  const biasExpr = args.get('bias');
-  const bias = biasExpr ? booleanOf(scope, biasExpr, '`bias`') : true;
-  const sideExpr = args.get('side');
-  const side: Side | undefined = sideExpr ? choiceOf(scope, sideExpr, '`side`', ['in', 'out'] as const) : 'in';
-  const actExpr = args.get('act');
-  const act: Activation | undefined = actExpr ? activationOf(scope, actExpr) : { kind: 'relu' };
-  const by = byOf(chain, st);
-  if (!by || bias === undefined || !side || !act) return undefined;
-  let twist: Twist | undefined;
-  const estimated = (t: Twist): void => {
-    twist = t;
-  };
-  // A transposed map goes from the layer's output to its input.
-  const adjoint = st.transposed !== undefined;
-  const target = adjoint
-    ? ({ side: side === 'in' ? 'out' : 'in', input: output, output: input } as const)
-    : { side, input, output };
-  const rescaling = resolveRescaling(scope, by, { path, map, form, ...target, taken: ['W', 'b', 'alpha'], estimated });
-  if (!rescaling) return undefined;
-  const fanIn = elements(map.weight.shape.slice(1));
-  const b = bias ? { bias: uniformBias(path, adjoint ? map.in : map.out, fanIn) } : {};
-  const bent = twist ? { twist } : {};
-  const stored = withStoredWeight(map, rescaling);
-  if (form === 'linear')
-    return {
-      op: { kind: 'linear', ...(adjoint ? { adjoint } : {}), map: stored, side, rescaling, ...b },
-      ...bent,
-    };
-  return activationFits(scope, act, map.out, actExpr?.span ?? st.span)
-    ? { op: { kind: 'residual', map: stored, rescaling, act, ...b }, ...bent }
-    : undefined;
-};
-
-/** `by fourier(…)` and its like make the layer another kind of map. */
-export const linearOrOperator =
-  (rule: Rule['apply']): Rule['apply'] =>
-  (chain, st, args) => {
-    const operator = operatorBy(st.clauses.find(c => c.word === 'by')?.value ?? chain.defaultBy);
-    return operator ? contraction(chain, st, args, operator) : rule(chain, st, args);
-  };
 
 const SANDWICH: Signature = { positional: ['out'], options: ['kernel', 'act', 'bias', 'inverse'], required: ['out'] };
 

@@ -19,8 +19,8 @@ export interface RescalingTarget {
   readonly output: Shape;
   /** Names of the layer's own parameters: those of a rescaling get other ones. */
   readonly taken: Iterable<string>;
-  /** Told of a T that is an estimate and no bound. */
-  readonly estimated: (twist: Twist) => void;
+  /** Told of what makes the layer another one than its bound is for: a T that is an estimate. */
+  readonly twisted: (twist: Twist) => void;
 }
 
 /** Combinations of rescalings, inside `own(…)`. */

@@ -11,6 +11,8 @@ export interface Scope {
   readonly report: (code: Diagnostic['code'], span: Span, message: string, help?: Help) => undefined;
   /** Compile-time parameters of the network. */
   readonly values: ReadonlyMap<string, Rational>;
+  /** Numbers that are functions of what else has a name here. */
+  readonly functions?: ReadonlyMap<string, (args: readonly Arg[]) => Rational | undefined>;
   /** What may stand after `by`, from the library and the file. */
   readonly rescalings?: ReadonlyMap<string, RescalingRule>;
 }
@@ -124,6 +126,8 @@ export const evaluate = (scope: Scope, e: Expr, what: string): Value | undefined
       return bounded(a.exact && b.exact ? exactly(rational(a.exact, b.exact)) : { approx: real(a.approx, b.approx) });
     }
     case 'call': {
+      const own = scope.functions?.get(e.callee.text)?.(e.args);
+      if (own) return exactly(own);
       const f = Object.hasOwn(FUNCTIONS, e.callee.text) ? FUNCTIONS[e.callee.text] : undefined;
       if (!f)
         return scope.report(
