@@ -12,6 +12,9 @@ const SOURCES: readonly (readonly [name: string, text: string])[] = [
   ['conv.lip', conv],
 ];
 
+export const librarySources = (): readonly { readonly file: string; readonly text: string }[] =>
+  SOURCES.map(([file, text]) => ({ file, text }));
+
 export interface LibraryDefinition {
   readonly definition: Definition;
   /** Its text, with the comments above it. */
