@@ -60,4 +60,13 @@ at norm 2.1. For the degrees 3, 4, 7, 8, 11 and 12 it stays at most 1 as long as
     net('image[2, 6, 6]', 'conv 2, kernel = 3 by skew_exponential(degree = 5)', 'flatten', 'head 3'),
     net('image[2, 6, 6]', 'conv 2, kernel = 3 by skew_exponential(degree = 12)', 'flatten', 'head 3'),
   ),
+  L0213: page(
+    'an iteration that starts from a weight of any norm',
+    `Björck's step takes a singular value s to s(3 − s²)/2. For s up to 2 that lies in [−1, 1], and one step is enough for norm 1; beyond √5 it
+moves away, and after a few steps exceeds any number. So the weight must be brought to a norm that is known, by a bound that is
+proven: \`scale = gram\` divides by one, \`scale = clip\` only where the bound is above what the iteration can take. The series of exp
+needs the same.`,
+    net('x[8]', 'dense 8 by orthogonal(bjorck, scale = none)', 'head 3'),
+    net('x[8]', 'dense 8 by orthogonal(bjorck, scale = clip)', 'head 3'),
+  ),
 } satisfies Readonly<Record<string, DiagnosticPage>>;

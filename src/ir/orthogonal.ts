@@ -1,6 +1,6 @@
 /** `by orthogonal(FAMILY)`: how a matrix or a kernel of norm at most 1 is made from trained numbers. */
 import { type LinearMap, type Param, weightShape } from './network.ts';
-import { equal, format, type Rational, rational, ZERO } from './rational.ts';
+import { equal, format, type Rational, rational, TWO, toNumber, ZERO } from './rational.ts';
 
 /** How numbers of any size are brought to a norm that is known. λ ≥ ‖W‖² is an upper bound, never an estimate. */
 export type NormScale =
@@ -9,7 +9,9 @@ export type NormScale =
   /** W / (√λ + eps), λ = ‖W‖_F². */
   | { readonly kind: 'frobenius'; readonly eps: Rational }
   /** W / max(1, √λ/limit): as it is where its norm is within what the series needs. λ by Gram iteration. */
-  | { readonly kind: 'clip'; readonly steps: number };
+  | { readonly kind: 'clip'; readonly steps: number }
+  /** W as it is. No rule covers this; it is read so that it can be refuted with numbers. */
+  | { readonly kind: 'none' };
 
 /**
  * What the trained numbers of a matrix r×c are: 'full': the matrix itself. 'lower': of the tall one of W and Wᵀ, the part below the
@@ -54,6 +56,19 @@ export type OrthogonalMethod =
 
 export type OrthogonalFamily = OrthogonalMethod['family'];
 
+/** All families, in the order in which they are listed to people. */
+export const ORTHOGONAL_FAMILIES = [
+  'cayley',
+  'householder',
+  'bro',
+  'bjorck',
+  'exponential',
+  'cholesky',
+  'qr',
+  'bcop',
+  'aoc',
+] as const satisfies readonly OrthogonalFamily[];
+
 /**
  * Windows θ on which |Σ_{m ≤ k} (it)^m/m!| ≤ 1 for |t| ≤ θ, by degree k: largest such θ, rounded down. For k ≡ 1, 2 (mod 4) there is none:
  * |p_k(it)|² − 1 starts with a positive term.
@@ -66,6 +81,10 @@ export const SERIES_WINDOW: ReadonlyMap<number, Rational> = new Map([
   [11, rational(170, 100)],
   [12, rational(337, 100)],
 ]);
+
+/** What ‖A‖ is clipped to before the series of exp: the window at ‖A/2^s‖. A degree without a window is refused by the prover. */
+export const seriesLimit = (degree: number, squarings: number): number =>
+  toNumber(SERIES_WINDOW.get(degree) ?? TWO) * 2 ** squarings;
 
 /** True for families that make a whole kernel; the others make a matrix, and of a kernel the reshaped out × in·kh·kw one. */
 export const makesKernel = (m: OrthogonalMethod): m is Extract<OrthogonalMethod, { family: 'bcop' | 'aoc' }> =>
@@ -123,10 +142,11 @@ export const storedShape = (map: LinearMap, m: OrthogonalMethod): readonly numbe
   }
 };
 
-const scaleArgs = (s: NormScale): readonly string[] => {
-  const eps = s.kind === 'clip' || equal(s.eps, ZERO) ? [] : [`scale_eps = ${format(s.eps)}`];
-  return [`scale = ${s.kind}`, ...(s.kind === 'frobenius' ? [] : [`norm_steps = ${s.steps}`]), ...eps];
-};
+const scaleArgs = (s: NormScale): readonly string[] => [
+  `scale = ${s.kind}`,
+  ...('steps' in s ? [`norm_steps = ${s.steps}`] : []),
+  ...('eps' in s && !equal(s.eps, ZERO) ? [`scale_eps = ${format(s.eps)}`] : []),
+];
 
 /** As written after `by orthogonal`, e.g. `(bjorck, steps = 15, scale = gram, norm_steps = 12)`. */
 export const printOrthogonal = (m: OrthogonalMethod): string => {

@@ -19,8 +19,10 @@ export const cayleyCost = (rows: number, columns: number): number => {
   return 2 * (m - n) * n * n + 2 * n ** 3 + 2 * m * n * n;
 };
 
-const scaleCost = (scale: NormScale, rows: number, columns: number): number =>
-  (scale.kind === 'frobenius' ? rows * columns : gramIterationCost(rows, columns, scale.steps)) + rows * columns;
+const scaleCost = (scale: NormScale, rows: number, columns: number): number => {
+  if (scale.kind === 'none') return 0;
+  return rows * columns + (scale.kind === 'frobenius' ? rows * columns : gramIterationCost(rows, columns, scale.steps));
+};
 
 /** Two products a step, with the smaller Gram matrix between. */
 const bjorckCost = (steps: number, scale: NormScale, rows: number, columns: number): number => {

@@ -1,5 +1,6 @@
 /** What people know from other tools and look for here: why it is missing, and what to write instead. */
 import type { Help } from '../diagnostics.ts';
+import { ORTHOGONAL_FAMILIES } from '../ir/orthogonal.ts';
 
 /** A word of another tool; `to` where ours stands in its place. */
 type Elsewhere = string | { readonly text: string; readonly to: string };
@@ -35,7 +36,10 @@ const OPTIONS: Readonly<Record<string, Elsewhere>> = {
 };
 
 const RESCALINGS: Readonly<Record<string, Elsewhere>> = {
-  cayley: { text: 'write `orthogonal(cayley)`', to: 'orthogonal(cayley)' },
+  ...Object.fromEntries(
+    ORTHOGONAL_FAMILIES.map(f => [f, { text: `write \`orthogonal(${f})\``, to: `orthogonal(${f})` }]),
+  ),
+  rko: 'write `orthogonal(bjorck)`: of a convolution it makes the reshaped kernel orthogonal',
   cpl: 'a convex potential layer is `residual … by spectral`',
   lipschitz: 'write one of spectral, orthogonal(cayley), aol, sll',
 };

@@ -9,6 +9,7 @@ import { matrixBounds } from './lower-spectral.ts';
  * zero matrix stays zero.
  */
 export const scaled = (b: GraphBuilder, w: TensorId, scale: NormScale, limit: number): TensorId => {
+  if (scale.kind === 'none') return w;
   const shape = b.shape(w);
   const batch = shape.slice(0, -2);
   const squared =

@@ -2,7 +2,7 @@
  * Matrices of norm at most 1 from trained numbers, in the primitives: each family's formula as the prover's rule states it, for matrices
  * r×c that may be wide or tall. `lower-orthogonal-kernel.ts` makes kernels of them.
  */
-import { type OrthogonalMethod, SERIES_WINDOW } from '../ir/orthogonal.ts';
+import { type OrthogonalMethod, seriesLimit } from '../ir/orthogonal.ts';
 import { toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { cayley, cayleyTransform, identityMatrix, skewCayley } from './lower-cayley.ts';
@@ -128,9 +128,7 @@ export const orthogonalMatrix = (
       return bjorck(b, scaled(b, stored, method.scale, 2), method.steps);
     case 'exponential': {
       const { scale, degree, squarings } = method;
-      const window = SERIES_WINDOW.get(degree);
-      if (!window) throw new Error(`lower: no window is known for degree ${degree}`);
-      const limit = toNumber(window) * 2 ** squarings;
+      const limit = seriesLimit(degree, squarings);
       if (method.form === 'lower')
         return tall(b, stored, w => {
           const a = scaled(b, skewOfLower(b, w), scale, limit);

@@ -16,6 +16,12 @@ interface Question {
 
 /** What `scaled` guarantees: norm at most 1, or at most `limit` where it only clips. Undefined after refusing. */
 const startOf = (scale: NormScale, limit: Rational, { weight, refuse }: Question): Rational | undefined => {
+  if (scale.kind === 'none')
+    return refuse(
+      'L0213',
+      `a weight of any norm enters the iteration that makes ${weight}, which bounds nothing from there`,
+      'write `scale = clip`: a weight whose norm is small enough stays as it is',
+    );
   if (scale.kind !== 'frobenius' && !(Number.isSafeInteger(scale.steps) && scale.steps >= 1))
     return refuse('L0112', `Gram iteration needs at least one step, found ${scale.steps}`, 'write `norm_steps = 12`');
   if (scale.kind === 'clip') return limit;
@@ -60,8 +66,8 @@ const proveMatrix = (method: MatrixMethod, q: Question): Derivation | undefined 
       const window = SERIES_WINDOW.get(method.degree);
       if (!window)
         return refuse(
-          'L0112',
-          `the series of exp to degree ${method.degree} leaves the unit disc on the imaginary axis, so it is no contraction`,
+          'L0212',
+          `the series of exp cut after degree ${method.degree} is no contraction: |1 + it + … + (it)^${method.degree}/${method.degree}!| is above 1 ${[1, 2].includes(method.degree % 4) ? 'for small t already' : 'for t of some size that is not known here'}`,
           `use one of the degrees ${[...SERIES_WINDOW.keys()].join(', ')}`,
         );
       const start = startOf(method.scale, window, q);

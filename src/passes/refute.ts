@@ -331,6 +331,7 @@ const PROOF_CODES: ReadonlySet<Diagnostic['code']> = new Set([
   'L0204',
   'L0205',
   'L0212',
+  'L0213',
 ]);
 
 /**

@@ -5,9 +5,9 @@ import {
   type MatrixForm,
   makesKernel,
   type NormScale,
+  ORTHOGONAL_FAMILIES,
   type OrthogonalFamily,
   type OrthogonalMethod,
-  SERIES_WINDOW,
   storedShape,
 } from '../ir/orthogonal.ts';
 import * as q from '../ir/rational.ts';
@@ -37,8 +37,6 @@ const OPTIONS: Readonly<Record<OrthogonalFamily, readonly string[]>> = {
   aoc: ['steps', ...SCALE],
 };
 
-export const ORTHOGONAL_FAMILIES = Object.keys(OPTIONS) as OrthogonalFamily[];
-
 const integer = (
   scope: Scope,
   args: Bound,
@@ -63,28 +61,25 @@ const formOf = (scope: Scope, args: Bound): MatrixForm | undefined => {
   return e ? choiceOf(scope, e, '`parameter`', ['full', 'lower'] as const) : 'full';
 };
 
-/** Why one says `scale = none` and why it is not possible. */
-const NO_SCALE = 'a weight of any norm would enter, and what comes out is bounded only from a norm that is known';
+/** Options that a scale has no use for. */
+const FOREIGN: Readonly<Record<NormScale['kind'], readonly string[]>> = {
+  gram: [],
+  frobenius: ['norm_steps'],
+  clip: ['scale_eps'],
+  none: ['norm_steps', 'scale_eps'],
+};
 
 const scaleOf = (scope: Scope, args: Bound, fallback: NormScale['kind']): NormScale | undefined => {
   const e = args.get('scale');
-  if (e?.kind === 'name' && e.name === 'none')
-    return scope.report(
-      'L0112',
-      e.span,
-      NO_SCALE,
-      'write `scale = clip`, which leaves a weight as it is where its norm is small enough',
-    );
-  const kind = e ? choiceOf(scope, e, '`scale`', ['gram', 'frobenius', 'clip'] as const) : fallback;
+  const kind = e ? choiceOf(scope, e, '`scale`', ['gram', 'frobenius', 'clip', 'none'] as const) : fallback;
   const steps = integer(scope, args, 'norm_steps', DEFAULTS.normSteps, 1, 30);
   const eps = nonNegative(scope, args, 'scale_eps', q.ZERO);
   if (!kind || steps === undefined || !eps) return undefined;
-  const foreign = kind === 'clip' ? 'scale_eps' : kind === 'frobenius' ? 'norm_steps' : undefined;
-  const surplus = foreign && args.get(foreign);
-  if (surplus)
+  const foreign = FOREIGN[kind].find(name => args.has(name));
+  if (foreign)
     return scope.report(
       'L0129',
-      surplus.span,
+      args.get(foreign)!.span,
       `\`${foreign}\` has no meaning with \`scale = ${kind}\``,
       `leave \`${foreign}\` out`,
     );
@@ -95,6 +90,8 @@ const scaleOf = (scope: Scope, args: Bound, fallback: NormScale['kind']): NormSc
       return { kind, eps };
     case 'clip':
       return { kind, steps };
+    case 'none':
+      return { kind };
     default:
       return kind satisfies never;
   }
@@ -156,24 +153,12 @@ const kernelMethod = (
   return { family, steps, scale, last };
 };
 
-/** The largest window's degree that is not above `degree`, to suggest. */
-const nearestDegree = (degree: number): number =>
-  [...SERIES_WINDOW.keys()].reduce((best, k) => (Math.abs(k - degree) <= Math.abs(best - degree) ? k : best));
-
 const exponential = (scope: Scope, args: Bound): OrthogonalMethod | undefined => {
   const form = formOf(scope, args);
-  const degreeExpr = args.get('degree');
   const degree = integer(scope, args, 'degree', DEFAULTS.degree, 1, 64);
   const squarings = integer(scope, args, 'squarings', DEFAULTS.squarings, 0, 16);
   const scale = scaleOf(scope, args, 'clip');
   if (!form || degree === undefined || squarings === undefined || !scale) return undefined;
-  if (!SERIES_WINDOW.has(degree))
-    return scope.report(
-      'L0112',
-      degreeExpr!.span,
-      `the series of exp cut off after degree ${degree} is no contraction: |1 + it + … + (it)^${degree}/${degree}!| is above 1 ${[1, 2].includes(degree % 4) ? 'for small t already' : 'for t of some size that is not known here'}`,
-      `write \`degree = ${nearestDegree(degree)}\`; the degrees that are known to work are ${[...SERIES_WINDOW.keys()].join(', ')}`,
-    );
   return { family: 'exponential', form, degree, squarings, scale };
 };
 
