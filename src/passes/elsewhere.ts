@@ -21,6 +21,8 @@ const LAYERS: Readonly<Record<string, Elsewhere>> = {
   minmax: { text: 'write `maxmin`: the same up to the order of each pair', to: 'maxmin' },
   lprelu: { text: 'write `prelu`, whose slopes are clamped to [−1, 1]', to: 'prelu' },
   maxminconcat: { text: 'write `crelu`, which is (relu(x), relu(−x))', to: 'crelu' },
+  sandwichfc: { text: 'write `sandwich N`', to: 'sandwich' },
+  sandwichconv: { text: 'write `sandwich N, kernel = 3`', to: 'sandwich' },
   linear: { text: 'the affine layer is `dense N`', to: 'dense' },
   convtranspose2d: { text: 'the layer is `transposed conv N, stride = 2`', to: 'transposed conv' },
   pixelshuffle: { text: 'the layer is `depth_to_space 2`', to: 'depth_to_space' },
@@ -40,6 +42,8 @@ const RESCALINGS: Readonly<Record<string, Elsewhere>> = {
     ORTHOGONAL_FAMILIES.map(f => [f, { text: `write \`orthogonal(${f})\``, to: `orthogonal(${f})` }]),
   ),
   rko: 'write `orthogonal(bjorck)`: of a convolution it makes the reshaped kernel orthogonal',
+  soc: { text: 'write `skew_exponential(degree = 12)`', to: 'skew_exponential(degree = 12)' },
+  lot: { text: 'write `fourier(lot)`', to: 'fourier(lot)' },
   cpl: 'a convex potential layer is `residual … by spectral`',
   lipschitz: 'write one of spectral, orthogonal(cayley), aol, sll',
 };

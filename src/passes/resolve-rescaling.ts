@@ -5,6 +5,7 @@ import * as q from '../ir/rational.ts';
 import type { Arg, Expr } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
 import { rescalingElsewhere } from './elsewhere.ts';
+import { OPERATOR_METHODS } from './resolve-contraction.ts';
 import { resolveOrthogonal } from './resolve-orthogonal.ts';
 import { bindArgs, rationalOf, type Scope, show } from './resolve-scope.ts';
 
@@ -156,7 +157,7 @@ export const resolveRescaling = (scope: Scope, e: Expr, t: RescalingTarget): Res
   const h = head(e);
   if (!h || (h.name !== 'own' && !isRescaling(scope, h.name))) {
     const text = h ? `\`${shorten(h.name)}\`` : 'this';
-    const methods = [...(scope.rescalings?.keys() ?? []), ...PRIMITIVE_METHODS];
+    const methods = [...(scope.rescalings?.keys() ?? []), ...PRIMITIVE_METHODS, ...OPERATOR_METHODS];
     const help = h ? (rescalingElsewhere(h.name) ?? suggest(h.name, methods)) : `write one of ${methods.join(', ')}`;
     return scope.report(
       'L0104',

@@ -234,7 +234,7 @@ describe('rescalings', () => {
   });
   test('what is no way to get T', () => {
     expect(refusal(inNet('input x[2]\n dense 3 by «foo»'))).toBe(
-      'L0104 `foo` is not a way to rescale a layer (known here: spectral, aol, sll, orthogonal, own)',
+      'L0104 `foo` is not a way to rescale a layer (known here: spectral, aol, sll, orthogonal, own, fourier, skew_exponential, sandwich)',
     );
     expect(refusal(inNet('input x[2]\n dense 3 by «alo»'))).toMatch(/did you mean `aol`/);
     expect(refusal(inNet('input x[2]\n dense 3 by «max»(aol, sll)'))).toMatch(/write `own\(…\)` around it/);
