@@ -7,7 +7,7 @@
  * Bounds are computed in f64 as `rounding-norms.ts` explains: `up` covers every chain of roundings here.
  */
 import { outputShape, sumTerms } from '../ir/conv-geometry.ts';
-import type { Activation, Layer, Shape } from '../ir/network.ts';
+import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
 import { elements } from '../ir/network.ts';
 import { printActivation } from '../ir/print-activation.ts';
 import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
@@ -127,6 +127,13 @@ const MULTIPLYING: readonly string[] = [
   'rabs',
   'householder',
 ];
+
+/** The matrix that a contraction of vectors was emitted as. */
+const operatorMatrix = (op: Extract<LayerOp, { kind: 'contraction' }>, path: string): LinearMap => {
+  if (op.kernel)
+    throw new NoRoundingBound(`${path}: no bound of the rounding errors of an operator on images is known`);
+  return { kind: 'dense', out: op.out, in: op.in, weight: op.weight };
+};
 
 /** Squared Lipschitz bound of each layer with its emitted tensors, by path; the head needs none. */
 export type LayerBounds = ReadonlyMap<string, Rational>;
@@ -337,16 +344,18 @@ export const roundingModel = (
         });
         break;
       }
+      case 'contraction':
       case 'linear': {
+        const { map, adjoint } = op.kind === 'linear' ? op : { map: operatorMatrix(op, path), adjoint: false };
         const { W } = emitted.layers.get(path)!;
-        const image = op.adjoint ? to : from;
-        const norms = weightNorms(op.map, W, image);
-        const largestRow = op.adjoint ? norms.largestColumn : norms.largestRow;
+        const image = adjoint ? to : from;
+        const norms = weightNorms(map, W, image);
+        const largestRow = adjoint ? norms.largestColumn : norms.largestRow;
         const bias = op.bias ? spreadNorm(params.get(op.bias.path)!, to) : 0;
         const largestBias = op.bias ? params.get(op.bias.path)!.reduce((m, v) => Math.max(m, Math.abs(v)), 0) : 0;
         const factor = c();
-        const terms = sumTerms(op.map, image);
-        const n = op.adjoint ? terms.adjoint : terms.forward;
+        const terms = sumTerms(map, image);
+        const n = adjoint ? terms.adjoint : terms.forward;
         const k = roundings(n);
         push(path, s => {
           const x = s.real + s.error;

@@ -148,6 +148,15 @@ const NETWORKS = [
    dense 8 by sll
    householder
    head 4`,
+  `input x[30]
+   center 1/4
+   sandwich 24
+   sandwich 17, act = leaky_relu(1/10)
+   dense 20 by sandwich
+   sandwich 12, act = tanh, bias = false
+   dense 15 by sandwich(second)
+   sandwich 9, act = sigmoid
+   head 4`,
   `input image[3, 6, 6]
    l2pool 2, stride = 1
    conv 4, kernel = 3 by aol
@@ -325,6 +334,15 @@ describe('a machine that does its worst', () => {
     const { free } = everything(proven, params);
     expect(free.at({ input: 1e30 }).features).toBeLessThan(1e30);
     expect(free.at({ input: 1e38 }).features).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('operators on images', () => {
+  test('have no bound yet, and say so', () => {
+    for (const layer of ['conv 2 by fourier(cayley)', 'conv 2 by skew_exponential', 'sandwich 2, kernel = 3']) {
+      const proven = provenFrom(`network Net { input image[2, 4, 4]\n ${layer}\n flatten\n head 2 }`);
+      expect(() => everything(proven, randomWeights(proven, randomFrom(4)))).toThrow(NoRoundingBound);
+    }
   });
 });
 
