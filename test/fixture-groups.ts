@@ -8,12 +8,6 @@ const FOLDER = new URL('fixtures/', import.meta.url).pathname;
 
 /** What the language has no words for yet; every other case must be run. */
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  aol: [
-    'aol_conv_3to5_k3_7x7_circular',
-    'aol_conv_4to4_k5_6x9_circular',
-    'aol_conv_8to6_k3_8x8_circular',
-    'aol_multistep_4to6_niter4',
-  ],
   heads: ['invertible_downsampling'],
 };
 

@@ -101,7 +101,8 @@ const operator = (r: Random, out: number, image: readonly [number, number] | und
 };
 
 /** One orthogonal matrix is not made for several groups; AOC needs a kernel no smaller than its stride. */
-const convMethod = (r: Random, c: Omit<RandomConv, 'options' | 'size'>): string => {
+const convMethod = (r: Random, c: Omit<RandomConv, 'options' | 'size'>, any: boolean): string => {
+  if (any && r.uniform() < 0.1) return `aol(steps = ${r.integer(2, 4)})`;
   const by = method(r, c.kernel);
   if (c.groups > 1 && by.startsWith('orthogonal')) return 'sll';
   const aoc = c.stride === 1 || (c.kernel >= c.stride && c.dilation === 1);
@@ -232,7 +233,7 @@ export const randomSource = (
         }
         const { options, ...made } = geometry(r, shape, { any: geometries });
         const hidden = made.groups * r.integer(1, 3);
-        lines.push(`residual conv hidden = ${hidden}${options}${act}${bias} by ${convMethod(r, made)}`);
+        lines.push(`residual conv hidden = ${hidden}${options}${act}${bias} by ${convMethod(r, made, geometries)}`);
         break;
       }
       case 3:
@@ -248,7 +249,7 @@ export const randomSource = (
         const { options, size, ...kind } = geometry(r, shape, { any: geometries, transposed });
         const made = kind.groups * Math.ceil(out / kind.groups);
         const form = transposed ? 'transposed conv' : 'conv';
-        lines.push(`${form} ${made}${options}${bias}${side} by ${convMethod(r, kind)}`);
+        lines.push(`${form} ${made}${options}${bias}${side} by ${convMethod(r, kind, geometries)}`);
         shape = [made, ...size];
         break;
       }

@@ -199,6 +199,8 @@ const methodName = (r: Rescaling): string => {
       return r.method.kind === 'gram' ? 'spectral' : r.method.kind;
     case 'orthogonal':
       return r.method.family;
+    case 'power':
+      return `aol, ${r.steps} steps`;
     case 'aol':
     case 'sll':
     case 'frobenius':

@@ -37,6 +37,8 @@ export type DiagExpr =
       readonly divisor: Positive;
       readonly span: Span;
     }
+  /** T_i = (Σ_j |(G^m)_ij|)^(1/m), m = 2^(steps − 1), steps ≥ 2. */
+  | { readonly kind: 'power'; readonly gram: Gram; readonly steps: number; readonly span: Span }
   /** T of the rescaling that `by` chose; `of` is the same diagonal, absent where an orthogonal matrix takes the place of the weight. */
   | {
       readonly kind: 'chosen';
@@ -172,6 +174,7 @@ export const atomsOf = (v: VectorExpr): readonly Atom[] =>
 export const gramsOf = (d: DiagExpr): readonly Gram[] => {
   switch (d.kind) {
     case 'rowsum':
+    case 'power':
     case 'norm':
     case 'chosen':
       return [d.gram];
@@ -205,6 +208,7 @@ export const diagonalSize = (d: DiagExpr): number =>
   remembered(d, e => {
     switch (e.kind) {
       case 'rowsum':
+      case 'power':
       case 'norm':
       case 'chosen':
         return 1;

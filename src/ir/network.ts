@@ -94,6 +94,8 @@ export type Rescaling =
   | { readonly by: 'orthogonal'; readonly method: OrthogonalMethod }
   /** T_i = Σ_j |G_ij| + eps. */
   | { readonly by: 'aol'; readonly eps: Rational }
+  /** T_i = (Σ_j |(G^m)_ij|)^(1/m) + eps, m = 2^(steps − 1), steps ≥ 2: `aol(steps = …)`. */
+  | { readonly by: 'power'; readonly steps: number; readonly eps: Rational }
   /** T_i = Σ_j |G_ij| p_j / p_i + eps with p = exp(q) + shift; both 0 where they are left out. */
   | { readonly by: 'sll'; readonly q: Param; readonly shift?: Rational; readonly eps?: Rational }
   /** T = (‖W‖_F² + eps) I; of a kernel, ‖K‖_F² times the number of outputs that read one input. */
@@ -381,6 +383,7 @@ export const rescalingParams = (r: Rescaling): readonly Param[] => {
   switch (r.by) {
     case 'spectral':
     case 'aol':
+    case 'power':
     case 'frobenius':
     case 'schur':
       return [];

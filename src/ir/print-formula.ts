@@ -39,6 +39,8 @@ export const printDiagonal = (d: DiagExpr): string => {
       if (p !== q) return `rowsum(abs(${printGram(d.gram)}) * (${p})) / (${q})`;
       return p === '1' ? `gershgorin(${printGram(d.gram)})` : `gershgorin(${printGram(d.gram)}, ${p})`;
     }
+    case 'power':
+      return `gershgorin(${printGram(d.gram)}, steps = ${d.steps})`;
     case 'norm':
       return printBound(d.gram, d.bound);
     case 'chosen':

@@ -42,6 +42,8 @@ export const printRescaling = (r: Rescaling, map?: LinearMap): string => {
       return call('spectral', [...spectralArgs(r.method, map), ...epsArg(r.eps)]);
     case 'orthogonal':
       return printOrthogonal(r.method);
+    case 'power':
+      return call('aol', [`steps = ${r.steps}`, ...epsArg(r.eps)]);
     case 'aol':
     case 'frobenius':
     case 'schur':

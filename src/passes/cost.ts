@@ -1,5 +1,5 @@
 /** Parameters and floating-point operations of a layer, counted in exact integer arithmetic from shapes alone. */
-import { outputSize, overlap, phases } from '../ir/conv-geometry.ts';
+import { outputSize, overlap, phases, phaseTaps } from '../ir/conv-geometry.ts';
 import { atomsOf, type DiagExpr, sameExpr, writtenOut } from '../ir/formula.ts';
 import {
   type ContractionMethod,
@@ -43,6 +43,17 @@ const rescalingCost = (
       // Each pair of channels meets once for every pair of taps.
       const [kept, summed] = side === 'rows' ? [out, columns] : [columns, out];
       return groups * 2 * kept * kept * summed * taps * taps;
+    }
+    case 'power': {
+      // Gram kernels that double their reach, each the correlation of the one before with itself.
+      const [kept, summed] = side === 'rows' ? [out, columns] : [columns, out];
+      const reach = map.kind === 'dense' ? [1, 1] : phaseTaps(map);
+      let flops = 2 * kept * kept * summed * taps * taps;
+      for (let step = 1; step < r.steps; step++) {
+        const area = reach.reduce((p, k) => p * (2 ** step * (k - 1) + 1), 1);
+        flops += 2 * kept ** 3 * area * area;
+      }
+      return groups * flops;
     }
     case 'frobenius':
     case 'schur':
@@ -90,6 +101,8 @@ const diagonalCost = (d: DiagExpr, image: readonly [number, number]): number => 
   switch (d.kind) {
     case 'rowsum':
       return rescalingCost({ by: 'aol', eps: ZERO }, d.gram.map, d.gram.side, image, image);
+    case 'power':
+      return rescalingCost({ by: 'power', steps: d.steps, eps: ZERO }, d.gram.map, d.gram.side, image, image);
     case 'norm': {
       const { map, side } = d.gram;
       if (d.bound.kind === 'frobenius' || d.bound.kind === 'schur') return 2 * elements(map.weight.shape);

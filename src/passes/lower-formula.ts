@@ -19,6 +19,7 @@ import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { cayleyTransform } from './lower-cayley.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
+import { powerDiagonal } from './lower-power.ts';
 import {
   along,
   clampedExponent,
@@ -102,6 +103,8 @@ const diagonal = (l: Lowering, d: DiagExpr): TensorId => {
       if (!d.weights.q && sameExpr(d.weights, d.divisor)) return sums();
       return b.mul(sums(positive(b, d.weights, m).p), positive(b, d.divisor, m).inverse);
     }
+    case 'power':
+      return powerDiagonal(b, d.gram.map, weightOf(b, d.gram), d.gram.side === 'rows' ? 'out' : 'in', d.steps);
     case 'norm':
       return filled(b, normBound(l, d.gram, d.bound), unitsOf(d.gram));
     case 'chosen':

@@ -10,6 +10,7 @@ import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { orthogonalMatrix } from './lower-orthogonal.ts';
 import { orthogonalKernel } from './lower-orthogonal-kernel.ts';
 import { convRowSums, scaleKernel } from './lower-polyphase.ts';
+import { powerDiagonal } from './lower-power.ts';
 import { spectralBound } from './lower-spectral.ts';
 
 /**
@@ -77,6 +78,8 @@ const diagonal = (
   switch (rescaling.by) {
     case 'spectral':
       return filled(b, b.offset(spectralBound(b, map, weight, image, rescaling.method), toNumber(rescaling.eps)), m);
+    case 'power':
+      return b.offset(powerDiagonal(b, map, weight, side, rescaling.steps), toNumber(rescaling.eps));
     case 'aol':
       return b.offset(rowSums(b, map, weight, side), toNumber(rescaling.eps));
     case 'frobenius': {

@@ -102,7 +102,7 @@ export const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
     help,
     ...(to === undefined ? {} : { fix: { span: d.span, to } }),
   });
-  if (d.kind === 'rowsum' || d.kind === 'norm') {
+  if (d.kind === 'rowsum' || d.kind === 'power' || d.kind === 'norm') {
     const bounded = printGram(d.gram);
     if (!sameExpr(d.gram, gram))
       return gap(
@@ -124,6 +124,8 @@ export const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
       const about = { weight, side: gram.side, q: p };
       return apply(gram.map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice', weight, [], {}, about);
     }
+    case 'power':
+      return apply('power-gershgorin', weight, [], { steps: rational(d.steps) }, { weight, side: gram.side });
     case 'norm':
       return proveNorm(d);
     case 'chosen':

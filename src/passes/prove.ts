@@ -148,6 +148,23 @@ const proveSpectral = (
   }
 };
 
+/** A bound of a kernel on the infinite lattice, for the geometry that the kernel is used in. Circular images are checked by `circularFaults`. */
+const onGeometry = (map: LinearMap, d: Derivation | undefined): Derivation | undefined => {
+  if (map.kind === 'dense' || d === undefined) return d;
+  const weight = map.weight.path;
+  const [[sh, sw], [dh, dw]] = [map.stride, map.dilation];
+  let known = d;
+  if (map.groups > 1) known = apply('grouped', weight, [known], { groups: rational(map.groups) });
+  if ([sh, sw, dh, dw].some(n => n > 1))
+    known = apply('polyphase', weight, [known], {
+      stride_h: rational(sh),
+      stride_w: rational(sw),
+      dilation_h: rational(dh),
+      dilation_w: rational(dw),
+    });
+  return map.mode === 'circular' ? apply('torus', weight, [known]) : known;
+};
+
 const shift = (d: Derivation | undefined, eps: Rational, weight: string, refuse: Refuse): Derivation | undefined => {
   if (compare(eps, ZERO) < 0)
     return refuse(
@@ -168,7 +185,7 @@ const proveDominance = (
   const weight = map.weight.path;
   const about = { weight, side };
   const gershgorin = (q: string) =>
-    apply(map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice', weight, [], {}, { ...about, q });
+    onGeometry(map, apply(map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice', weight, [], {}, { ...about, q }));
   // T = I belongs to the orthogonal matrix made of the weight, every other T to the weight itself: two Gram matrices.
   const part = (r: Rescaling): Derivation | undefined =>
     r.by === 'orthogonal'
@@ -179,10 +196,27 @@ const proveDominance = (
         )
       : proveDominance(map, r, side, refuse);
   switch (rescaling.by) {
-    case 'spectral':
-      return shift(proveSpectral(map, rescaling.method, side, refuse), rescaling.eps, weight, refuse);
+    case 'spectral': {
+      const bound = proveSpectral(map, rescaling.method, side, refuse);
+      // The operator at this size has its geometry in it.
+      const known = rescaling.method.kind === 'operator' ? bound : onGeometry(map, bound);
+      return shift(known, rescaling.eps, weight, refuse);
+    }
     case 'orthogonal':
-      return proveOrthogonal(map, rescaling.method, side, refuse);
+      return onGeometry(map, proveOrthogonal(map, rescaling.method, side, refuse));
+    case 'power':
+      if (!Number.isSafeInteger(rescaling.steps) || rescaling.steps < 2)
+        return refuse(
+          'L0112',
+          `a power of G needs 2 steps or more, found ${rescaling.steps}`,
+          'write `aol(steps = 2)`',
+        );
+      return shift(
+        onGeometry(map, apply('power-gershgorin', weight, [], { steps: rational(rescaling.steps) }, about)),
+        rescaling.eps,
+        weight,
+        refuse,
+      );
     case 'aol':
       return shift(gershgorin('1'), rescaling.eps, weight, refuse);
     case 'sll': {
@@ -197,7 +231,7 @@ const proveDominance = (
     }
     case 'frobenius':
     case 'schur':
-      return shift(apply(rescaling.by, weight, [], {}, about), rescaling.eps, weight, refuse);
+      return shift(onGeometry(map, apply(rescaling.by, weight, [], {}, about)), rescaling.eps, weight, refuse);
     case 'max': {
       if (rescaling.of.length === 0)
         return refuse('L0112', 'a maximum of no rescalings dominates nothing', 'give `max` at least one part');

@@ -25,6 +25,7 @@ const shifted = (r: Rescaling, eps: Rational): Rescaling | undefined => {
   switch (r.by) {
     case 'spectral':
     case 'aol':
+    case 'power':
     case 'frobenius':
     case 'schur':
       return { ...r, eps: add(r.eps, eps) };
@@ -61,6 +62,8 @@ export const rescalingOf = (d: DiagExpr, gram: Gram): Rescaling | undefined => {
   switch (d.kind) {
     case 'rowsum':
       return sameExpr(d.gram, gram) && sameExpr(d.weights, d.divisor) ? gershgorin(d.weights) : undefined;
+    case 'power':
+      return sameExpr(d.gram, gram) ? { by: 'power', steps: d.steps, eps: ZERO } : undefined;
     case 'chosen':
       return sameExpr(d.gram, gram) ? d.rescaling : undefined;
     case 'norm':
@@ -100,6 +103,8 @@ export const diagonalOf = (rescaling: Rescaling, gram: Gram, span: Span): DiagEx
     case 'frobenius':
     case 'schur':
       return plus({ kind: 'norm', gram, bound: { kind: rescaling.by }, span }, rescaling.eps);
+    case 'power':
+      return plus({ kind: 'power', gram, steps: rescaling.steps, span }, rescaling.eps);
     case 'aol':
       return plus(rowsum({ shift: ONE }), rescaling.eps);
     case 'sll':

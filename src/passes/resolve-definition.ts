@@ -175,6 +175,7 @@ const replacesWeight = (d: DiagExpr): boolean => {
     case 'sum':
       return d.of.some(p => replacesWeight(p.part));
     case 'rowsum':
+    case 'power':
     case 'norm':
       return false;
     default:

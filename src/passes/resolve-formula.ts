@@ -1,6 +1,6 @@
 /** Expressions of `layer` definitions: names, functions and arithmetic → values. */
 import type { Span } from '../diagnostics.ts';
-import { outputSize } from '../ir/conv-geometry.ts';
+import { outputSize, phases, phaseTaps } from '../ir/conv-geometry.ts';
 import type * as f from '../ir/formula.ts';
 import { elements, type Param, type Rescaling, type Shape, type Twist } from '../ir/network.ts';
 import * as q from '../ir/rational.ts';
@@ -179,6 +179,26 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
   return bounded(kind === 'gram' ? { kind, steps, grid } : { kind, steps });
 };
 
+const MAX_POWER_STEPS = 6;
+/** Entries of a power of a Gram matrix. */
+const MAX_POWER = 2 ** 26;
+
+/** False after reporting a G^(2^(steps − 1)) that is too large: its kernel reaches 2^(steps − 1) times as far as that of G. */
+const powerFits = ({ map, side }: f.Gram, steps: number, { scope, expr }: Given): boolean => {
+  if (map.kind === 'dense') return true;
+  const rows = side === 'rows' ? map.out : map.in * phases(map)[0] * phases(map)[1];
+  const [h, w] = phaseTaps(map).map(k => 2 ** steps * (k - 1) + 1);
+  const entries = (rows * rows * h * w) / map.groups;
+  if (entries <= MAX_POWER) return true;
+  scope.report(
+    'L0115',
+    expr.span,
+    `after ${steps} steps the Gram matrix of this convolution has ${entries} entries, more than ${MAX_POWER}`,
+    'use fewer steps, or `spectral`',
+  );
+  return false;
+};
+
 /** T of the rescaling that `by` chose. */
 const chosen = (body: Body, e: Call): v.Value | undefined => {
   const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
@@ -214,10 +234,25 @@ const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | unde
     return { kind: 'positive', size: value.shape[0], of: { q: only.of.param, shift: q.ZERO } };
   },
   gershgorin: (body, e) => {
-    const all = noOptions(body, e) ? values(body, e, 1, 2) : undefined;
+    const option = e.args.find(a => a.name?.text === 'steps');
+    const all = noOptions(body, option ? { ...e, args: e.args.filter(a => a !== option) } : e)
+      ? values(body, e, 1, 2)
+      : undefined;
     const gram = all && gramOf(body, e, all[0]);
     if (!gram) return undefined;
     const size = v.gramSize(gram);
+    const from = option && given(body, option.value);
+    const steps = from ? integerOf(from.scope, from.expr, '`steps`', 1, MAX_POWER_STEPS) : 1;
+    if (steps === undefined || (steps > 1 && !powerFits(gram, steps, from!))) return undefined;
+    if (steps > 1)
+      return all[1]
+        ? from!.scope.report(
+            'L0129',
+            from!.expr.span,
+            'powers of a Gram matrix take no weights',
+            'leave one of them out',
+          )
+        : { kind: 'diagonal', size, of: { kind: 'power', gram, steps, span: e.span } };
     const weights = all[1] ? positiveOf(body, e, all[1], size) : v.ONES;
     return weights && { kind: 'diagonal', size, of: { kind: 'rowsum', gram, weights, divisor: weights, span: e.span } };
   },

@@ -147,6 +147,8 @@ export const dominance = (m: MatrixTerm, rescaling: Exclude<Rescaling, { by: 'or
       return shifted(spectral(m, rescaling.method), rescaling.eps);
     case 'aol':
       return shifted(gershgorin(m, undefined), rescaling.eps);
+    case 'power':
+      throw new NotInCoq(`${m.map.weight.path}: \`by aol\` in several steps has no Coq wrapper yet`);
     case 'frobenius':
     case 'schur':
       throw new NotInCoq(`${m.map.weight.path}: \`by ${rescaling.by}\` has no Coq wrapper yet`);

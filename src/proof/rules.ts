@@ -164,6 +164,26 @@ const RULES = {
     source: `${ARAUJO} (SLL), on the infinite lattice; with q = 1: Prach & Lampert, ECCV 2022, Theorem 2`,
     coq: 'gershgorin_lattice',
   },
+  'power-gershgorin': {
+    statement:
+      'M = G^m for m = 2^(steps − 1) and T_i = (Σ_j |M_ij|)^(1/m): M ⪯ diag(T^m) by Gershgorin, and x ↦ x^(1/m) is operator monotone, so G ⪯ diag(T); of a convolution over all offsets, at every image size with zero padding',
+    source: 'Löwner 1934 and Heinz 1951 (operator monotone roots)',
+  },
+  polyphase: {
+    statement:
+      'a convolution with stride and dilation is the one with its polyphase kernel, but for the places of pixels; so G ⪯ T for that kernel, T the largest over the phases of an input channel, holds for it',
+    source: 'Vaidyanathan, Multirate Systems and Filter Banks, 1993, §4.3 (polyphase form)',
+  },
+  grouped: {
+    statement:
+      'G of a convolution in groups is block diagonal: G ⪯ T holds when it holds for each group, λ being the largest of the groups',
+    source: 'definition',
+  },
+  torus: {
+    statement:
+      'a bound of a kernel on the infinite lattice holds with circular padding, at every image size that the stride divides, if no output is repeated: a torus has only some of the frequencies',
+    source: 'Sedghi, Gupta & Long, ICLR 2019 (circular convolutions are block diagonal in the Fourier basis)',
+  },
   'dominance-shift': {
     statement: 'G ⪯ T and eps ≥ 0 give G ⪯ T + eps·I',
     source: 'order of positive semidefinite matrices',
@@ -569,6 +589,24 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
   schur: dominance,
   gershgorin: dominance,
   'gershgorin-lattice': dominance,
+  'power-gershgorin': i => {
+    atLeast(i, 'steps', TWO);
+    return dominance(i);
+  },
+  polyphase: i => {
+    arity(i, 1);
+    for (const name of ['stride_h', 'stride_w', 'dilation_h', 'dilation_w']) atLeast(i, name, ONE);
+    return sameDominance(i);
+  },
+  grouped: i => {
+    arity(i, 1);
+    atLeast(i, 'groups', TWO);
+    return sameDominance(i);
+  },
+  torus: i => {
+    arity(i, 1);
+    return sameDominance(i);
+  },
   'dominance-shift': i => {
     arity(i, 1);
     atLeast(i, 'eps', ZERO);

@@ -54,6 +54,8 @@ const showRescaling = (r: Rescaling): string => {
       return `spectral ${r.method.kind} ${r.method.steps} eps ${format(r.eps)}`;
     case 'orthogonal':
       return [printOrthogonal(r.method), ...rescalingParams(r).map(p => p.path)].join(' ');
+    case 'power':
+      return `aol ${r.steps} steps eps ${format(r.eps)}`;
     case 'aol':
     case 'frobenius':
     case 'schur':
