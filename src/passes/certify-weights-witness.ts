@@ -82,7 +82,7 @@ const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array
 };
 
 /** Points an axis for a norm that no option of the layer speaks of: 0.25 % too large for 3×3 kernels. */
-const SYMBOL_GRID = 64;
+const FINE_GRID = 64;
 
 /** ‖W‖_F², never 0. */
 const frobenius = (W: Float32Array): number => W.reduce((s, v) => s + v * v, 2 ** -300);
@@ -180,7 +180,7 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
       if (!c.d) return notCertifiable(map.weight.path, 'residual convolutions by aol in several steps');
       const wanted = Array.from(target).filter(Number.isFinite);
       const T = wanted.length > 0 ? Math.max(...wanted) : 2 * overlap(map) * frobenius(c.W);
-      return { rule: 'gram-iteration-symbol', grid: SYMBOL_GRID, T: [dyadic(T)] };
+      return { rule: 'gram-iteration-symbol', grid: FINE_GRID, T: [dyadic(T)] };
     }
     case 'scaled':
       // T of the part is smaller, so what holds for it holds for the whole.
