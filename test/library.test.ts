@@ -229,3 +229,33 @@ ${network('image[2, 6, 5]', 'own')}`;
     expect(gradientError(graph, { inputs, params }, 'params', 'own[0].W', [0, 7, 20], 1e-6)).toBeLessThan(5e-7);
   });
 });
+
+describe('definitions that nothing uses', () => {
+  const unused = (body: string, head = 'layer other(k: pair = 3, f: slope[0, 1]) (x: image[c, h, w]) by T'): string =>
+    `${head} {\n${body}\n}\n${network('x[4]', 'abs')}`;
+  it.each([
+    ['an unknown name', unused('  return x + y'), 'L0103', 'y', 'not defined'],
+    ['no return', unused('  let y = f(x)'), 'L0140', 'other', 'returns nothing'],
+    ['an unknown type', unused('  param W: tensor[c] = zeros\n  return x'), 'L0140', 'tensor[c]', 'no type'],
+    [
+      'an unknown initial value',
+      unused('  param b: vec[c] = ones\n  return x + b'),
+      'L0105',
+      'ones',
+      'the initial value',
+    ],
+    ['a rescaling', unused('  return gershgorin(H)', 'rescaling other(e) (G: gram[m])'), 'L0103', 'H', 'not defined'],
+  ])('are read all the same: %s', (_, source, code, place, message) => {
+    expect(first(source)).toEqual([code, place, expect.stringContaining(message)]);
+  });
+  it.each([
+    unused(
+      '  param W: conv(2 * c, c, kernel = k, stride = 2, padding = 1) = xavier\n  return W * invsqrt(T(Wᵀ * W)) * f(x)',
+    ),
+    unused('  param W: mat[n / 4, n - 20] = xavier\n  return x', 'layer other(a) (x: vec[n])'),
+    unused('  return W * x', 'layer other(a) (x: vec[16])'),
+  ])('are not blamed for the sizes of the trial', source => {
+    const { file } = parse(source);
+    expect(resolve(file).diagnostics).toEqual([]);
+  });
+});

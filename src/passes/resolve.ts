@@ -15,6 +15,7 @@ import type { Chain, KnownDefinition } from './resolve-layers.ts';
 import { resolveCertify, resolveTrain } from './resolve-recipes.ts';
 import type { RescalingRule } from './resolve-rescaling.ts';
 import { createReporter, rationalOf, type Scope } from './resolve-scope.ts';
+import { checkUnused } from './resolve-unused.ts';
 
 export interface ResolveOptions {
   /** Values for parameters of the networks, as text: `{ width: '60' }`. */
@@ -234,6 +235,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
       report('L0109', where, `--set ${shorten(name)}: no network has such a parameter`, suggest(name, parameters));
 
   const definitions = checkDefinitions(report, file, library());
+  checkUnused({ report, rescalings: rescalingsOf(definitions) }, file, definitions);
   const names = [...networks.keys()];
   const hasHead = new Map<string, boolean>();
   for (const [i, item] of file.items.entries()) {

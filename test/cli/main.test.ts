@@ -18,6 +18,7 @@ beforeAll(async () => {
   await build({
     absWorkingDir: root,
     entryPoints: { lip: 'src/cli/main.ts' },
+    loader: { '.lip': 'text' },
     outdir: dir,
     outExtension: { '.js': '.mjs' },
     bundle: true,

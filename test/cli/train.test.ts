@@ -235,6 +235,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     await build({
       absWorkingDir: repository,
       entryPoints: { lip: 'src/cli/main.ts' },
+      loader: { '.lip': 'text' },
       outdir: dir,
       outExtension: { '.js': '.mjs' },
       bundle: true,

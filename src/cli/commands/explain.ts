@@ -1,6 +1,7 @@
-/** `lip explain CODE`: what a diagnostic means, with an example that gives it and one that does not. */
+/** `lip explain CODE`: what a diagnostic means, with an example that gives it and one that does not. `lip explain dense`: its definition. */
 import type { Command } from 'commander';
 import { DIAGNOSTIC_CODES, type DiagnosticPage, isDiagnosticCode } from '../../diagnostic-codes.ts';
+import { libraryDefinitions } from '../../library.ts';
 import { nearest } from '../../parser/suggest.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { fill } from '../wrap.ts';
@@ -32,8 +33,8 @@ export const explainPage = (code: string, page: DiagnosticPage): string => {
 export const register = (program: Command): void => {
   program
     .command('explain')
-    .description('say what a diagnostic code means; without a code, list all')
-    .argument('[code]', 'e.g. L0101')
+    .description('say what a diagnostic code means, or show a layer of the library; without either, list all codes')
+    .argument('[code or layer]', 'e.g. L0101, dense, sll')
     .option('--json', 'print as JSON')
     .action((given: string | undefined, options: { json?: boolean }) => {
       if (given === undefined) {
@@ -44,6 +45,16 @@ export const register = (program: Command): void => {
         return;
       }
       const code = given.toUpperCase();
+      const named = libraryDefinitions().filter(d => d.definition.name.text === given);
+      if (named.length > 0) {
+        const definitions = named.map(({ file, source }) => ({ file, source }));
+        process.stdout.write(
+          options.json
+            ? `${JSON.stringify({ name: given, definitions }, null, 2)}\n`
+            : `${named.map(d => d.source).join('\n\n')}\n`,
+        );
+        return;
+      }
       if (!isDiagnosticCode(code)) {
         const near = nearest(code, Object.keys(DIAGNOSTIC_CODES));
         throw new CliError(
