@@ -31,6 +31,7 @@ describe('compiled kernels agree with the oracle on random networks, forward and
       operators: true,
       geometries: true,
       structures: seed % 2 === 1,
+      branches: seed % 3 === 0,
     });
     const proven = provenFrom(source);
     const graph = gradientGraph(proven, BATCH);

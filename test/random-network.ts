@@ -196,22 +196,27 @@ const structure = (
   ])();
 };
 
-/**
- * Source of one network of 1 to 4 layers behind `input`; its budget admits any product of its factors. Certificates do not cover `operators`,
- * `structures`, nor the `geometries` of convolutions beyond kernel and padding, yet.
- */
-export const randomSource = (
+interface Kinds {
+  readonly operators?: boolean;
+  readonly geometries?: boolean;
+  readonly structures?: boolean;
+  readonly branches?: boolean;
+}
+
+/** Statements behind a value, and the shape of what they make. */
+interface Piece {
+  readonly lines: readonly string[];
+  readonly shape: readonly number[];
+}
+
+const chain = (
   r: Random,
-  {
-    operators = false,
-    geometries = false,
-    structures = false,
-  }: { readonly operators?: boolean; readonly geometries?: boolean; readonly structures?: boolean } = {},
-): string => {
-  const image = r.uniform() < 0.5;
-  let shape = image ? [r.integer(1, 3), r.integer(3, 5), r.integer(3, 5)] : [r.integer(1, 8)];
-  const lines = [image ? `input image[${shape.join(', ')}]` : `input x[${shape[0]}]`, 'budget 1000'];
-  const layers = r.integer(1, 4);
+  start: readonly number[],
+  layers: number,
+  { operators = false, geometries = false, structures = false }: Kinds,
+): Piece => {
+  let shape = [...start];
+  const lines: string[] = [];
   for (let i = 0; i < layers; i++) {
     const conv = shape.length === 3;
     const [channels] = shape;
@@ -314,6 +319,70 @@ export const randomSource = (
         break;
       }
     }
+  }
+  return { lines, shape };
+};
+
+/** What is made of values `a` and `b` of the shapes given. */
+const joined = (r: Random, a: string, b: string, shapes: readonly [readonly number[], readonly number[]]): Piece => {
+  const [x, y] = shapes;
+  if (`${x}` === `${y}` && r.uniform() < 0.8) {
+    const line = r.pick([
+      `mix(${a}, ${b})`,
+      `mix(${a}, ${b}, 1/3)`,
+      `${a} + ${b}`,
+      `1/2 * ${a} - 3/2 * ${b}`,
+      `max(${a}, ${b}, -${a})`,
+      `min(${a}, 2 * ${b})`,
+    ]);
+    return { lines: [line], shape: x };
+  }
+  if (`${x.slice(1)}` === `${y.slice(1)}`)
+    return { lines: [`concat(${a}, ${b})`], shape: [x[0] + y[0], ...x.slice(1)] };
+  const size = (s: readonly number[]): number => s.reduce((p, d) => p * d, 1);
+  const flat = (name: string, s: readonly number[]): string =>
+    `let f${name} = ${name}${s.length === 3 ? ' |> flatten' : ''}`;
+  return { lines: [flat(a, x), flat(b, y), `concat(f${a}, f${b})`], shape: [size(x) + size(y)] };
+};
+
+/** Two branches from the value so far, and what is made of them; `at` tells their names from those of others. */
+const fork = (r: Random, shape: readonly number[], at: number, kinds: Kinds): Piece => {
+  const lines: string[] = [];
+  const branch = (
+    name: string,
+    from: string,
+    start: readonly number[],
+    like?: readonly number[],
+  ): readonly number[] => {
+    let piece = chain(r, start, r.integer(0, 2), kinds);
+    // Most ways to meet need one shape.
+    for (let n = 0; n < 10 && like && `${piece.shape}` !== `${like}`; n++)
+      piece = chain(r, start, r.integer(0, 2), kinds);
+    const budget = r.uniform() < 0.2 ? ' budget 1000000' : '';
+    lines.push(`let ${name} = ${[from, ...piece.lines].join(' |> ')}${budget}`);
+    return piece.shape;
+  };
+  const [a, b] = [`a${at}`, `b${at}`];
+  const [channels, ...image] = shape;
+  const first = r.integer(1, channels);
+  const split = first < channels && r.uniform() < 0.5;
+  if (split) lines.push(`let p${at}, q${at} = split(it, [${first}, ${channels - first}])`);
+  const x = split ? branch(a, `p${at}`, [first, ...image]) : branch(a, 'it', shape);
+  const y = split ? branch(b, `q${at}`, [channels - first, ...image], x) : branch(b, 'it', shape, x);
+  const join = joined(r, a, b, [x, y]);
+  return { lines: [...lines, ...join.lines], shape: join.shape };
+};
+
+/** Source of one network of 1 to 4 layers, or places where branches meet, behind `input`; its budget admits any product of its factors. */
+export const randomSource = (r: Random, kinds: Kinds = {}): string => {
+  const image = r.uniform() < 0.5;
+  let shape: readonly number[] = image ? [r.integer(1, 3), r.integer(3, 5), r.integer(3, 5)] : [r.integer(1, 8)];
+  const lines = [image ? `input image[${shape.join(', ')}]` : `input x[${shape[0]}]`, 'budget 1000000'];
+  const layers = r.integer(1, 4);
+  for (let i = 0; i < layers; i++) {
+    const piece = kinds.branches && r.uniform() < 0.6 ? fork(r, shape, i, kinds) : chain(r, shape, 1, kinds);
+    lines.push(...piece.lines);
+    shape = piece.shape;
   }
   if (shape.length === 3) lines.push('flatten');
   if (r.uniform() < 0.5) lines.push(`head ${r.integer(2, 4)}`);

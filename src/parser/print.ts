@@ -67,8 +67,13 @@ const printClauses = (clauses: readonly Clause[]): string =>
 
 const printForm = (st: Statement): string => (st.residual ? 'residual ' : st.transposed ? 'transposed ' : '');
 
+/** Statements that make a value of values are written as they are inside of sums. */
+const READ_AS_CALLS: ReadonlySet<string> = new Set(['mix', 'concat', 'max', 'min', 'slice', 'split']);
+
 /** What `{` or the end of the line follows. */
 const printStatementHead = (st: Statement): string => {
+  if (READ_AS_CALLS.has(st.name.text) && st.args.length > 0)
+    return `${printForm(st)}${st.name.text}(${printArgs(st.args)})${printClauses(st.clauses)}`;
   // Right behind the name, `in` would be its argument.
   const none = st.clauses[0]?.word === 'in' ? ' ()' : '';
   const args = st.args.length > 0 ? ` ${printArgs(st.args)}` : none;

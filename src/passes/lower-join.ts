@@ -15,7 +15,7 @@ const lowerMix = (
   const { path, shape } = op.weight.of;
   const weight = b.reshape(b.unary('sigmoid', b.param(path, shape)), []);
   emit(weight);
-  return b.add(x1, b.mul(apart, b.broadcast(weight, [], b.shape(apart))));
+  return b.add(x1, b.mul(apart, b.broadcast(weight, b.shape(apart), [])));
 };
 
 /** Operands [N, channels, …image]. `emit` is told a learnt weight in [0, 1]. */

@@ -273,7 +273,12 @@ describe('the parser and the formatter, on random sources', () => {
   it('formatting a well-typed network leaves its layers and parameters as they were', () => {
     const networkOf = (s: string): string => resolve(parse(s).file, {}).networks.map(printNetwork).join('\n');
     for (let seed = 0; seed < 100; seed++) {
-      const s = randomSource(randomFrom(70_000 + seed), { operators: true, geometries: true, structures: true });
+      const s = randomSource(randomFrom(70_000 + seed), {
+        operators: true,
+        geometries: true,
+        structures: true,
+        branches: seed % 2 === 0,
+      });
       const result = format(s);
       if (!('text' in result)) throw new Error(`does not parse: ${s}`);
       expect(networkOf(result.text)).toBe(networkOf(s));
