@@ -154,7 +154,7 @@ const lowerLayer = (
     case 'avgpool':
     case 'maxpool':
     case 'l2pool':
-      return lowerPool(b, op, x);
+      return lowerPool(b, op, x, mode);
     case 'tile':
       return b.scale(b.concat(Array<TensorId>(op.times).fill(x), 1), 1 / Math.sqrt(op.times));
     case 'gain': {

@@ -270,7 +270,7 @@ const RULES = {
   'householder-activation': {
     statement:
       'on each pair z of channels, z ↦ z − 2v·relu(vᵀz) with ‖v‖ ≤ 1 is 1-Lipschitz, and so is a continuous map that is orthogonal on each of its sectors (order 2)',
-    source: 'Singla, Singla & Feizi, ICLR 2022, Theorem 1 and §4',
+    source: 'Singla, Singla & Feizi, ICLR 2022 (Householder activations)',
   },
   'bounded-gain': {
     statement: 'x ↦ sin(a)·x per channel is 1-Lipschitz',
@@ -309,7 +309,7 @@ const RULES = {
   },
   'batch-center': {
     statement: 'x ↦ x − m per channel with a fixed m is an isometry; training alone takes m from the batch',
-    source: 'Béthune et al., NeurIPS 2022 (centring without division)',
+    source: 'definition; in networks: Boissin et al., ICML 2025 (BatchCentering)',
   },
   'layer-center': {
     statement: 'x ↦ x − (mean of its entries) is the orthogonal projection onto the vectors of sum 0',

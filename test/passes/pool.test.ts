@@ -53,6 +53,16 @@ describe('poolings', () => {
     expect(gx).toEqual([0, 11, 0, 0, 0, 0, 100, 1000, 0]);
   });
 
+  it('do the same in large windows, which are reduced', () => {
+    const x = Array.from({ length: 36 }, (_, i) => (i * 7) % 11);
+    const { y, gx } = run(['image[1, 6, 6]', 'maxpool [3, 6]'], x, [1, 10]);
+    const best = [0, 18].map(from => Math.max(...x.slice(from, from + 18)));
+    expect(y).toEqual(best);
+    const first = [x.indexOf(best[0]), x.indexOf(best[1], 18)];
+    expect(x.slice(0, 18).filter(v => v === best[0]).length).toBeGreaterThan(1);
+    expect(gx).toEqual(x.map((_, i) => (i === first[0] ? 1 : i === first[1] ? 10 : 0)));
+  });
+
   it('have gradient 0 where a whole window is 0, and x/‖x‖ elsewhere', () => {
     const { y, gx } = run(['x[4]', 'l2pool 2'], [0, 0, 3, 4]);
     expect(y).toEqual([0, 5]);
@@ -136,6 +146,7 @@ describe('truncation, copies, gains and centring', () => {
 describe('gradients against central differences', () => {
   it.each([
     ['image[2, 5, 6]', 'maxpool [2, 3], stride = [1, 2]'],
+    ['image[2, 5, 8]', 'maxpool [5, 4]'],
     ['image[2, 5, 6]', 'l2pool [2, 3], stride = [1, 2]'],
     ['image[2, 5, 6]', 'avgpool 3, stride = 2, divisor = 2'],
     ['image[4, 2, 3]', 'householder'],
