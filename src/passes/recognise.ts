@@ -158,9 +158,15 @@ const affine = (terms: readonly Term[]): { readonly variable: readonly Term[]; r
   return plain && constant.of.kind === 'param' ? { variable, bias: constant.of.param } : undefined;
 };
 
-const linear = (term: Term, bias: Param | undefined): LayerOp | undefined => {
-  const [a, b, ...more] = term.atoms;
-  if (term.of.kind !== 'input' || !equal(term.coefficient, ONE) || !a || !b || more.length > 0) return undefined;
+/** Of `cayley(W)` in a formula, whose parameter is W itself. */
+export const CAYLEY: Rescaling = { by: 'orthogonal', method: { family: 'cayley', form: 'full' } };
+
+/** A weight with its T^(−1/2) on one side, or an orthogonal one. */
+export const linear = (atoms: readonly Atom[], bias: Param | undefined): LayerOp | undefined => {
+  const [a, b, ...more] = atoms;
+  if (a?.kind === 'weight' && a.orthogonal && !b)
+    return { kind: 'linear', map: mapOf(a), side: 'in', rescaling: CAYLEY, ...(bias ? { bias } : {}) };
+  if (!a || !b || more.length > 0) return undefined;
   const side = a.kind === 'weight' ? 'in' : 'out';
   const [weight, inverse] = side === 'in' ? [a, b] : [b, a];
   if (weight.kind !== 'weight' || weight.orthogonal || inverse.kind !== 'inverse' || !inverse.root) return undefined;
@@ -178,7 +184,8 @@ const residual = (terms: readonly Term[], anySlope: boolean): LayerOp | undefine
   const [skip, ...more] = terms.filter(t => t !== branch);
   const [outer, inverse, ...rest] = branch?.atoms ?? [];
   if (branch?.of.kind !== 'act' || more.length > 0 || rest.length > 0) return undefined;
-  if (outer?.kind !== 'weight' || outer.orthogonal || inverse?.kind !== 'inverse' || inverse.root) return undefined;
+  if (outer?.kind !== 'weight') return undefined;
+  if (outer.orthogonal ? inverse : inverse?.kind !== 'inverse' || inverse.root) return undefined;
   if (skip && (skip.of.kind !== 'input' || skip.atoms.length > 0)) return undefined;
   const { act, of } = branch.of;
   const slope = proveSlope(act)?.conclusion;
@@ -189,7 +196,7 @@ const residual = (terms: readonly Term[], anySlope: boolean): LayerOp | undefine
   const weight: Weight = { ...outer, transposed: !outer.transposed };
   if (!read || others.length > 0 || read.of.kind !== 'input' || !equal(read.coefficient, ONE)) return undefined;
   if (read.atoms.length !== 1 || !sameExpr(read.atoms[0], weight)) return undefined;
-  const rescaling = rescalingOf(inverse.of, rowsOf(weight));
+  const rescaling = inverse?.kind === 'inverse' ? rescalingOf(inverse.of, rowsOf(weight)) : CAYLEY;
   if (!rescaling || (weight.transposed && !hasPlainAdjoint(weight.map))) return undefined;
   const h = skip ? skip.coefficient : ZERO;
   const c = neg(branch.coefficient);
@@ -213,7 +220,9 @@ export const recognise = (op: Formula, anySlope = false): LayerOp => {
   const outer = affine(op.body.terms);
   if (!outer) return op;
   const { variable, bias } = outer;
-  const found = variable.length === 1 ? linear(variable[0], bias) : undefined;
+  const [only, ...more] = variable;
+  const plain = more.length === 0 && only?.of.kind === 'input' && equal(only.coefficient, ONE);
+  const found = plain ? linear(only.atoms, bias) : undefined;
   const layer = found ?? (bias ? undefined : residual(variable, anySlope));
   return layer && sameParams(op, layerParams(layer)) ? layer : op;
 };

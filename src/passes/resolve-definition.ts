@@ -12,7 +12,7 @@ import { shorten, suggest } from '../parser/suggest.ts';
 import { axesOf, bindGram, bindInput, bindOption, declareParam, fanIn, unknownShape } from './definition-fields.ts';
 import * as v from './formula-value.ts';
 import { isGap, proveDominance } from './prove-formula.ts';
-import { hasPlainAdjoint, mapOf, recognise, rescalingOf } from './recognise.ts';
+import { CAYLEY, hasPlainAdjoint, mapOf, recognise, rescalingOf } from './recognise.ts';
 import { contraction, operatorBy } from './resolve-contraction.ts';
 import { type Body, define, read } from './resolve-formula.ts';
 import { type Chain, type KnownDefinition, type Made, nextPath, type Rule } from './resolve-layers.ts';
@@ -151,6 +151,16 @@ const reporterOf = (known: KnownDefinition, outer: Scope, st: Pick<Statement, 's
 /** Findings that depend on sizes. */
 const OF_SIZES: readonly string[] = ['L0115', 'L0120', 'L0121', 'L0123', 'L0125', 'L0133', 'L0141'];
 
+/** A layer for which a rescaling is read for its errors alone. */
+const SAMPLE = {
+  map: { kind: 'dense', out: 1, in: 1, weight: { path: 'W', shape: [1, 1], init: { kind: 'zeros' } } },
+  form: 'linear',
+  side: 'in',
+  input: [1],
+  output: [1],
+  taken: [],
+} as const;
+
 const withoutSizes = (scope: Scope): Scope => ({
   ...scope,
   report: (code, span, message, help) =>
@@ -160,6 +170,7 @@ const withoutSizes = (scope: Scope): Scope => ({
 /** What an orthogonal matrix is made from is stored, in place of the matrix. */
 const stored = (op: LayerOp): LayerOp => {
   if ((op.kind !== 'linear' && op.kind !== 'residual') || op.rescaling.by !== 'orthogonal') return op;
+  if (op.rescaling === CAYLEY) return op;
   const { transposed: _, ...map } = op.map;
   const weight = { ...map.weight, shape: weightShape(op.map) };
   return { ...op, map: withStoredWeight({ ...map, weight }, op.rescaling) };
@@ -257,7 +268,11 @@ export const definitionRule = (known: KnownDefinition): Rule => {
       body.params.push(...(rescaling ? rescalingParams(rescaling) : []));
       return rescaling;
     };
-    if (!bindOptions(body, known, outer, args) || !bindInput(body, definition, st, outer)) return undefined;
+    if (!bindOptions(body, known, outer, args) || !bindInput(body, definition, st, outer)) {
+      // What `by` says is read all the same.
+      if (by) resolveRescaling(withoutSizes(outer), by, { ...SAMPLE, path, twisted });
+      return undefined;
+    }
     const value = readBody(body, definition, name => name);
     if (!value || !chain.shape) return undefined;
     if (value.kind !== 'vector')
