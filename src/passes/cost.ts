@@ -168,6 +168,8 @@ const operatorCost = (
   const products = method === 'sandwich' ? 2 * op.out * (op.out + op.in) : 2 * op.out * op.in;
   if (!op.kernel) return { flops: products + bias + between, rescalingFlops: cayleyCost(rows, columns) };
   const taps = op.kernel[0] * op.kernel[1];
+  if (taps === 1 && (method === 'cayley' || method === 'sandwich'))
+    return { flops: products * h * w + bias + between, rescalingFlops: cayleyCost(rows, columns) };
   const margin = method === 'bro' || method === 'lot' ? op.kernel.map(k => k - 1) : [0, 0];
   const size = [h + margin[0], w + margin[1]] as const;
   const points = size[0] * (Math.floor(size[1] / 2) + 1);

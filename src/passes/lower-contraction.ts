@@ -7,6 +7,7 @@ import type { Emit } from './lower-formula.ts';
 import {
   type Complex,
   cut,
+  frequencies,
   fromBlocks,
   fromSpectrum,
   identities,
@@ -108,14 +109,14 @@ const inPaddedSpectrum = (b: GraphBuilder, x: TensorId, [mh, mw]: Pair, make: (s
 };
 
 /**
- * √λ ≥ the norm of a skew convolution S [c, c, kh, kw], from two of its four reshapings (the others have the same norms, S being skew): at
+ * λ, √λ ≥ the norm of a skew convolution S [c, c, kh, kw], from two of its four reshapings (the others have the same norms, S being skew): at
  * every frequency the symbol is U*MV for M the kernel as a matrix, U and V of norms √kh·√kw together (Singla & Feizi, ICLR 2021).
  */
-const skewNorm = (b: GraphBuilder, s: TensorId, steps: number): TensorId => {
+const skewBound = (b: GraphBuilder, s: TensorId, steps: number): TensorId => {
   const [c, , kh, kw] = b.shape(s);
   const rows = matrixBound(b, b.reshape(s, [c, c * kh * kw]), steps);
   const mixed = matrixBound(b, b.reshape(b.transpose(s, [0, 2, 1, 3]), [c * kh, c * kw]), steps);
-  return b.unary('sqrt', b.scale(b.binary('min', rows, mixed), kh * kw));
+  return b.scale(b.binary('min', rows, mixed), kh * kw);
 };
 
 /** P minus its adjoint, halved: of the same kernel shape [c, c, kh, kw]. */
@@ -148,15 +149,35 @@ const exponential = (
   x: TensorId,
 ): TensorId => {
   const s = skewPart(b, op.weight);
-  const norm = skewNorm(b, s, method.steps);
-  const present = b.binary('greater', norm, b.constant(0));
-  const size = b.select(present, norm, b.constant(1));
+  const squared = skewBound(b, s, method.steps);
+  // Selected before the root, whose derivative at 0 is not a number.
+  const present = b.binary('greater', squared, b.constant(0));
+  const size = b.unary('sqrt', b.select(present, squared, b.constant(1)));
   const scaled = b.mul(s, b.broadcast(b.scale(b.unary('reciprocal', size), toNumber(method.norm)), b.shape(s), []));
   return exponentialSeries(b, op, method, scaled, x);
 };
 
 const number = (b: GraphBuilder, p: { readonly path: string; readonly shape: readonly number[] }): TensorId =>
   b.reshape(b.param(p.path, p.shape), []);
+
+export const isPointwise = (kernel: Pair): boolean => kernel[0] === 1 && kernel[1] === 1;
+
+/** m·x, or mᵀ·x where `adjoint`, of a matrix m [out, in] for vectors x [N, in] or every pixel of images [N, in, h, w]. */
+export const perPixel = (b: GraphBuilder, m: TensorId, x: TensorId, adjoint = false): TensorId => {
+  if (b.shape(x).length === 2) return b.matmul(x, m, { b: !adjoint });
+  const matrix = adjoint ? b.transpose(m, [1, 0]) : m;
+  return b.conv(x, b.reshape(matrix, [...b.shape(matrix), 1, 1]), convAttrs({}));
+};
+
+/**
+ * `fourierCayley` of a 1×1 kernel [out, in, 1, 1] on images x: its symbol is the same matrix at each of P frequencies, so its norm over
+ * them is √P times that of the matrix, and so is the result.
+ */
+export const pointwiseCayley = (b: GraphBuilder, weight: TensorId, alpha: TensorId, x: TensorId): TensorId => {
+  const [out, columns] = b.shape(weight);
+  const [, , h, w] = b.shape(x);
+  return cayley(b, b.reshape(weight, [out, columns]), b.scale(alpha, 1 / Math.sqrt(frequencies([h, w]))));
+};
 
 /** The Cayley convolution, as an image of `width` columns. */
 export const cayleyConvolution = (
@@ -165,18 +186,17 @@ export const cayleyConvolution = (
   alpha: Param,
   x: TensorId,
   width?: number,
-): TensorId =>
-  inSpectrum(
+): TensorId => {
+  const weight = b.param(op.weight.path, op.weight.shape);
+  if (isPointwise(op.kernel!) && width === undefined)
+    return perPixel(b, pointwiseCayley(b, weight, number(b, alpha), x), x);
+  return inSpectrum(
     b,
     x,
-    size =>
-      fourierCayley(
-        b,
-        symbol(b, b.param(op.weight.path, op.weight.shape), size, middle(op.kernel!), 1),
-        number(b, alpha),
-      ),
+    size => fourierCayley(b, symbol(b, weight, size, middle(op.kernel!), 1), number(b, alpha)),
     width,
   );
+};
 
 /** Qx for x [N, in, …] → [N, out, …], without the bias. */
 export const lowerContraction = (

@@ -3,7 +3,7 @@ import type { LayerOp, Param } from '../ir/network.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { cayley } from './lower-cayley.ts';
-import { fourierCayley } from './lower-contraction.ts';
+import { fourierCayley, isPointwise, perPixel, pointwiseCayley } from './lower-contraction.ts';
 import type { Emit } from './lower-formula.ts';
 import { type Complex, cut, fromSpectrum, realBlocks, symbol, toSpectrum } from './lower-fourier.ts';
 import { along, clampedExponent } from './lower-rescaling.ts';
@@ -38,32 +38,33 @@ const between = (
   return first(b.mul(u, along(b, d, u, 1)));
 };
 
-const dense = (
+/** One matrix for a vector, or for every pixel of an image. */
+const onMatrix = (
   b: GraphBuilder,
   op: Sandwich,
   x: TensorId,
-  [weight, alpha]: readonly [TensorId, TensorId],
+  q: TensorId,
   mode: 'train' | 'inference',
   emit: Emit,
 ): TensorId => {
   const { out } = op;
-  const q = cayley(b, weight, alpha);
   const first = b.slice(q, [0, 0], [out, out]);
   const second = b.slice(q, [0, out], [out, out + op.in]);
   const { d, e } = multipliers(b, op.psi);
   if (mode === 'train') {
     // The multipliers go into the small matrices, so that no pass over activations, forward or backward, exists for them.
     const scaled = (m: TensorId, by: TensorId): TensorId => b.mul(m, along(b, by, m, 0));
-    const z = biased(b, op, b.matmul(x, scaled(second, e), { b: true }));
-    return b.matmul(lowerActivation(b, op.act, z), scaled(first, d));
+    const z = biased(b, op, perPixel(b, scaled(second, e), x));
+    return perPixel(b, scaled(first, d), lowerActivation(b, op.act, z), true);
   }
-  emit(q, d, e);
+  // Certificates know the matrix of a layer of vectors only.
+  if (b.shape(x).length === 2) emit(q, d, e);
   return between(
     b,
     op,
     x,
-    v => b.matmul(v, second, { b: true }),
-    u => b.matmul(u, first),
+    v => perPixel(b, second, v),
+    u => perPixel(b, first, u, true),
   );
 };
 
@@ -80,7 +81,8 @@ export const lowerSandwich = (
   const all = out + op.in;
   const weight = read(b, op.weight);
   const alpha = b.reshape(read(b, op.alpha), []);
-  if (!op.kernel) return dense(b, op, x, [weight, alpha], mode, emit);
+  if (!op.kernel) return onMatrix(b, op, x, cayley(b, weight, alpha), mode, emit);
+  if (isPointwise(op.kernel)) return onMatrix(b, op, x, pointwiseCayley(b, weight, alpha, x), mode, emit);
   const [, , h, w] = b.shape(x);
   const shift = op.kernel.map(k => Math.floor((k - 1) / 2)) as [number, number];
   const q = fourierCayley(b, symbol(b, weight, [h, w], shift, 1), alpha);

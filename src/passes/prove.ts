@@ -277,22 +277,26 @@ const proveDominance = (
   }
 };
 
-/** Slope of the activation inside a residual, or a refusal: the residual rule is false outside [0, 1]. */
-const proveResidualSlope = (act: Activation, refuse: Refuse): Derivation | undefined => {
+/** The forms with an activation inside. */
+const INSIDE = { residual: 'x − 2 W T⁻¹ σ(Wᵀx + b)', sandwich: '√2 AᵀΨσ(√2 Ψ⁻¹Bx + b)' };
+
+/** Slope of the activation inside a layer of that form, or a refusal: its rule is false outside [0, 1]. */
+const proveInnerSlope = (act: Activation, form: keyof typeof INSIDE, refuse: Refuse): Derivation | undefined => {
   const slope = proveSlope(act);
   const name = printActivation(act);
   const help = `put \`${name}\` between layers, as a statement of its own, and use relu, tanh, sigmoid or leaky_relu with a slope in [0, 1] inside`;
+  const note = `${INSIDE[form]} is 1-Lipschitz only for elementwise σ with every difference quotient in [0, 1]`;
   if (slope?.conclusion.kind !== 'slope')
-    return refuse('L0202', `\`${name}\` inside a residual: it mixes channels, so it has no slope in [0, 1]`, help, [
-      'x − 2 W T⁻¹ σ(Wᵀx + b) is 1-Lipschitz only for elementwise σ with every difference quotient in [0, 1]',
+    return refuse('L0202', `\`${name}\` inside a ${form}: it mixes channels, so it has no slope in [0, 1]`, help, [
+      note,
     ]);
   const { low, high } = slope.conclusion;
   if (compare(low, ZERO) < 0 || compare(high, ONE) > 0)
     return refuse(
       'L0202',
-      `\`${name}\` inside a residual: its slopes fill [${format(low)}, ${format(high)}], which is not within [0, 1]`,
+      `\`${name}\` inside a ${form}: its slopes fill [${format(low)}, ${format(high)}], which is not within [0, 1]`,
       help,
-      ['x − 2 W T⁻¹ σ(Wᵀx + b) is 1-Lipschitz only for elementwise σ with every difference quotient in [0, 1]'],
+      [note],
     );
   return slope;
 };
@@ -334,7 +338,7 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
     }
     case 'residual': {
       const dominates = proveDominance(op.map, op.rescaling, 'rows', refuse);
-      const slope = proveResidualSlope(op.act, refuse);
+      const slope = proveInnerSlope(op.act, 'residual', refuse);
       if (!dominates || !slope) return undefined;
       const about = { T: printRescaling(op.rescaling) };
       if (!op.identity && !op.factor) return apply('residual', path, [dominates, slope], {}, about);
@@ -344,7 +348,7 @@ const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivati
     case 'contraction':
       return proveContraction(op, path, refuse);
     case 'sandwich': {
-      const slope = proveResidualSlope(op.act, refuse);
+      const slope = proveInnerSlope(op.act, 'sandwich', refuse);
       return slope && proveSandwich(op, path, slope);
     }
     case 'formula': {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findCases, readCase, tensor } from '../../src/fixtures/case.ts';
 import { provenFrom } from '../../src/fixtures/compile-source.ts';
+import { gradientGraph } from '../../src/fixtures/run-case.ts';
 import { interpret } from '../../src/ir/interpret.ts';
 import { elements, networkParams } from '../../src/ir/network.ts';
 import { add, compare, mul, ONE, type Rational, rational, sub, ZERO } from '../../src/ir/rational.ts';
@@ -240,7 +241,7 @@ describe('what is refused', () => {
     ['conv 2, side = out by fourier(lot)', /L0129 .*no `side`/],
     ['residual conv hidden = 2 by fourier(cayley)', /L0128 .*operator/],
     ['conv 2 by sandwich', /L0104/],
-    ['sandwich 4, kernel = 3, act = abs', /L0202/],
+    ['sandwich 4, kernel = 3, act = abs', /L0202 .*inside a sandwich/],
     ['sandwich 4, kernel = 3, act = maxmin', /L0202/],
   ])('%s', (layer, expected) => {
     expect(codes(one('image[2, 5, 5]', layer)).join('\n')).toMatch(expected);
@@ -267,6 +268,52 @@ describe('the sandwich layer', () => {
     const image = matrix(one('image[2, 3, 4]', 'sandwich 3, act = leaky_relu(1), bias = false'), fill);
     expect(norm(image)).toBeLessThanOrEqual(SLACK);
     expect(norm(image)).toBeGreaterThan(0.9);
+  });
+});
+
+describe('a 1×1 kernel', () => {
+  /** The same matrix as the middle tap of a 3×3 kernel, or as the only one. */
+  const tap =
+    (taps: 1 | 9): Fill =>
+    (n, path) => {
+      if (path.endsWith('alpha')) return [3];
+      if (!path.endsWith('W')) return noise(n, 5);
+      const values = noise(taps === 1 ? n : n / 9, 2);
+      return taps === 1 ? values : Float64Array.from({ length: n }, (_, i) => (i % 9 === 4 ? values[(i - 4) / 9] : 0));
+    };
+  it.each(['3, 4', '5, 5'])('is the same layer without a transform, image %s', size => {
+    const layers = [
+      (k: number) => `conv 3, kernel = ${k}, bias = false by fourier(cayley)`,
+      (k: number) => `sandwich 3, kernel = ${k}, act = leaky_relu(1), bias = false`,
+    ];
+    for (const layer of layers) {
+      const direct = matrix(one(`image[2, ${size}]`, layer(1)), tap(1));
+      const transformed = matrix(one(`image[2, ${size}]`, layer(3)), tap(9));
+      direct.rows.forEach((row, i) => {
+        expect(Math.max(...row.map((v, j) => Math.abs(v - transformed.rows[i][j])))).toBeLessThan(1e-12);
+      });
+    }
+  });
+});
+
+describe('weights 0', () => {
+  it.each([
+    'conv 2 by fourier(cayley)',
+    'conv 3, kernel = 1 by fourier(cayley)',
+    'conv 2 by fourier(bro)',
+    'conv 3 by fourier(lot)',
+    'conv 2 by skew_exponential',
+    'conv 1, kernel = 1 by skew_exponential',
+    'sandwich 3, kernel = 3',
+  ])('give %s a finite value and gradients', layer => {
+    const proven = provenFrom(one('image[1, 3, 4]', layer));
+    const graph = gradientGraph(proven, 2);
+    const inputs = new Map(
+      graph.nodes.flatMap(n => (n.op.kind === 'input' ? [[n.op.name, noise(elements(n.shape), 4)] as const] : [])),
+    );
+    const params = new Map(networkParams(proven.network).map(p => [p.path, zeros(elements(p.shape), p.path)]));
+    for (const [name, values] of interpret(graph, { inputs, params }).outputs)
+      expect(values.every(Number.isFinite), name).toBe(true);
   });
 });
 
