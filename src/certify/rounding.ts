@@ -7,13 +7,14 @@
  * Bounds are computed in f64 as `rounding-norms.ts` explains: `up` covers every chain of roundings here.
  */
 import { outputShape, sumTerms } from '../ir/conv-geometry.ts';
-import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
+import type { Activation, Layer, LayerOp, LinearMap, Shape, ValueId } from '../ir/network.ts';
 import { elements } from '../ir/network.ts';
 import { printActivation } from '../ir/print-activation.ts';
 import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
 import type { EmittedWeight } from '../passes/freeze.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
 import { type Arithmetic, gamma } from './rounding-arithmetic.ts';
+import { type JoinStep, joinStep } from './rounding-join.ts';
 import {
   activationStep,
   hasOwnStep,
@@ -126,6 +127,8 @@ const MULTIPLYING: readonly string[] = [
   'prelu',
   'rabs',
   'householder',
+  'sum',
+  'mix',
 ];
 
 /** The matrix that a contraction of vectors was emitted as. */
@@ -167,8 +170,8 @@ export const roundingModel = (
   const flushed = (n: number, outputs: number, ...magnitudes: number[]): number =>
     8 * (n + 8) * Math.sqrt(outputs) * a.underflow * magnitudes.reduce((p, m) => p * (1 + m), 1);
 
-  const steps: { readonly path: string; readonly step: Step }[] = [];
-  let shape: Shape = network.input.shape;
+  const steps: { readonly layer: Layer; readonly step: JoinStep }[] = [];
+  const shapes = new Map<ValueId, Shape>([[network.input.id, network.input.shape]]);
   let head: { readonly rowNorms: Float64Array; readonly bias: Float32Array; readonly features: number } | undefined;
 
   /** The rule of a layer that adds: (real norm, local error) → the state after it. */
@@ -221,18 +224,13 @@ export const roundingModel = (
     after,
   } satisfies RoundingContext;
 
-  const push = (path: string, step: Step): void => {
-    steps.push({ path, step });
-  };
-
-  let previous = network.input.id;
   for (const layer of network.layers) {
     const { op, path } = layer;
-    if (layer.inputs.length !== 1 || layer.inputs[0] !== previous)
-      throw new NoRoundingBound(`${path}: no bound of the rounding errors of networks with branches is known`);
-    previous = layer.id;
+    const push = (step: Step): void => {
+      steps.push({ layer, step: ([s]) => step(s) });
+    };
     const entries = elements(layer.shape);
-    const [from, to] = [shape, layer.shape];
+    const [from, to] = [shapes.get(layer.inputs[0])!, layer.shape];
     const squared = bounds.get(path);
     const c = (): number => {
       if (!squared) throw new Error(`no Lipschitz bound for ${path}`);
@@ -243,7 +241,7 @@ export const roundingModel = (
       case 'batchcenter': {
         const constants = op.kind === 'center' ? emittedConstants(op.offset, v => v) : params.get(op.mean.path)!;
         const offset = spreadNorm(constants, from);
-        push(path, s => {
+        push(s => {
           const loose = s.loose + offset;
           const local = free
             ? g(s.reduced + s.terms + 1 + extra) * loose
@@ -255,7 +253,7 @@ export const roundingModel = (
       case 'scale': {
         const most = emittedConstants(op.divisor, v => 1 / v).reduce((m, v) => Math.max(m, Math.abs(v)), 0);
         const factor = c();
-        push(path, s => {
+        push(s => {
           const executed = s.real + s.error;
           const local = (g(1) + merged) * most * executed + flushed(1, entries, most);
           return after(s, factor, local, { loose: most * s.loose, largest: Math.max(s.largest, most * s.loose) });
@@ -267,26 +265,26 @@ export const roundingModel = (
       case 'slice':
       case 'space_to_depth':
       case 'depth_to_space':
-        push(path, s => after(s, 1, flushed(1, entries), {}));
+        push(s => after(s, 1, flushed(1, entries), {}));
         break;
       case 'avgpool':
       case 'maxpool':
       case 'l2pool':
-        push(path, poolStep(op, entries, c(), context));
+        push(poolStep(op, entries, c(), context));
         break;
       case 'tile':
-        push(path, multiplierStep(entries, 1, c(), true, context));
+        push(multiplierStep(entries, 1, c(), true, context));
         break;
       case 'gain':
-        push(path, multiplierStep(entries, 1, c(), false, context));
+        push(multiplierStep(entries, 1, c(), false, context));
         break;
       case 'layercenter':
-        push(path, layerCenterStep(from, context));
+        push(layerCenterStep(from, context));
         break;
       case 'activation': {
         const factor = c();
         if (hasOwnStep(op.act)) {
-          push(path, activationStep(op.act, entries, factor, context));
+          push(activationStep(op.act, entries, factor, context));
           break;
         }
         if (op.act.kind === 'householder2')
@@ -295,7 +293,7 @@ export const roundingModel = (
           );
         // A consumer of both outputs of a pair may compute each input twice.
         const again = op.act.kind === 'maxmin' ? 1 : 0;
-        push(path, s => {
+        push(s => {
           const { error, norm: size } = activated(op.act, s.real + s.error, Math.sqrt(entries));
           const start = op.act.kind === 'sigmoid' ? Math.sqrt(entries) : factor * s.real;
           const reordered =
@@ -318,7 +316,7 @@ export const roundingModel = (
         // d_i e_i T_i ≤ 2·factor is what the layer is certified by, so p = √(d/e) weighs both products to a norm of at most this.
         const root = up(Math.sqrt(2 * factor));
         const [k1, k2] = [roundings(op.in), roundings(op.out)];
-        push(path, s => {
+        push(s => {
           const x = s.real + s.error;
           const first = norms.second.absolute * x;
           const e1 = g(k1 + 2) * (first + norms.bias);
@@ -357,7 +355,7 @@ export const roundingModel = (
         const terms = sumTerms(map, image);
         const n = adjoint ? terms.adjoint : terms.forward;
         const k = roundings(n);
-        push(path, s => {
+        push(s => {
           const x = s.real + s.error;
           const sum = norms.absolute * x;
           const local = free ? g(k + 1) * (sum + bias) : g(k) * sum + g(1) * (2 * sum + bias);
@@ -397,7 +395,7 @@ export const roundingModel = (
         const atZero = norm(Float64Array.from(b, (v, i) => root[i] * activationSize(act, v))) * Math.sqrt(hidden);
         const units = map.out * hidden;
         // Errors before the second product are measured in the norm ‖√t ⊙ ·‖, in which it amplifies by at most ‖W√t‖ ≤ √2.
-        push(path, s => {
+        push(s => {
           const x = s.real + s.error;
           const first = norms.absolute * x;
           const alive = bias(x) * Math.sqrt(hidden);
@@ -441,6 +439,12 @@ export const roundingModel = (
         });
         break;
       }
+      case 'sum':
+      case 'mix':
+      case 'concat':
+      case 'maximum':
+        steps.push({ layer, step: joinStep(op, entries, emitted.layers.get(path)?.W[0], context) });
+        break;
       case 'head': {
         const rows = emitted.head!;
         const features = rows.length / op.classes;
@@ -453,7 +457,7 @@ export const roundingModel = (
       default:
         throw new NoRoundingBound(`${path}: no bound of the rounding errors of layers of this kind is known`);
     }
-    shape = layer.shape;
+    shapes.set(layer.id, layer.shape);
   }
 
   const start = (x: InputNorm): State => {
@@ -463,14 +467,19 @@ export const roundingModel = (
     return { real, error, fresh: 0, loose: real, terms: 1, reduced: 0, largest: real };
   };
   const centered = network.layers[0]?.op.kind === 'center';
-  const run = (x: InputNorm, visit: (path: string, before: State, s: State) => void): State =>
-    steps.reduce((s, { path, step }, i) => {
-      const next = step(s);
+  const run = (x: InputNorm, visit: (path: string, before: readonly State[], s: State) => void): State => {
+    let last = start(x);
+    const states = new Map<ValueId, State>([[network.input.id, last]]);
+    steps.forEach(({ layer, step }, i) => {
+      const inputs = layer.inputs.map(id => states.get(id)!);
+      const next = step(inputs);
       const known = i === 0 && centered && x.centered !== undefined ? up(x.centered) : Number.POSITIVE_INFINITY;
-      const state = { ...next, real: Math.min(next.real, known), largest: Math.max(next.largest, next.loose) };
-      visit(path, s, state);
-      return state;
-    }, start(x));
+      last = { ...next, real: Math.min(next.real, known), largest: Math.max(next.largest, next.loose) };
+      states.set(layer.id, last);
+      visit(layer.path, inputs, last);
+    });
+    return last;
+  };
   return {
     arithmetic,
     at: x => {
@@ -491,7 +500,12 @@ export const roundingModel = (
     layers: x => {
       const all: LayerRounding[] = [];
       run(x, (path, before, s) => {
-        all.push({ path, local: up(s.error - before.error), total: up(s.error), norm: s.real + s.error });
+        all.push({
+          path,
+          local: up(s.error - Math.max(...before.map(b => b.error))),
+          total: up(s.error),
+          norm: s.real + s.error,
+        });
       });
       return all;
     },

@@ -157,6 +157,30 @@ const NETWORKS = [
    dense 15 by sandwich(second)
    sandwich 9, act = sigmoid
    head 4`,
+  `input image[4, 6, 6]
+   let a = image |> residual conv hidden = 4, kernel = 3 |> center 1/3
+   let b = image |> conv 4, kernel = 3 by aol |> abs |> scale 2
+   let m = mix(a, b)
+   let p, q = split(it - 1/3 * m, [1, 3])
+   let r = q |> maxmin |> conv 3, kernel = 1 by aol
+   concat(r, p)
+   max(it, 1/2 * a - b, image) |> avgpool 2
+   mix(it, min(it, -it), 1/3)
+   flatten
+   head 3`,
+  `input x[40]
+   center 1/4
+   repeat 3 {
+     let skip = it
+     residual dense hidden = 20
+     tanh
+     mix(skip, it)
+   }
+   let u = it |> dense 16 |> maxmin
+   let v = it |> dense 16 by aol |> leaky_relu 1/10
+   1/3 * u + 2/3 * v - 5/7 * u
+   concat(it, v)
+   head 4`,
   `input image[3, 6, 6]
    l2pool 2, stride = 1
    conv 4, kernel = 3 by aol
