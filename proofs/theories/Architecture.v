@@ -2,7 +2,7 @@
    that Layers.v lacks. Every theorem holds for all parameters; a root is a witness (s with s^2 T <= 1), as everywhere here. *)
 From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra ring.
-From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Rules Layers.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Operators Rules Layers.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -285,20 +285,6 @@ Proof. exact: linear_scaled_out_lip. Qed.
 (* a kernel whose reshaped matrix is W (out x in.kh.kw) *)
 Definition kernel_of o c (g : geometry) n (e : (c * ker_h g * ker_w g)%N = n) (W : 'I_o -> 'I_n -> R)
   (i : 'I_o) (j : 'I_c) (s : tap g) : R := W i (cast_ord e (flat (j, s))).
-Lemma dom_columns (I I' J : finType) (W : J -> I -> R) (f : I' -> I) (lam : R) : injective f ->
-  dom (gram W) (fun=> lam) -> dom (gram (fun j i => W j (f i))) (fun=> lam).
-Proof.
-move=> fi /dom_gram h; apply/dom_gram => v; rewrite sum_const.
-pose u : {ffun I -> R} := [ffun i => \sum_(k | f k == i) v k].
-have uf k : u (f k) = v k by rewrite ffunE (big_pred1 k) // => k'; rewrite (inj_eq fi).
-have inner (F : I -> R) : \sum_i F i * u i = \sum_k F (f k) * v k.
-  under eq_bigr => i _ do rewrite ffunE mulr_sumr.
-  rewrite (exchange_big_dep predT) //=; apply: eq_bigr => k _.
-  by rewrite (big_pred1 (f k)) // => i; rewrite eq_sym.
-have -> : (fun j i => W j (f i)) *v v = W *v u by apply/ffunP => j; rewrite !ffunE inner.
-apply: le_trans (h u) _; rewrite sum_const /sqn /dot inner.
-by under [X in _ * X <= _]eq_bigr => k _ do rewrite uf.
-Qed.
 Lemma kernel_of_dom o c (g : geometry) n (e : (c * ker_h g * ker_w g)%N = n) (W : 'I_o -> 'I_n -> R) (lam : R) :
   dom (gram W) (fun=> lam) -> dom (gram (reshaped (kernel_of e W))) (fun=> lam).
 Proof.

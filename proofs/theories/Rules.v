@@ -2,7 +2,8 @@
    Nothing is proven here that is not proven in the other files; this file says which statement each rule is.
    Missing: gram-iteration-symbol (it needs trigonometric polynomials). *)
 From mathcomp Require Import all_ssreflect all_algebra ring.
-From Lip Require Import Base Activation Gershgorin Residual Structure Conv Image Orthogonal Sorting Head.
+From Lip Require Import Base Activation Gershgorin Residual Sandwich Structure Pooling Conv Image Orthogonal Operators
+  Iterations SkewExponential Whitening Sorting Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -145,4 +146,195 @@ Proof. exact: lips_weaken. Qed.
 Theorem pairwise_head I J c (f : {ffun I -> R} -> {ffun J -> R}) w w' b b' x x' : lips c f ->
   (pair_margin f w w' b b' x - pair_margin f w w' b b' x') ^+ 2 <= c * sqn (w - w') * sqn (x - x').
 Proof. exact: head_pair_lips. Qed.
+
+(* ---- Families of orthogonal matrices and contractions. *)
+
+(* columns f of a product of reflections; rows of the transpose *)
+Theorem orthogonal_householder n r (vs : seq 'cV[R]_n) (f : 'I_r -> 'I_n) : injective f ->
+  let Q := \matrix_(i, j) foldr (fun v Q => householder v *m Q) 1%:M vs i (f j) in
+  dom (gram Q) (fun=> 1) /\ dom (gram Q^T) (fun=> 1).
+Proof.
+move=> fi; have h := orthonormal_columns fi (householder_product_orthonormal vs).
+by split; [exact: orthonormal_dom h | exact: orthonormal_tr_dom h].
+Qed.
+(* I - 2 V (V^T V + E)^-1 V^T for E >= 0, and every block of it (rows f, columns g) *)
+Theorem orthogonal_bro n k (V : 'M[R]_(n, k)) (E : 'M[R]_k) I J (f : J -> 'I_n) (g : I -> 'I_n) :
+  V^T *m V + E \in unitmx -> E^T = E -> (forall v, 0 <= quad E v) -> injective f -> injective g ->
+  dom (gram (fun j i => reflector V E (f j) (g i))) (fun=> 1).
+Proof.
+move=> u sE pE fi gi; have h := reflector_dom u sE pE.
+exact: (@dom_rows _ _ _ _ (fun j i => reflector V E j (g i)) f _ fi (dom_columns gi h)).
+Qed.
+(* from |W| <= start <= 2, one step or more *)
+Theorem contraction_bjorck I J (W : J -> I -> R) (start : R) (steps : nat) : 0 <= start -> start <= 2%:R -> (0 < steps)%N ->
+  dom (gram W) (fun=> start ^+ 2) -> dom (gram (iter steps (@bjorck R I J) W)) (fun=> 1).
+Proof.
+move=> s0 s2; case: steps => // n _ h; apply: bjorck_iter_dom; apply: dom_mono h => _.
+have -> : 4%:R = 2%:R ^+ 2 :> R by ring.
+by rewrite ler_sqr ?nnegrE ?ler0n.
+Qed.
+Theorem contraction_cholesky m n (W : 'M[R]_(m, n)) (L : 'M[R]_m) (eps : R) : 0 <= eps -> L \in unitmx ->
+  L *m L^T = W *m W^T + eps%:M -> dom (gram (invmx L *m W)) (fun=> 1).
+Proof. exact: cholesky_dom. Qed.
+(* W is the weight over root f, e^2 = eps / f, so that |[W, e I]| <= 1: any number of coupled Newton-Schulz steps from y = W W^T + e^2 I, z = I *)
+Theorem contraction_whitening m n (W : 'M[R]_(m, n)) (e : R) (steps : nat) : dom (gram (row_mx W e%:M)) (fun=> 1) ->
+  dom (gram ((newton (W *m W^T + (e ^+ 2)%:M) steps).2 *m W)) (fun=> 1).
+Proof. exact: newton_whitening_shifted_dom. Qed.
+
+(* squares of the windows on which truncated exponentials of skew operators are contractions *)
+Definition exponential_window (degree : nat) : option R := match degree with
+  | 3 => Some 3%:R
+  | 4 => Some 8%:R
+  | 7 => Some ((3%:R * 100%:R + 11%:R) / 100%:R)
+  | 8 => Some ((2%:R * 100%:R + 88%:R) / 25%:R)
+  | 11 => Some ((2%:R * 100%:R + 89%:R) / 100%:R)
+  | 12 => Some ((5%:R * 100%:R + 71%:R) / 50%:R)
+  | _ => None
+  end.
+Theorem contraction_skew_exponential I (A : I -> I -> R) (degree : nat) (w lam : R) :
+  (forall i j, A j i = - A i j) -> exponential_window degree = Some w -> lam <= w -> dom (gram A) (fun=> lam) ->
+  lip (truncated_exp A degree).
+Proof.
+move=> sk hw lw h0; have h : dom (gram A) (fun=> w) by apply: dom_mono h0 => _.
+move: hw h; do 13?[case: degree => [|degree] //]; case=> <- h.
+- exact: truncated_exp_3_lip.
+- exact: truncated_exp_4_lip.
+- exact: truncated_exp_7_lip.
+- exact: truncated_exp_8_lip.
+- exact: truncated_exp_11_lip.
+- exact: truncated_exp_12_lip.
+Qed.
+(* the series at A / 2^s, squared s times; a part of it, by dom_rows and dom_columns *)
+Theorem orthogonal_exponential I (A : I -> I -> R) (degree squarings : nat) (w lam : R) :
+  (forall i j, A j i = - A i j) -> exponential_window degree = Some w -> lam <= w -> dom (gram A) (fun=> lam) ->
+  lip (iter (2 ^ squarings) (truncated_exp A degree)).
+Proof.
+move=> sk hw lw h; have e := contraction_skew_exponential sk hw lw h.
+by elim: (2 ^ squarings)%N => [|n ih]; [exact: lip_id | exact: (lip_comp ih e)].
+Qed.
+(* every input is read at most factor times: factor 1 where the stride is the kernel *)
+Theorem reshaped_kernel O C (g : geometry) (K : O -> C -> tap g -> R) (factor : nat) (lam : R) : 0 <= lam ->
+  dom (gram (reshaped K)) (fun=> lam) ->
+  (forall p : in_pos g, #|[pred qs : out_pos g * tap g | (pin p == pout qs.1 + off qs.2)%R]| <= factor)%N ->
+  dom (gram (conv2d_matrix K)) (fun=> factor%:R * lam) /\ dom (gram (adj (conv2d_matrix K))) (fun=> factor%:R * lam).
+Proof.
+move=> l0 hK hf; have h := conv_reshaped (@pin_inj g) l0 hK hf; split=> //.
+by apply: gram_adj h; rewrite mulr_ge0 ?ler0n.
+Qed.
+
+(* ---- Layers. *)
+Lemma norm_sum_max (a d : R) : `|a| + `|d| = Num.max `|a + d| `|a - d|.
+Proof.
+apply/le_anti; rewrite le_maxl ler_norm_add ler_norm_sub le_maxr !andbT /=.
+have la (z : R) : z <= `|z| by exact: ler_norm.
+case: (ger0P a) => ha; case: (ger0P d) => hd.
+- by rewrite la.
+- by rewrite la orbT.
+- by rewrite addrC distrC la orbT.
+- by rewrite -opprD -[X in _ <= X]normrN la.
+Qed.
+(* h x - c W T^-1 sigma(W^T x + b), with t T <= 1 in place of t = 1 / T, for c of either sign *)
+Theorem general_residual I J (W : I -> J -> R) (b : {ffun J -> R}) (t T : J -> R) s (h c : R) :
+  slope01 s -> (forall j, 0 <= t j) -> (forall j, t j * T j <= 1) -> dom (gram W) T ->
+  lipc (Num.max `|h| `|h - c|) (fun x => h *c x - c *c (W *v (t *d act s (adj W *v x + b)))).
+Proof.
+move=> hs t0 tT hW; pose f x := x - W *v ((fun j => 2%:R * t j) *d act s (adj W *v x + b)).
+have hf : lip f.
+  apply: residual_lip hs _ _ hW => j; first by rewrite mulr_ge0 ?ler0n.
+  by rewrite -mulrA -[X in _ <= X]mulr1 ler_pmul2l ?ltr0n.
+have h1 : lipc `|h - c / 2%:R| (fun x : {ffun I -> R} => (h - c / 2%:R) *c x).
+  by apply: scale_lips => i; rewrite real_normK ?num_real.
+have h2 : lipc `|c / 2%:R| (fun x => (c / 2%:R) *c f x).
+  have hc : lipc `|c / 2%:R| (fun x : {ffun I -> R} => (c / 2%:R) *c x).
+    by apply: scale_lips => i; rewrite real_normK ?num_real.
+  by have := lips_comp (sqr_ge0 _) hf hc; rewrite mulr1.
+have := sum_lipc (normr_ge0 _) (normr_ge0 _) h1 h2.
+have -> : `|h - c / 2%:R| + `|c / 2%:R| = Num.max `|h| `|h - c|.
+  rewrite norm_sum_max; have -> : h - c / 2%:R + c / 2%:R = h by field.
+  by have -> : h - c / 2%:R - c / 2%:R = h - c by field.
+apply: eq_lips => x; have e : (fun j0 => 2%:R * t j0) *d act s (adj W *v x + b) = 2%:R *c (t *d act s (adj W *v x + b)).
+  by apply/ffunP => i; rewrite !ffunE mulrA.
+rewrite /f e mulvZ; move: (W *v _) => z; apply/ffunP => j; rewrite !ffunE; set y := x j.
+by move: y (z j) => y r; field.
+Qed.
+Theorem sandwich I J (H : finType) (A : H -> J -> R) (B : H -> I -> R) (b : {ffun H -> R}) (d e : H -> R) s :
+  slope01 s -> (forall h, 0 < d h) -> (forall h, 0 < e h) -> (forall h, d h * e h <= 2%:R) ->
+  dom (fun h k => gram (adj A) h k + gram (adj B) h k) (fun=> 1) ->
+  lip (fun x => adj A *v (d *d act s (e *d (B *v x) + b))).
+Proof. exact: sandwich_scaled_lip. Qed.
+Theorem channelwise I (lo hi : R) (s : I -> R -> R) : (forall i, slope_in lo hi (s i)) ->
+  lipc (Num.max `|lo| `|hi|) (fun x : {ffun I -> R} => [ffun i => s i (x i)]).
+Proof. by move=> h; apply: channelwise_lips => i; exact: slope_in_slope. Qed.
+Theorem concatenated_relu I : lip (@crelu R I).
+Proof. exact: crelu_lip. Qed.
+Theorem rotate_halves I (s : R) : s ^+ 2 * 2%:R <= 1 -> lip (@Pooling.rotate_halves R I s).
+Proof. exact: rotate_halves_lip. Qed.
+(* sin, or anything between -1 and 1 *)
+Theorem bounded_gain I (g : I -> R) : (forall i, `|g i| <= 1) -> lip (fun x : {ffun I -> R} => g *d x).
+Proof.
+move=> h; apply: scale_lips => i; rewrite -(real_normK (num_real (g i))) -[X in _ <= X](expr1n _ 2).
+by rewrite ler_expn2r ?nnegrE ?ler01 ?normr_ge0.
+Qed.
+Theorem average_pool C (h w oh ow kh kw sh sw : nat) (s c : R) : (0 < sh)%N -> (0 < sw)%N ->
+  s ^+ 2 * (kh * kw * shared kh kw sh sw)%:R <= c -> lips c (@sum_pool R C h w oh ow kh kw sh sw s).
+Proof. by move=> h0 w0; exact: sum_pool_lips. Qed.
+Theorem max_pool C (h w oh ow kh kw sh sw : nat) f : (0 < sh)%N -> (0 < sw)%N ->
+  @is_max_pool R C h w oh ow kh kw sh sw f -> lips (shared kh kw sh sw)%:R f.
+Proof. by move=> h0 w0; exact: max_pool_lips. Qed.
+Theorem l2_pool C (h w oh ow kh kw sh sw : nat) f : (0 < sh)%N -> (0 < sw)%N ->
+  @is_norm_pool R C h w oh ow kh kw sh sw f -> lips (shared kh kw sh sw)%:R f.
+Proof. by move=> h0 w0; exact: norm_pool_lips. Qed.
+Theorem copies I n (s : R) : s ^+ 2 * n%:R <= 1 -> lip (@Pooling.copies R I n s).
+Proof. exact: copies_lip. Qed.
+Theorem batch_center I (m : {ffun I -> R}) : lip (fun x => x - m).
+Proof. exact: center_lip. Qed.
+Theorem layer_center I (k : R) : 0 <= k -> k * #|I|%:R <= 2%:R -> lip (fun x : {ffun I -> R} => x - [ffun=> k * \sum_j x j]).
+Proof. exact: subtract_mean_lip. Qed.
+
+(* ---- Branches. *)
+Theorem sum_branches I J K (r : seq K) (f : K -> {ffun I -> R} -> {ffun J -> R}) (a c : K -> R) :
+  (forall k, 0 <= c k) -> (forall k, lipc (c k) (f k)) ->
+  lipc (\sum_(k <- r) `|a k| * c k) (fun x => \sum_(k <- r) a k *c f k x).
+Proof.
+move=> c0 hf; elim: r => [|k r ih].
+  by apply: (@eq_lips _ _ _ _ (fun=> 0)) => [x|x y]; rewrite big_nil // expr0n /= mul0r subrr /sqn /dot big1 // => i _; rewrite ffunE mul0r.
+rewrite big_cons; apply: (@eq_lips _ _ _ _ (fun x => a k *c f k x + \sum_(j <- r) a j *c f j x)) => [x|]; first by rewrite big_cons.
+apply: sum_lipc ih; rewrite ?mulr_ge0 ?sumr_ge0 //.
+  by move=> i _; rewrite mulr_ge0.
+have hs : lipc `|a k| (fun x : {ffun J -> R} => a k *c x) by apply: scale_lips => i; rewrite real_normK ?num_real.
+exact: lipc_comp (hf k) hs.
+Qed.
+Theorem mix I J (f g : {ffun I -> R} -> {ffun J -> R}) c d w : 0 <= w <= 1 -> lips c f -> lips d g ->
+  lips (Num.max c d) (fun x => (1 - w) *c f x + w *c g x).
+Proof.
+move=> hw hf hg; have cm : c <= Num.max c d by rewrite le_maxr lexx.
+have dm : d <= Num.max c d by rewrite le_maxr lexx orbT.
+exact: mix_lips hw (lips_weaken cm hf) (lips_weaken dm hg).
+Qed.
+Theorem concat_branches I J K c d (f : {ffun I -> R} -> {ffun J -> R}) (g : {ffun I -> R} -> {ffun K -> R}) :
+  lips c f -> lips d g -> lips (c + d) (fun x => concat (f x) (g x)).
+Proof. exact: concat_lips. Qed.
+Theorem split_parts I I' J K c d (f : {ffun I -> R} -> {ffun J -> R}) (g : {ffun I' -> R} -> {ffun K -> R}) :
+  lips c f -> lips d g ->
+  lips (Num.max c d) (fun x : {ffun I + I' -> R} => concat (f [ffun i => x (inl i)]) (g [ffun i => x (inr i)])).
+Proof.
+move=> hf hg; have cm : c <= Num.max c d by rewrite le_maxr lexx.
+have dm : d <= Num.max c d by rewrite le_maxr lexx orbT.
+exact: parallel_lips (lips_weaken cm hf) (lips_weaken dm hg).
+Qed.
+Theorem maximum I J c d (f g : {ffun I -> R} -> {ffun J -> R}) :
+  lips c f -> lips d g -> lips (c + d) (fun x => [ffun j => Num.max (f x j) (g x j)]) /\
+    lips (c + d) (fun x => [ffun j => Num.min (f x j) (g x j)]).
+Proof.
+move=> hf hg; split; first exact: max_lips.
+have neg K (h : {ffun I -> R} -> {ffun K -> R}) e : lips e h -> lips e (fun x => - h x).
+  by move=> hh x y; rewrite -opprD sqnN; exact: hh.
+apply: eq_lips (neg _ _ _ (max_lips (neg _ _ _ hf) (neg _ _ _ hg))) => x; apply/ffunP => j.
+by rewrite !ffunE -oppr_min opprK.
+Qed.
+Theorem gather_multiplicity I J (g : J -> option I) p (m : nat) :
+  (forall i, #|[pred j | g j == Some i]| <= m)%N -> @lips R _ _ m%:R (gather g p).
+Proof. exact: gather_lips. Qed.
+Theorem sub_budget I J c d (f : {ffun I -> R} -> {ffun J -> R}) : c <= d -> lips c f -> lips d f.
+Proof. exact: lips_weaken. Qed.
 End Rules.
