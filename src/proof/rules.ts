@@ -89,11 +89,13 @@ const RULES = {
     statement:
       'I − 2V(VᵀV + E)⁻¹Vᵀ with E ⪰ 0 is symmetric with eigenvalues in [−1, 1], so G ⪯ I for every block of it; likewise over the complex numbers',
     source: 'Lai, Huang, Kung & Chen, ICML 2025 (block reflector); the regularisation E keeps a contraction',
+    coq: 'orthogonal_bro',
   },
   'contraction-whitening': {
     statement:
       'S = WWᵀ + eps·I and f ≥ ‖S‖: every singular value of zW/√f is at most 1 after any number of coupled Newton–Schulz steps from y = S/f, z = I, so its G ⪯ I; likewise over the complex numbers',
     source: 'Xu, Li & Li, NeurIPS 2022 (LOT); zy goes to zy(3 − zy)²/4, which maps [0, 1] into itself',
+    coq: 'contraction_whitening',
   },
   'contraction-fourier': {
     statement:
@@ -105,25 +107,30 @@ const RULES = {
       'for a skew kernel S the scaled A = norm·S/s has ‖A‖ ≤ norm, s = √(kh·kw) times the lesser of two reshaped norms of S; Σ_{m ≤ degree} Aᵐ/m! has norm at most 1 when norm² is at most the window of that degree: 3 → 3, 4 → 8, 7 → 311/100, 8 → 288/25, 11 → 289/100, 12 → 571/50',
     source:
       'Singla & Feizi, ICML 2021 (SOC) and ICLR 2021 (reshaped norms); A is normal with spectrum iy, |y| ≤ norm, and |Σ (iy)ᵐ/m!| ≤ 1 there',
+    coq: 'contraction_skew_exponential',
   },
   'orthogonal-householder': {
     statement: 'the first columns of ∏ (I − 2vvᵀ/vᵀv) are orthonormal: a partial isometry, so G ⪯ I',
     source: 'Householder 1958; compact form: Walker, SIAM J. Sci. Stat. Comput. 1988 (exact over the reals)',
+    coq: 'orthogonal_householder',
   },
   'contraction-bjorck': {
     statement:
       'σ ↦ σ(3 − σ²)/2 takes [0, 2] into [−1, 1]: from ‖W‖ ≤ start ≤ 2, one or more steps W ← (3W − WWᵀW)/2 give ‖W‖ ≤ 1, so G ⪯ I',
     source: 'Björck & Bowie, SIAM J. Numer. Anal. 1971; Anil, Lucas & Grosse, ICML 2019; convergence is not needed',
+    coq: 'contraction_bjorck',
   },
   'contraction-cholesky': {
     statement:
       'LLᵀ = WWᵀ + εI, ε ≥ 0, gives (L⁻¹W)(L⁻¹W)ᵀ = I − εL⁻¹L⁻ᵀ ⪯ I; rows that depend on others are 0. So G ⪯ I',
     source: 'Cholesky whitening; ε = 0 is Gram–Schmidt (QR)',
+    coq: 'contraction_cholesky',
   },
   'orthogonal-exponential': {
     statement:
       '|Σ_{m ≤ k} (it)^m/m!| ≤ 1 for |t| ≤ θ, so for skew A with ‖A‖ ≤ 2^s·θ the series at A/2^s, squared s times, has norm at most 1; a part of it has G ⪯ I',
     source: 'Singla & Feizi, ICML 2021 (skew exponential); windows θ of the truncated series: roots of |p_k(it)|² = 1',
+    coq: 'orthogonal_exponential',
   },
   'orthogonal-bcop': {
     statement:
@@ -140,6 +147,7 @@ const RULES = {
     statement:
       'conv = K̂ ∘ (shifted copies of x, each pixel at most factor times), K̂ the kernel as an out × in·kh·kw matrix: K̂ with G ⪯ I gives G ⪯ factor·I',
     source: 'Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel); factor 1 where the stride is the kernel size',
+    coq: 'reshaped_kernel',
   },
   frobenius: {
     statement:
@@ -223,6 +231,7 @@ const RULES = {
     statement:
       'AAᵀ + BBᵀ ⪯ I, d, e > 0 with d_i e_i ≤ 2 and σ slope[0, 1] make x ↦ Aᵀ(d ⊙ σ(e ⊙ Bx + b)) 1-Lipschitz (the layer has d = √2·Ψ, e = √2·Ψ⁻¹; G is the Gram matrix of the rows of [Aᵀ B])',
     source: 'Wang & Manchester, ICML 2023, Theorem 3.2 (sandwich layer)',
+    coq: 'sandwich',
   },
   'linear-adjoint': {
     statement: 'WᵀW ⪯ T makes x ↦ T^(−1/2) Wᵀ x 1-Lipschitz (for WWᵀ ⪯ T: x ↦ Wᵀ T^(−1/2) x)',
@@ -233,6 +242,7 @@ const RULES = {
     statement:
       'WᵀW ⪯ T and σ slope[0, 1] make x ↦ h x − c W T⁻¹ σ(Wᵀx + b) max(|h|, |h − c|)-Lipschitz, for c of either sign',
     source: `${ARAUJO}, Theorem 1 is h = 1, c = 2; a difference of values is (h I − c P) times one of inputs, 0 ⪯ P = W T^(−1/2) D T^(−1/2) Wᵀ ⪯ I, D the difference quotients of σ`,
+    coq: 'general_residual',
   },
   'scaled-residual': {
     statement: 'AᵀA ⪯ T, σ slope[0, 1] and 0 ≤ c ≤ 2 make x ↦ x − c A T⁻¹ σ(Aᵀx + b) 1-Lipschitz',
@@ -242,7 +252,7 @@ const RULES = {
   sum: {
     statement: 'f_k L_k-Lipschitz make x ↦ Σ a_k f_k(x) (Σ |a_k| L_k)-Lipschitz',
     source: 'triangle inequality',
-    coq: 'sum_lips',
+    coq: 'sum_branches',
   },
   elementwise: {
     statement: 'σ slope[low, high] is max(|low|, |high|)-Lipschitz elementwise',
@@ -257,15 +267,18 @@ const RULES = {
   channelwise: {
     statement: 'σ_c slope[low, high] for every channel c make x ↦ (σ_c(x_c)) max(|low|, |high|)-Lipschitz',
     source: 'definition of the slope interval',
+    coq: 'channelwise',
   },
   'concatenated-relu': {
     statement: 'x ↦ (relu(x), relu(−x)) is 1-Lipschitz',
     source:
       'Shang et al., ICML 2016 (CReLU); both differences have one sign, so their squares add up to at most that of their sum',
+    coq: 'concatenated_relu',
   },
   'rotate-halves': {
     statement: '(p, q) ↦ (p + q, p − q)/√2 is an isometry',
     source: 'an orthogonal matrix on each pair of channels',
+    coq: 'rotate_halves',
   },
   'householder-activation': {
     statement:
@@ -275,6 +288,7 @@ const RULES = {
   'bounded-gain': {
     statement: 'x ↦ sin(a)·x per channel is 1-Lipschitz',
     source: '|sin| ≤ 1; norm of a diagonal matrix',
+    coq: 'bounded_gain',
   },
   translate: { statement: 'x ↦ x − c is an isometry', source: 'definition', coq: 'translate' },
   divide: {
@@ -292,28 +306,34 @@ const RULES = {
     statement:
       'sums over kh×kw windows at stride sh×sw have norm at most √(kh·kw·⌈kh/sh⌉·⌈kw/sw⌉): at most ⌈kh/sh⌉·⌈kw/sw⌉ windows share an entry',
     source: 'Schur 1911 (row and column sums of the matrix), divided by the divisor',
+    coq: 'average_pool',
   },
   'max-pool': {
     statement:
       'the maximum over kh×kw windows at stride sh×sw is √(⌈kh/sh⌉·⌈kw/sw⌉)-Lipschitz: a gather of that multiplicity, then 1-Lipschitz maps of disjoint parts',
     source: 'Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (pooling)',
+    coq: 'max_pool',
   },
   'l2-pool': {
     statement:
       'the norm over kh×kw windows at stride sh×sw is √(⌈kh/sh⌉·⌈kw/sw⌉)-Lipschitz: a gather of that multiplicity, then 1-Lipschitz maps of disjoint parts',
     source: 'triangle inequality on each window',
+    coq: 'l2_pool',
   },
   copies: {
     statement: 'n copies of x divided by √n are an isometry',
     source: 'definition',
+    coq: 'copies',
   },
   'batch-center': {
     statement: 'x ↦ x − m per channel with a fixed m is an isometry; training alone takes m from the batch',
     source: 'definition; in networks: Boissin et al., ICML 2025 (BatchCentering)',
+    coq: 'batch_center',
   },
   'layer-center': {
     statement: 'x ↦ x − (mean of its entries) is the orthogonal projection onto the vectors of sum 0',
     source: 'norm of a projection',
+    coq: 'layer_center',
   },
   reindex: { statement: 'a permutation of coordinates is an isometry', source: 'definition', coq: 'reindex' },
   identity: { statement: 'the identity is 1-Lipschitz', source: 'definition', coq: 'identity' },
@@ -326,27 +346,33 @@ const RULES = {
   mix: {
     statement: 'f L₁-Lipschitz, g L₂-Lipschitz and 0 ≤ w ≤ 1 make x ↦ (1 − w) f(x) + w g(x) max(L₁, L₂)-Lipschitz',
     source: 'triangle inequality',
+    coq: 'mix',
   },
   concat: {
     statement: 'f_k L_k-Lipschitz make x ↦ (f_1(x), f_2(x), …) √(Σ L_k²)-Lipschitz',
     source: 'Pythagoras',
+    coq: 'concat_branches',
   },
   split: {
     statement:
       'f_k L_k-Lipschitz functions of disjoint parts x_k of x make x ↦ (f_1(x_1), f_2(x_2), …) (max L_k)-Lipschitz',
     source: 'Pythagoras, on both sides',
+    coq: 'split_parts',
   },
   maximum: {
     statement: 'f_k L_k-Lipschitz make the elementwise maximum (or minimum) of the f_k(x) √(Σ L_k²)-Lipschitz',
     source: '|max_k a_k − max_k b_k| ≤ max_k |a_k − b_k|, summed over the entries',
+    coq: 'maximum',
   },
   gather: {
     statement: 'a map whose outputs are inputs, none of them used more than m times, is √m-Lipschitz',
     source: 'definition',
+    coq: 'gather_multiplicity',
   },
   'sub-budget': {
     statement: 'a part that is L-Lipschitz with L ≤ L′ keeps the bound L′ stated for it',
     source: 'definition',
+    coq: 'sub_budget',
   },
   'pairwise-head': {
     statement:
