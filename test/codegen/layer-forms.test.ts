@@ -1,8 +1,11 @@
 /** The translation check for whole training steps: every layer form with every rescaling, forward, backward and update. */
 import { describe, expect, it } from 'vitest';
 import type { LayerOp, LinearMap, Rescaling, Shape } from '../../src/ir/network.ts';
+import type { OrthogonalMethod } from '../../src/ir/orthogonal.ts';
+import { rational, ZERO } from '../../src/ir/rational.ts';
 import type { Optimizer } from '../../src/ir/recipe.ts';
 import { stepScalars } from '../../src/passes/optimizer.ts';
+import { withStoredWeight } from '../../src/passes/resolve-orthogonal.ts';
 import { buildInference, buildTrainStep } from '../../src/passes/train-step.ts';
 import { useDevice } from '../device.ts';
 import { aol, cayley, chain, combined, conv, dense, head, linear, residual, sll, spectral } from '../networks.ts';
@@ -25,6 +28,9 @@ const FORMS: readonly {
   { name: 'residual conv', input: [3, 5, 6], map: () => conv('a', 5, 3), residual: true },
 ];
 
+const orthogonal = (method: OrthogonalMethod): Rescaling => ({ by: 'orthogonal', method });
+const BCOP: OrthogonalMethod = { family: 'bcop', steps: 3, scale: { kind: 'gram', steps: 5, eps: ZERO } };
+
 /** `side` is the extent T has: hidden units of a residual layer, inputs of a linear one. */
 const RESCALINGS: { readonly [name: string]: (side: number, isConv: boolean) => Rescaling } = {
   aol: () => aol(),
@@ -32,11 +38,17 @@ const RESCALINGS: { readonly [name: string]: (side: number, isConv: boolean) => 
   'spectral gram': () => spectral('gram', 6),
   'spectral, reshaped or gram': (_side, isConv) => spectral(isConv ? 'reshaped' : 'gram', 5),
   'orthogonal cayley': () => cayley('a'),
+  'orthogonal householder or bcop': (_side, isConv) =>
+    orthogonal(isConv ? BCOP : { family: 'householder', form: 'full' }),
+  'orthogonal qr or bro': (_side, isConv) =>
+    orthogonal(isConv ? { family: 'qr' } : { family: 'bro', rank: 2, eps: rational(1, 1000) }),
+  'orthogonal exponential': () =>
+    orthogonal({ family: 'exponential', form: 'full', degree: 8, squarings: 1, scale: { kind: 'clip', steps: 5 } }),
   'max and convex': side => combined('a', side),
 };
 
 const networkOf = (form: (typeof FORMS)[number], rescaling: Rescaling) => {
-  const map = form.map();
+  const map = withStoredWeight(form.map(), rescaling);
   const first: LayerOp = form.residual ? residual('a', map, rescaling) : linear('a', map, rescaling);
   const act: LayerOp = { kind: 'activation', act: { kind: 'maxmin', pairs: 'adjacent' } };
   const flat: readonly LayerOp[] =
