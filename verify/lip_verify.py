@@ -475,6 +475,7 @@ def follow(layer, bound, values):
 # The derivation for all weights. A rule of dominance: (for convolutions?, number of premises, tests of its constants).
 
 at_least = lambda least: lambda v, m, all: v >= least
+is_entry = lambda what, axis: lambda v, m, all: v == m[what][axis]
 PHASES = {"kh": lambda v, m, all: v == m["taps"][0], "kw": lambda v, m, all: v == m["taps"][1]}
 FACTOR = {**PHASES, "factor": lambda v, m, all: v == prod(m["taps"])}
 BJORCK = {"steps": at_least(1), "start": lambda v, m, all: 0 <= v <= 2}
@@ -499,6 +500,10 @@ DOMINANCE = {
     "orthogonal-bcop": (True, 0, KERNEL),
     "orthogonal-strided": (True, 0, {**KERNEL, "stride": lambda v, m, all: m["stride"] == [v, v]}),
     "reshaped-kernel": (True, 1, FACTOR),
+    "power-gershgorin": (None, 0, {"steps": at_least(2)}),
+    "grouped": (True, 1, {"groups": lambda v, m, all: v == m["groups"] > 1}),
+    "polyphase": (True, 1, {f"{what}_{'hw'[a]}": is_entry(what, a) for what in ("stride", "dilation") for a in range(2)}),
+    "torus": (True, 1, {}),
     "dominance-shift": (None, 1, {"eps": at_least(0)}),
     "dominance-scale": (None, 1, {"factor": at_least(1)}),
 }
@@ -520,6 +525,7 @@ def check_all_weights_dominance(step, path, m):
     conv, count, tests = DOMINANCE[rule]
     need(conv is None or conv == m["conv"], f"{path}: {rule} does not apply to a {m['kind']} map")
     need(len(premises) == count and set(constants) == set(tests), f"{path}: {rule} has other premises or constants")
+    need(rule != "torus" or m["mode"] == "circular", f"{path}: torus is for circular padding")
     for name, test in tests.items():
         need(test(constants[name], m, constants), f"{path}: {name} = {constants[name]} does not fit {rule}")
 

@@ -49,4 +49,21 @@ export const NETWORKS: Readonly<Record<string, string>> = {
     dense 4 by sandwich
     dense 6, bias = false by sandwich(second)
     sandwich 3`,
+  branches: `
+    input x[8] in [-1, 1]
+    budget 20
+    let kept, rest = split(it)
+    let bent = rest |> residual dense hidden = 3 by sll |> scale 1/2
+    let same = kept |> abs
+    concat(same, bent)
+    let a = it |> dense 6 by orthogonal(cayley) |> maxmin
+    let b = it |> dense 6 by aol |> abs
+    let c = mix(a, b)
+    let d = mix(c, b, 1/3)
+    let e = 1/2 * d - 2/3 * a
+    let f = max(e, c)
+    let g = min(f, d)
+    concat(g, a)
+    dense 5 by sll
+    head 3`,
 };

@@ -21,6 +21,10 @@ const window: Test = (v, _, { degree }) => {
 };
 const sides: Test = (v, m) => m.kernel.every(k => equal(v, q(k)));
 const stride: Test = (v, m) => m.stride.every(s => equal(v, q(s)));
+const entry =
+  (what: 'stride' | 'dilation', axis: number): Test =>
+  (v, m) =>
+    equal(v, q(m[what][axis]));
 const grid: Test = (v, m) => atMost(q(Math.max(...reach(m))), v);
 
 interface Rule {
@@ -48,6 +52,19 @@ const DOMINANCE: Readonly<Record<string, Rule>> = {
   'orthogonal-strided': { conv: true, constants: { steps: positive, start, kernel: sides, stride } },
   'reshaped-kernel': { conv: true, premises: 1, constants: { kh, kw, factor } },
   'orthogonal-reshaped': { conv: true, constants: { kh, kw, factor } },
+  'power-gershgorin': { constants: { steps: v => atMost(q(2), v) } },
+  grouped: { conv: true, premises: 1, constants: { groups: (v, m) => m.groups > 1 && equal(v, q(m.groups)) } },
+  polyphase: {
+    conv: true,
+    premises: 1,
+    constants: {
+      stride_h: entry('stride', 0),
+      stride_w: entry('stride', 1),
+      dilation_h: entry('dilation', 0),
+      dilation_w: entry('dilation', 1),
+    },
+  },
+  torus: { conv: true, premises: 1, constants: {} },
   'dominance-shift': { premises: 1, constants: { eps: v => atMost(ZERO, v) } },
   'dominance-scale': { premises: 1, constants: { factor: positive } },
 };
@@ -75,6 +92,7 @@ const checkDominance = (value: unknown, where: string, map: LinearMap): void => 
   const r = lookUp(DOMINANCE, rule, `rule for ${where} called`);
   need(r.conv === undefined || r.conv === map.conv, `${where}: ${rule} is for ${r.conv ? 'convolutions' : 'matrices'}`);
   need(premises.length === (r.premises ?? 0), `${where}: ${rule} takes ${r.premises ?? 0} premises`);
+  need(rule !== 'torus' || map.circular, `${where}: torus is for circular padding`);
   const tests = r.constants ?? {};
   need(
     `${names.sort()}` === `${Object.keys(tests).sort()}`,
