@@ -29,7 +29,7 @@ export const NAME_PAGES = {
   ),
   L0104: page(
     'unknown rescaling',
-    'After `by` stands the way in which the rescaling T of a layer is found: `spectral`, `orthogonal`, `aol`, `sll`, or `own(…)` around a\ncombination of these: `max(a, b)`, `mix(a, b, 1/2)`, `3/2 * a`. Only diagonals that are known to dominate the Gram matrix of the\nweight can be written, so that the bound holds for all weights.',
+    'After `by` stands the way in which the rescaling T of a layer is found: `spectral`, `orthogonal`, `aol`, `sll`, or `own(…)` around a\ncombination of these: `max(a, b)`, `mix(a, b, 1/2)`, `3/2 * a`. Only diagonals that are known to dominate the Gram matrix of the\nweight can be written, so that the bound holds for all weights. `fourier(…)`,\n`skew_exponential` and `sandwich` replace a linear layer by an operator of norm at most 1.',
     net('x[8]', 'dense 4 by gershgorin'),
     net('x[8]', 'dense 4 by own(max(aol, sll))'),
   ),

@@ -52,7 +52,7 @@ export const SHAPE_PAGES = {
   ),
   L0128: page(
     'no residual form',
-    'The residual form x − 2WT⁻¹σ(Wᵀx + b) exists for `dense` and `conv`. Other layers have nothing to rescale.',
+    'The residual form x − 2WT⁻¹σ(Wᵀx + b) exists for `dense` and `conv`. Other layers have nothing to rescale, and operators\n(`by fourier(…)`, `by skew_exponential`) have no matrix that could be used twice.',
     net('x[8]', 'residual relu'),
     net('x[8]', 'residual dense hidden = 8, act = relu'),
   ),

@@ -224,7 +224,7 @@ describe('what is refused', () => {
   it.each([
     ['conv 2 by skew_exponential(degree = 5)', /L0212 .*degree 5 is no contraction/],
     ['conv 2 by skew_exponential(degree = 15)', /L0212 .*degree 15 is no contraction/],
-    ['conv 2 by skew_exponential(degree = 3)', /L0212 .*at most √\(3\), but `norm` is 21\/10/],
+    ['conv 2 by skew_exponential(degree = 3, norm = 2)', /L0212 .*at most √\(3\), but `norm` is 2/],
     ['conv 2, kernel = 5 by skew_exponential(norm = 49/10)', /L0212/],
     ['conv 2 by skew_exponential(norm = 0)', /L0212/],
     ['conv 2, kernel = 2 by skew_exponential', /L0112 .*both sizes odd/],
@@ -236,8 +236,10 @@ describe('what is refused', () => {
     ['conv 2 by fourier(cayley, rank = 2)', /L0129 .*has no `rank`/],
     ['conv 2 by fourier(bro, rank = 3)', /L0115/],
     ['conv 2, kernel = 9 by fourier(cayley)', /L0121 .*does not fit/],
-    ['conv 2, padding = 2 by fourier(cayley)', /L0132 .*circular/],
-    ['conv 2, padding = circular by fourier(lot)', /L0132 .*zeros/],
+    ['conv 2, padding = 2 by fourier(cayley)', /L0129 .*circular/],
+    ['conv 2, padding = circular by fourier(lot)', /L0129 .*zeros/],
+    ['conv 2, padding = valid by skew_exponential', /L0129 .*`same`/],
+    ['conv 2, stride = 2 by skew_exponential', /L0129 .*no `stride`/],
     ['conv 2, side = out by fourier(lot)', /L0129 .*no `side`/],
     ['residual conv hidden = 2 by fourier(cayley)', /L0128 .*operator/],
     ['conv 2 by sandwich', /L0104/],
@@ -255,6 +257,12 @@ describe('what is refused', () => {
     ['sandwich 4, act = leaky_relu(2)', /L0202/],
   ])('%s of a vector', (layer, expected) => {
     expect(codes(one('x[6]', layer)).join('\n')).toMatch(expected);
+  });
+});
+
+describe('what is accepted', () => {
+  it.each([3, 4, 7, 8, 11, 12])('degree %i without a norm', degree => {
+    expect(codes(one('image[2, 5, 5]', `conv 2 by skew_exponential(degree = ${degree})`))).toEqual([]);
   });
 });
 
