@@ -2,9 +2,9 @@
  * Witnesses that an emitted weight's Gram matrix is dominated by a diagonal. They are found in f64 and trusted by nobody: the checker
  * recomputes what they claim.
  */
-import { outputSize, overlap, phases } from '../ir/conv-geometry.ts';
+import { type ConvMap, outputSize, overlap, phases } from '../ir/conv-geometry.ts';
 import { evaluate } from '../ir/interpret.ts';
-import type { LinearMap, Rescaling, Shape, Side } from '../ir/network.ts';
+import { elements, type LinearMap, type Rescaling, type Shape, type Side } from '../ir/network.ts';
 import { makesKernel } from '../ir/orthogonal.ts';
 import { format, toNumber } from '../ir/rational.ts';
 import { GraphBuilder } from '../ir/tensor.ts';
@@ -84,6 +84,9 @@ const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array
 /** Points an axis for a norm that no option of the layer speaks of: 0.25 % too large for 3×3 kernels. */
 const FINE_GRID = 64;
 
+/** Rows of a convolution written out as a matrix, where nothing in the program asks for it. */
+const MAX_OPERATOR = 2048;
+
 /** ‖W‖_F², never 0. */
 const frobenius = (W: Float32Array): number => W.reduce((s, v) => s + v * v, 2 ** -300);
 
@@ -135,6 +138,16 @@ const orthogonalWitness = (c: WeightContext, makesIt: boolean, target: Float64Ar
 /** Points an axis at which a kernel is sampled that was meant to be orthogonal and is not. */
 const SYMBOL_GRID = 32;
 
+/** The bound for the convolution at this size of image, as a matrix. */
+const operatorMatrix = (c: WeightContext, map: ConvMap, target: Float64Array): object => {
+  if (map.mode === 'circular' && map.kernel.some((k, a) => map.dilation[a] * (k - 1) >= c.image[1 + a]))
+    return notCertifiable(map.weight.path, 'the matrix of a circular convolution whose kernel meets itself');
+  const positions = elements(outputSize(map, [c.image[1], c.image[2]]));
+  const pixels = c.image[1] * c.image[2];
+  const perPosition = Float64Array.from(repeat(target, c.side === 'out' ? positions : pixels));
+  return { rule: 'operator-matrix', premise: psd(c, perPosition, map.out * positions, map.in * pixels) };
+};
+
 /**
  * A derivation that the emitted weight's Gram matrix is at most diag(target) (∞ where anything will do), by the rules of
  * docs/certificate.md. The checker has the last word.
@@ -169,15 +182,15 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
         const T = Number.isFinite(some) ? some : 2 * overlap(map) * frobenius(c.W);
         return { rule: 'gram-iteration-symbol', grid: rescaling.method.grid, T: [dyadic(T)] };
       }
-      const [oh, ow] = outputSize(map, [c.image[1], c.image[2]]);
-      const [positions, pixels] = [oh * ow, c.image[1] * c.image[2]];
-      const perPosition = Float64Array.from(repeat(target, c.side === 'out' ? positions : pixels));
-      return { rule: 'operator-matrix', premise: psd(c, perPosition, map.out * positions, map.in * pixels) };
+      return operatorMatrix(c, map, target);
     }
     case 'power': {
       if (map.kind === 'dense') return psd(c, target, map.out, map.in);
       // Gershgorin's sums are larger than this T; the norm of the emitted kernel, which T is in, is found from its symbol.
-      if (!c.d) return notCertifiable(map.weight.path, 'residual convolutions by aol in several steps');
+      if (!c.d)
+        return map.out * elements(outputSize(map, [c.image[1], c.image[2]])) <= MAX_OPERATOR
+          ? operatorMatrix(c, map, target)
+          : notCertifiable(map.weight.path, 'large residual convolutions by aol in several steps');
       const wanted = Array.from(target).filter(Number.isFinite);
       const T = wanted.length > 0 ? Math.max(...wanted) : 2 * overlap(map) * frobenius(c.W);
       return { rule: 'gram-iteration-symbol', grid: FINE_GRID, T: [dyadic(T)] };

@@ -38,6 +38,7 @@ import {
 } from '../ir/rational.ts';
 import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
+import { onGeometry } from './prove-geometry.ts';
 
 /** A sub-expression that no rule bounds. */
 export type Gap = Pick<Diagnostic, 'code' | 'message' | 'span' | 'labels' | 'help' | 'fix'> & { readonly help: string };
@@ -122,12 +123,19 @@ export const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
           `gershgorin(${needed}, ${p})`,
         );
       const about = { weight, side: gram.side, q: p };
-      return apply(gram.map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice', weight, [], {}, about);
+      const rule = gram.map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice';
+      return onGeometry(gram.map, apply(rule, weight, [], {}, about));
     }
     case 'power':
-      return apply('power-gershgorin', weight, [], { steps: rational(d.steps) }, { weight, side: gram.side });
-    case 'norm':
-      return proveNorm(d);
+      return onGeometry(
+        gram.map,
+        apply('power-gershgorin', weight, [], { steps: rational(d.steps) }, { weight, side: gram.side }),
+      );
+    case 'norm': {
+      const bound = proveNorm(d);
+      // The operator at this size has its geometry in it.
+      return d.bound.kind === 'operator' ? bound : onGeometry(gram.map, bound);
+    }
     case 'chosen':
       return proveDominance(writtenOut(d), gram, use);
     case 'max': {

@@ -3,8 +3,7 @@
  * parameters; or diagnostics that say which factor is to blame. Everything after this pass takes a `ProvenNetwork`, which only `prove` makes.
  */
 import type { Diagnostic, Span } from '../diagnostics.ts';
-import { type ConvMap, circularFault, overlap, phaseTaps } from '../ir/conv-geometry.ts';
-import { atomsOf } from '../ir/formula.ts';
+import { type ConvMap, overlap, phaseTaps } from '../ir/conv-geometry.ts';
 import {
   type Activation,
   isJoin,
@@ -14,7 +13,6 @@ import {
   type LinearMap,
   type Network,
   type Rescaling,
-  type Shape,
   type SpectralMethod,
   type SubBudget,
   type ValueId,
@@ -40,6 +38,7 @@ import { apply, type Derivation, type GramSide } from '../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
 import { proveContraction, proveSandwich } from './prove-contraction.ts';
 import { isGap, proveFormula } from './prove-formula.ts';
+import { circularFaults, onGeometry } from './prove-geometry.ts';
 import { proveOrthogonal } from './prove-orthogonal.ts';
 import {
   composed,
@@ -148,23 +147,6 @@ const proveSpectral = (
   }
 };
 
-/** A bound of a kernel on the infinite lattice, for the geometry that the kernel is used in. Circular images are checked by `circularFaults`. */
-const onGeometry = (map: LinearMap, d: Derivation | undefined): Derivation | undefined => {
-  if (map.kind === 'dense' || d === undefined) return d;
-  const weight = map.weight.path;
-  const [[sh, sw], [dh, dw]] = [map.stride, map.dilation];
-  let known = d;
-  if (map.groups > 1) known = apply('grouped', weight, [known], { groups: rational(map.groups) });
-  if ([sh, sw, dh, dw].some(n => n > 1))
-    known = apply('polyphase', weight, [known], {
-      stride_h: rational(sh),
-      stride_w: rational(sw),
-      dilation_h: rational(dh),
-      dilation_w: rational(dw),
-    });
-  return map.mode === 'circular' ? apply('torus', weight, [known]) : known;
-};
-
 const shift = (d: Derivation | undefined, eps: Rational, weight: string, refuse: Refuse): Derivation | undefined => {
   if (compare(eps, ZERO) < 0)
     return refuse(
@@ -199,11 +181,13 @@ const proveDominance = (
     case 'spectral': {
       const bound = proveSpectral(map, rescaling.method, side, refuse);
       // The operator at this size has its geometry in it.
-      const known = rescaling.method.kind === 'operator' ? bound : onGeometry(map, bound);
+      const known = rescaling.method.kind === 'operator' ? bound : bound && onGeometry(map, bound);
       return shift(known, rescaling.eps, weight, refuse);
     }
-    case 'orthogonal':
-      return onGeometry(map, proveOrthogonal(map, rescaling.method, side, refuse));
+    case 'orthogonal': {
+      const bound = proveOrthogonal(map, rescaling.method, side, refuse);
+      return bound && onGeometry(map, bound);
+    }
     case 'power':
       if (!Number.isSafeInteger(rescaling.steps) || rescaling.steps < 2)
         return refuse(
@@ -586,30 +570,6 @@ const overBudget = (net: Network, squared: Rational, stated: Stated, { proven }:
       ? `${worst.layer.path} alone contributes ${formatBound(worst.squared!)}: ${mend(worst.layer.op)}, or ${raise}`
       : raise,
   };
-};
-
-/** Circular paddings that the bounds of a kernel do not cover; the image of a convolution inside a formula is not known here. */
-const circularFaults = (net: Network): readonly Diagnostic[] => {
-  const shapes = new Map<ValueId, Shape>([
-    [net.input.id, net.input.shape],
-    ...net.layers.map(l => [l.id, l.shape] as const),
-  ]);
-  return net.layers.flatMap(({ op, inputs, shape, path, span }): readonly Diagnostic[] => {
-    if (op.kind === 'formula') {
-      const seam = atomsOf(op.body)
-        .flatMap(a => (a.kind === 'weight' && a.map.kind === 'conv' ? [circularFault(a.map, [1, 1])] : []))
-        .find(f => f !== undefined);
-      return seam
-        ? [{ code: 'L0133', severity: 'error', message: `${path}: ${seam.message}`, span, help: seam.help }]
-        : [];
-    }
-    if ((op.kind !== 'linear' && op.kind !== 'residual') || op.map.kind === 'dense') return [];
-    const [, height, width] = op.kind === 'linear' && op.adjoint ? shape : shapes.get(inputs[0])!;
-    const seam = circularFault(op.map, [height, width]);
-    return seam
-      ? [{ code: 'L0133', severity: 'error', message: `${path}: ${seam.message}`, span, help: seam.help }]
-      : [];
-  });
 };
 
 /**

@@ -29,9 +29,12 @@ const run = (certificate: unknown, bytes?: Uint8Array): { status: number | null;
 
 describe.skipIf(!python)('the Python checker', () => {
   it('accepts what the first one accepts, with the same bounds', () => {
-    for (let seed = 0; seed < 24; seed++) {
+    for (let seed = 0; seed < 32; seed++) {
       const r = randomFrom(seed + 4000);
-      const proven = provenFrom(randomSource(r));
+      const source = randomSource(r, { geometries: true });
+      // The matrix of a kernel that wraps around onto itself is not covered.
+      if (source.includes('operator')) continue;
+      const proven = provenFrom(source);
       const { squared } = verdictOf(certify(proven, weightsFor(proven, r)));
       const c = certify(proven, weightsFor(proven, randomFrom(seed + 4000)));
       const { emitted } = verdictOf(c);
