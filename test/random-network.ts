@@ -100,11 +100,11 @@ const operator = (r: Random, out: number, image: readonly [number, number] | und
   ]);
 };
 
-/** One orthogonal matrix is not made for several groups; AOC needs a kernel no smaller than its stride. */
+/** One orthogonal kernel is not made for several groups; AOC needs a kernel no smaller than its stride. */
 const convMethod = (r: Random, c: Omit<RandomConv, 'options' | 'size'>, any: boolean): string => {
   if (any && r.uniform() < 0.1) return `aol(steps = ${r.integer(2, 4)})`;
   const by = method(r, c.kernel);
-  if (c.groups > 1 && by.startsWith('orthogonal')) return 'sll';
+  if (c.groups > 1 && /bcop|aoc/.test(by)) return 'sll';
   const aoc = c.stride === 1 || (c.kernel >= c.stride && c.dilation === 1);
   return aoc ? by : by.replace('aoc', 'bcop');
 };

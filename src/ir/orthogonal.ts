@@ -112,16 +112,19 @@ export const orthogonalParams = (m: OrthogonalMethod): readonly Param[] => {
 /** Columns of the factors B of the symmetric P = BBᵀ: half of the channels, at least one. */
 export const halfOf = (c: number): number => Math.max(1, Math.floor(c / 2));
 
-const matrixSides = (map: LinearMap): readonly [rows: number, columns: number] => [
-  map.out,
-  map.kind === 'dense' ? map.in : map.in * map.kernel[0] * map.kernel[1],
-];
+/** The matrix that is made of a weight; of a convolution, the reshaped kernel of one of its groups. */
+export const matrixSides = (map: LinearMap): readonly [rows: number, columns: number] =>
+  map.kind === 'dense'
+    ? [map.out, map.in]
+    : [map.out / map.groups, (map.in / map.groups) * map.kernel[0] * map.kernel[1]];
+
+const groupsOf = (map: LinearMap): number => (map.kind === 'dense' ? 1 : map.groups);
 
 /** Shape of the trained tensor that a family makes the weight of `map` from. */
 export const storedShape = (map: LinearMap, m: OrthogonalMethod): readonly number[] => {
   switch (m.family) {
     case 'bro':
-      return [Math.max(...matrixSides(map)), m.rank];
+      return [groupsOf(map) * Math.max(...matrixSides(map)), m.rank];
     case 'bcop':
     case 'aoc': {
       if (map.kind === 'dense') throw new Error(`${map.weight.path}: ${m.family} is for convolutions`);

@@ -1,6 +1,6 @@
 /** Floating-point operations that make a matrix or kernel of norm at most 1, once a training step. */
 import { elements, type LinearMap } from '../ir/network.ts';
-import { type NormScale, type OrthogonalMethod, storedShape } from '../ir/orthogonal.ts';
+import { matrixSides, type NormScale, type OrthogonalMethod, storedShape } from '../ir/orthogonal.ts';
 
 const sorted = (rows: number, columns: number): readonly [short: number, long: number] => [
   Math.min(rows, columns),
@@ -37,12 +37,16 @@ const compositionCost = (c: number, size: number): number => {
   return flops;
 };
 
-export const orthogonalCost = (map: LinearMap, method: OrthogonalMethod): number => {
-  const columns = map.kind === 'dense' ? map.in : map.in * map.kernel[0] * map.kernel[1];
-  const [r, m] = sorted(map.out, columns);
+export const orthogonalCost = (map: LinearMap, method: OrthogonalMethod): number =>
+  (map.kind === 'dense' ? 1 : map.groups) * groupCost(map, method);
+
+/** Of a kernel, or of the matrix of one group. */
+const groupCost = (map: LinearMap, method: OrthogonalMethod): number => {
+  const [rows, columns] = matrixSides(map);
+  const [r, m] = sorted(rows, columns);
   switch (method.family) {
     case 'cayley':
-      return method.form === 'full' ? cayleyCost(map.out, columns) : 4 * m ** 3;
+      return method.form === 'full' ? cayleyCost(rows, columns) : 4 * m ** 3;
     // UᵀU, the inverse of its triangle, and two products.
     case 'householder':
       return 2 * m * r * r + 2 * r ** 3 + 4 * m * r * r;
@@ -51,7 +55,7 @@ export const orthogonalCost = (map: LinearMap, method: OrthogonalMethod): number
       return 2 * m * rank * rank + 2 * rank ** 3 + 2 * m * rank * rank + 2 * m * m * rank;
     }
     case 'bjorck':
-      return bjorckCost(method.steps, method.scale, map.out, columns);
+      return bjorckCost(method.steps, method.scale, rows, columns);
     case 'exponential':
       return scaleCost(method.scale, m, m) + (method.degree - 1 + method.squarings) * 2 * m ** 3;
     case 'cholesky':

@@ -2,7 +2,8 @@
  * Matrices of norm at most 1 from trained numbers, in the primitives: each family's formula as the prover's rule states it, for matrices
  * r×c that may be wide or tall. `lower-orthogonal-kernel.ts` makes kernels of them.
  */
-import { type OrthogonalMethod, seriesLimit } from '../ir/orthogonal.ts';
+import { elements, type LinearMap } from '../ir/network.ts';
+import { matrixSides, type OrthogonalMethod, seriesLimit } from '../ir/orthogonal.ts';
 import { toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { cayley, cayleyTransform, identityMatrix, skewCayley } from './lower-cayley.ts';
@@ -106,8 +107,28 @@ const whitened = (b: GraphBuilder, w: TensorId, eps: number): TensorId =>
 
 export type MatrixMethod = Exclude<OrthogonalMethod, { family: 'bcop' | 'aoc' }>;
 
+/** The matrix of each group of `map`, one below the other, from what is stored for it. */
+export const orthogonalMatrices = (
+  b: GraphBuilder,
+  map: LinearMap,
+  method: MatrixMethod,
+  stored: TensorId,
+): TensorId => {
+  const sides = matrixSides(map);
+  const size = elements(b.shape(stored));
+  const width = method.family === 'bro' ? method.rank : sides[1];
+  const flat = b.reshape(stored, [size / width, width]);
+  const groups = map.kind === 'dense' ? 1 : map.groups;
+  const rows = size / width / groups;
+  const each = Array.from({ length: groups }, (_, g) => {
+    const own = groups === 1 ? flat : b.slice(flat, [g * rows, 0], [(g + 1) * rows, width]);
+    return orthogonalMatrix(b, method, own, sides);
+  });
+  return b.concat(each, 0);
+};
+
 /** The matrix [rows, columns] of norm at most 1 that `method` makes of `stored`: of that shape too, but for `bro` ([n, rank]). */
-export const orthogonalMatrix = (
+const orthogonalMatrix = (
   b: GraphBuilder,
   method: MatrixMethod,
   stored: TensorId,

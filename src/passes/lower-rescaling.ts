@@ -7,7 +7,7 @@ import { type LinearMap, type Param, type Rescaling, type Side, weightShape } fr
 import { makesKernel } from '../ir/orthogonal.ts';
 import { toNumber, ZERO } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
-import { orthogonalMatrix } from './lower-orthogonal.ts';
+import { orthogonalMatrices } from './lower-orthogonal.ts';
 import { orthogonalKernel } from './lower-orthogonal-kernel.ts';
 import { convRowSums, scaleKernel } from './lower-polyphase.ts';
 import { powerDiagonal } from './lower-power.ts';
@@ -151,12 +151,9 @@ export const lowerRescaling = (
     if (map.kind === 'dense') throw new Error(`lower: ${method.family} of a matrix`);
     return { weight: orthogonalKernel(b, map, method, stored), T: b.constant(1, [m]) };
   }
-  if (map.kind === 'conv' && map.groups > 1) throw new Error('lower: an orthogonal kernel in groups');
-  const columns = map.kind === 'dense' ? map.in : map.in * map.kernel[0] * map.kernel[1];
-  const flat = method.family === 'bro' ? stored : b.reshape(stored, [map.out, columns]);
   // A kernel whose reshaped matrix has norm 1 is a convolution of norm at most √(outputs that read one input).
   const T = b.constant(map.kind === 'dense' ? 1 : overlap(map), [m]);
-  return { weight: b.reshape(orthogonalMatrix(b, method, flat, [map.out, columns]), weightShape(map)), T };
+  return { weight: b.reshape(orthogonalMatrices(b, map, method, stored), weightShape(map)), T };
 };
 
 /** 1/T, and 0 where T is negligible. */

@@ -101,13 +101,13 @@ export const proveOrthogonal = (
     return makesKernel(method)
       ? refuse('L0112', `${method.family} makes kernels; ${weight} is a matrix`, 'use bjorck, or another family')
       : proveMatrix(method, q);
-  if (map.groups > 1)
-    return refuse(
-      'L0112',
-      `${weight} has ${map.groups} groups: one orthogonal matrix is not made for each of them yet`,
-      'use aol, sll or spectral for a convolution in groups',
-    );
   if (makesKernel(method)) {
+    if (map.groups > 1)
+      return refuse(
+        'L0112',
+        `${method.family} makes one kernel for all channels; ${weight} has ${map.groups} groups`,
+        'use bjorck or another family of matrices, which makes one for each group',
+      );
     const constants = bjorckStart(method.steps, method.scale, q);
     if (!constants) return undefined;
     const kernel = rational(map.kernel[0]);

@@ -4,6 +4,7 @@ import type { LinearMap, Param, Rescaling } from '../ir/network.ts';
 import {
   type MatrixForm,
   makesKernel,
+  matrixSides,
   type NormScale,
   ORTHOGONAL_FAMILIES,
   type OrthogonalFamily,
@@ -127,7 +128,7 @@ const kernelMethod = (
       'L0112',
       span,
       `\`${family}\` makes one kernel for all channels; ${path} has ${map.groups} groups`,
-      'leave out `groups`, or use aol, sll or spectral',
+      'leave out `groups`, or use a family of matrices, which makes one for each group',
     );
   if (steps === undefined || !scale) return undefined;
   const [stride] = map.stride;
@@ -180,8 +181,7 @@ const cayley = (scope: Scope, { path, map }: OrthogonalTarget, args: Bound): Ort
 };
 
 const bro = (scope: Scope, { map }: OrthogonalTarget, args: Bound, span: Span): OrthogonalMethod | undefined => {
-  const columns = map.kind === 'dense' ? map.in : map.in * map.kernel[0] * map.kernel[1];
-  const n = Math.max(map.out, columns);
+  const n = Math.max(...matrixSides(map));
   const rankExpr = args.get('rank');
   const rank = rankExpr ? integerOf(scope, rankExpr, '`rank`', 1) : Math.max(1, Math.floor(n / 4));
   const epsExpr = args.get('eps');

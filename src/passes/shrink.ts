@@ -1,16 +1,7 @@
 /** Smaller instances of layers, for searches that need not be done at full size. */
 import { circularFault, leastInputSize, outputShape, outputSize } from '../ir/conv-geometry.ts';
-import {
-  type Activation,
-  elements,
-  type Layer,
-  type LinearMap,
-  type Param,
-  type Shape,
-  type ValueId,
-  weightShape,
-} from '../ir/network.ts';
-import { makesKernel, storedShape } from '../ir/orthogonal.ts';
+import type { Activation, Layer, LinearMap, Param, Shape, ValueId } from '../ir/network.ts';
+import { makesKernel, matrixSides, storedShape } from '../ir/orthogonal.ts';
 import { pooledShape } from '../ir/window.ts';
 
 /** Layers with the shape of their input. */
@@ -120,7 +111,7 @@ const madeOf = (op: Layer['op']): Layer['op'] | undefined => {
   const { map } = op;
   let { method } = op.rescaling;
   if (method.family === 'aoc' && method.last) return undefined;
-  const longest = Math.max(map.out, elements(weightShape(map).slice(1)));
+  const longest = Math.max(...matrixSides(map));
   if (!makesKernel(method) && method.family !== 'bro') return op;
   if (method.family === 'bro') method = { ...method, rank: Math.min(method.rank, longest) };
   const weight: Param = { ...map.weight, shape: storedShape(map, method) };

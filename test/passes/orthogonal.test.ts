@@ -244,6 +244,27 @@ describe('kernels', () => {
     }
   });
 
+  it('of groups, each has a matrix of its own', () => {
+    for (const [options] of MATRICES) {
+      const layer = `conv 6, kernel = 3, groups = 2 by orthogonal(${options})`;
+      const proven = provenFrom(network('image[4, 5, 5]', layer));
+      for (const kind of HARD) {
+        const K = weightOf(proven, hardWeights(proven.network, kind));
+        expect(K).toHaveLength(6 * 2 * 9);
+        // Nine outputs read a pixel, so T = 9.
+        for (const g of [0, 1])
+          expect(3 * normOf(K.subarray(g * 54, (g + 1) * 54), 3, 18), `${options}, ${kind}`).toBeLessThanOrEqual(
+            1 + 1e-9,
+          );
+      }
+    }
+    const depthwise = provenFrom(
+      network('image[3, 4, 4]', 'conv 6, kernel = 2, stride = 2, groups = 3, padding = 0 by orthogonal(qr)'),
+    );
+    const K = weightOf(depthwise, initializeParams(networkParams(depthwise.network), 2));
+    for (const g of [0, 1, 2]) expect(defect(K.subarray(g * 8, (g + 1) * 8), 2, 4)).toBeLessThan(1e-9);
+  });
+
   it('a matrix family makes the reshaped kernel; with the stride as large as the kernel its norm is the convolution’s', () => {
     const text = network('image[3, 8, 8]', 'conv 8, kernel = 2, stride = 2, padding = 0 by orthogonal(qr)');
     const proven = provenFrom(text);
