@@ -82,7 +82,8 @@ export const lowerSandwich = (
   const weight = read(b, op.weight);
   const alpha = b.reshape(read(b, op.alpha), []);
   if (!op.kernel) return onMatrix(b, op, x, cayley(b, weight, alpha), mode, emit);
-  if (isPointwise(op.kernel)) return onMatrix(b, op, x, pointwiseCayley(b, weight, alpha, x), mode, emit);
+  if (isPointwise(op.kernel) && width === b.shape(x)[3])
+    return onMatrix(b, op, x, pointwiseCayley(b, weight, alpha, x), mode, emit);
   const [, , h, w] = b.shape(x);
   const shift = op.kernel.map(k => Math.floor((k - 1) / 2)) as [number, number];
   const q = fourierCayley(b, symbol(b, weight, [h, w], shift, 1), alpha);

@@ -205,11 +205,28 @@ const kernelOf = (
       `a ${kernel.join('×')} kernel does not fit into ${image[1]}×${image[2]}`,
       'use a smaller kernel',
     );
-  const long = Math.max(image[1], image[2]);
-  if (long > MAX_AXIS)
-    return scope.report('L0115', span, `images of up to ${MAX_AXIS}×${MAX_AXIS} can be transformed, found ${long}`);
   return kernel;
 };
+
+/** False after reporting an image whose transform, or the matrices at its frequencies, would be too large. */
+const spectrumFits = (
+  chain: Chain,
+  span: Span,
+  [h, w]: readonly [number, number],
+  rows: number,
+  columns: number,
+): boolean => {
+  if (Math.max(h, w) <= MAX_AXIS)
+    return fits(chain, span, 'the operator, a matrix of complex numbers at each frequency,', [
+      h * (Math.floor(w / 2) + 1),
+      2 * rows,
+      2 * columns,
+    ]);
+  chain.scope.report('L0115', span, `images of up to ${MAX_AXIS}×${MAX_AXIS} can be transformed, found ${h}×${w}`);
+  return false;
+};
+
+const isPointwise = (kernel: readonly [number, number]): boolean => kernel[0] === 1 && kernel[1] === 1;
 
 const biasOf = (scope: Scope, args: Bound): boolean | undefined => {
   const e = args.get('bias');
@@ -290,6 +307,11 @@ export const contraction = (
   const shape = [out, image[1], image[2]];
   if (!made || !fits(chain, st.span, 'the kernel', made.weight) || !fits(chain, st.span, 'the image', shape))
     return undefined;
+  if (made.method.family !== 'skew_exponential') {
+    const margin = made.method.family === 'cayley' ? [0, 0] : kernel.map(k => k - 1);
+    const largest = Math.max(out, image[0]);
+    if (!spectrumFits(chain, st.span, [image[1] + margin[0], image[2] + margin[1]], largest, largest)) return undefined;
+  }
   const weight = weightParam(path, made.weight);
   const op: LayerOp = {
     kind: 'contraction',
@@ -330,6 +352,8 @@ export const sandwich = (chain: Chain, st: Statement, args: Bound): Made | undef
   const shape = [out, ...input.slice(1)];
   const weight = weightParam(path, [out, out + input[0], ...(kernel ?? [])]);
   if (!fits(chain, st.span, 'the weight', weight.shape) || !fits(chain, st.span, 'the image', shape)) return undefined;
+  if (image && !isPointwise(kernel!) && !spectrumFits(chain, st.span, [image[1], image[2]], out, out + image[0]))
+    return undefined;
   const op: LayerOp = {
     kind: 'sandwich',
     out,

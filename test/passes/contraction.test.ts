@@ -260,6 +260,20 @@ describe('what is refused', () => {
   });
 });
 
+describe('what would be too large', () => {
+  it.each([
+    ['image[64, 224, 224]', 'conv 64 by fourier(cayley)', /L0115 .*the operator/],
+    ['image[64, 224, 224]', 'sandwich 64, kernel = 3', /L0115 .*the operator/],
+    ['image[1, 600, 4]', 'conv 1 by fourier(lot)', /L0115 .*602×6/],
+  ])('%s, %s', (input, layer, expected) => {
+    expect(codes(one(input, layer)).join()).toMatch(expected);
+  });
+  it('is not so without a transform', () => {
+    expect(codes(one('image[64, 224, 224]', 'sandwich 64, kernel = 1'))).toEqual([]);
+    expect(codes(one('image[3, 600, 4]', 'conv 3 by skew_exponential'))).toEqual([]);
+  });
+});
+
 describe('what is accepted', () => {
   it.each([3, 4, 7, 8, 11, 12])('degree %i without a norm', degree => {
     expect(codes(one('image[2, 5, 5]', `conv 2 by skew_exponential(degree = ${degree})`))).toEqual([]);
