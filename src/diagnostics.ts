@@ -44,7 +44,12 @@ export interface Diagnostic {
   /** Where there is one obvious mend. `lip check --fix` makes it. */
   readonly fix?: Fix;
   /** Where a proof failed: the layers it was about, all but the head where their product was. */
-  readonly refused?: { readonly network: string; readonly layers: readonly string[] };
+  readonly refused?: {
+    readonly network: string;
+    readonly layers: readonly string[];
+    /** The bound stated of them, where that is what they exceed. */
+    readonly budget?: number;
+  };
   /** Numbers that show the program wrong; 'none found' after a search without success, which says nothing about it. */
   readonly counterexample?: Counterexample | 'none found';
 }

@@ -175,9 +175,10 @@ export const formText = (op: LayerOp): string => {
     case 'space_to_depth':
     case 'depth_to_space':
       return `${op.kind} ${op.block.join('×')}`;
+    case 'mix':
+      return op.weight.kind === 'sigmoid' ? 'mix learnt' : printOp(op);
     case 'slice':
     case 'sum':
-    case 'mix':
     case 'concat':
     case 'maximum':
       return printOp(op);

@@ -30,6 +30,7 @@ import {
   type Rational,
   rational,
   TWO,
+  toNumber,
   ZERO,
 } from '../ir/rational.ts';
 import { isBlockAverage } from '../ir/window.ts';
@@ -560,7 +561,7 @@ const overBudget = (net: Network, squared: Rational, stated: Stated, { proven }:
     severity: 'error',
     message: `${stated.what} is ${formatBound(squared)}, more than its budget ${format(stated.budget)}`,
     span: worst?.layer.span ?? stated.span,
-    refused: { network: net.name, layers: layers.map(l => l.path) },
+    refused: { network: net.name, layers: layers.map(l => l.path), budget: toNumber(stated.budget) },
     labels: factorsBySpan(growing.filter(p => p.layer.span.start !== worst?.layer.span.start)),
     notes: [
       ...printChain(stated.top, stated.to),

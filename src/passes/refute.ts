@@ -5,7 +5,15 @@
 import type { Diagnostic } from '../diagnostics.ts';
 import type { Counterexample } from '../ir/counterexample.ts';
 import { interpret } from '../ir/interpret.ts';
-import { elements, type Layer, layerParams, type Network, type Param, type Shape } from '../ir/network.ts';
+import {
+  elements,
+  type Layer,
+  layerParams,
+  type Network,
+  type Param,
+  type Shape,
+  type ValueId,
+} from '../ir/network.ts';
 import { rational, toNumber } from '../ir/rational.ts';
 import { GraphBuilder, type TensorGraph } from '../ir/tensor.ts';
 import { type Random, stream } from '../train/random.ts';
@@ -231,10 +239,10 @@ const presentable = (p: Probe, c: Candidate): Candidate => {
 };
 
 const operations = ({ input, layers }: Instance): number => {
-  let shape = input;
+  const shapes = new Map<ValueId, Shape>();
   return layers.reduce((sum, layer) => {
-    const cost = layerCost(layer, shape);
-    shape = layer.shape;
+    const cost = layerCost(layer, shapes.get(layer.inputs[0]) ?? input);
+    shapes.set(layer.id, layer.shape);
     return sum + 2 * PAIRS * cost.flops + cost.rescalingFlops;
   }, 0);
 };
@@ -263,20 +271,21 @@ const worst = (instance: Instance): { readonly probe: Probe; readonly candidate:
   return { probe: p, candidate: found };
 };
 
-/** The shape that enters the first of `layers`, if they are a chain. */
-const chainInput = (net: Network, layers: readonly Layer[]): Shape | undefined => {
-  const [first] = layers;
-  if (!first || layers.some((l, i) => l.inputs.length !== 1 || (i > 0 && l.inputs[0] !== layers[i - 1].id)))
-    return undefined;
-  return first.inputs[0] === net.input.id ? net.input.shape : net.layers.find(l => l.id === first.inputs[0])?.shape;
+/** The shape of the one value that enters `layers`, if there is one only. */
+const inputOf = (net: Network, layers: readonly Layer[]): Shape | undefined => {
+  const made = new Set(layers.map(l => l.id));
+  const [first, ...more] = new Set(layers.flatMap(l => l.inputs).filter(id => !made.has(id)));
+  if (first === undefined || more.length > 0) return undefined;
+  return first === net.input.id ? net.input.shape : net.layers.find(l => l.id === first)?.shape;
 };
 
-/** Budget over the product of the proven bounds of the other layers: what is left for `layer`. */
+/** Budget over the product of the proven bounds of the other layers: what is left for `layer`. Among branches, the budget. */
 const share = (net: Network, layer: Layer): number => {
+  if (net.layers.some(l => l.inputs.length > 1)) return toNumber(net.budget);
   let others = 1;
   for (const other of net.layers) {
     if (other === layer || other.op.kind === 'head') continue;
-    const shape = chainInput(net, [other]);
+    const shape = inputOf(net, [other]);
     if (!shape) continue;
     const input = { ...net.input, id: other.inputs[0], shape };
     const alone = prove({ ...net, input, layers: [other], budget: rational(1_000_000_000) });
@@ -286,14 +295,18 @@ const share = (net: Network, layer: Layer): number => {
   return toNumber(net.budget) / others;
 };
 
-const refuteLayers = (net: Network, paths: readonly string[]): Counterexample | 'none found' | undefined => {
+const refuteLayers = (
+  net: Network,
+  paths: readonly string[],
+  stated: number | undefined,
+): Counterexample | 'none found' | undefined => {
   const layers = net.layers.filter(l => paths.includes(l.path));
-  const input = chainInput(net, layers);
+  const input = inputOf(net, layers);
   if (!input || layers.some(l => l.op.kind === 'head')) return undefined;
   const instance = shrink({ input, layers }) ?? { input, layers };
   const result = worst(instance);
   if (!result) return undefined;
-  const allowed = layers.length === 1 ? share(net, layers[0]) : toNumber(net.budget);
+  const allowed = stated ?? (layers.length === 1 ? share(net, layers[0]) : toNumber(net.budget));
   const shown = presentable(result.probe, result.candidate);
   const { fx, fy, ratio } = recompute(result.probe, shown);
   if (!(ratio > allowed * MARGIN) || !Number.isFinite(ratio)) return 'none found';
@@ -344,7 +357,7 @@ export const refute = (net: Network, diagnostics: readonly Diagnostic[]): readon
     if (!d.refused || !PROOF_CODES.has(d.code) || searched >= MAX_REFUTATIONS) return d;
     searched += 1;
     const paths = d.code === 'L0201' ? d.refused.layers : d.refused.layers.slice(0, 1);
-    const counterexample = refuteLayers(net, paths);
+    const counterexample = refuteLayers(net, paths, d.refused.budget);
     return counterexample === undefined ? d : { ...d, counterexample };
   });
 };

@@ -54,6 +54,43 @@ describe('lip graph', () => {
     expect(data.params).toBe(5 * 72 + 3 * 160 + 27);
   });
 
+  it('draws branches, and folds repetitions of them', async () => {
+    const { code, out } = await graph(
+      `network Skips by sll {
+  input x[8]
+  let a = x |> dense 8 |> relu
+  mix(x, a)
+  repeat 3 {
+    let skip = it
+    residual dense hidden = 4
+    1/2 * it - 1/2 * skip
+  }
+}
+`,
+      '--json',
+    );
+    expect(code).toBe(0);
+    const data = JSON.parse(out);
+    expect(data.nodes.map((n: { path: string; count: number }) => [n.path, n.count])).toEqual([
+      ['input', 1],
+      ['dense[0]', 1],
+      ['relu[0]', 1],
+      ['mix[0]', 1],
+      ['dense[1…3]', 3],
+      ['sum[0…2]', 3],
+    ]);
+    expect(data.edges.map((e: { from: number; to: number }) => [e.from, e.to])).toEqual([
+      [0, 1],
+      [1, 2],
+      [0, 3],
+      [2, 3],
+      [3, 4],
+      [4, 5],
+      [3, 5],
+    ]);
+    expect(data.blocks).toEqual([{ count: 3, nodes: [4, 5] }]);
+  });
+
   it('prints DOT, with --set and --by', async () => {
     const { code, out } = await graph(
       'network N(width = 8) by sll { input x[8]\n residual dense hidden = width\n}\n',

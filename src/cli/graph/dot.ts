@@ -26,7 +26,9 @@ const table = (rows: readonly string[], align: 'left' | 'center'): string =>
     .join('')}</table>`;
 
 const facts = (n: GraphNode): readonly string[] => [
-  ...(n.params > 0 ? [`${formatCount(n.params)} parameters${n.count > 1 ? ' each' : ''}`] : []),
+  ...(n.params > 0
+    ? [`${formatCount(n.params)} parameter${n.params === 1 ? '' : 's'}${n.count > 1 ? ' each' : ''}`]
+    : []),
   ...(n.bound === undefined ? [] : [n.bound === 'pairs' ? 'certified pairwise' : `${n.bound}-Lipschitz`]),
 ];
 
