@@ -2,6 +2,7 @@
 import { outputSize, overlap, phases, phaseTaps } from '../ir/conv-geometry.ts';
 import { atomsOf, type DiagExpr, sameExpr, writtenOut } from '../ir/formula.ts';
 import {
+  type Activation,
   type ContractionMethod,
   elements,
   type Layer,
@@ -203,12 +204,21 @@ const operatorCost = (
   }
 };
 
+/** Operations an entry, of activations with more than one. */
+const COSTLY: Readonly<Partial<Record<Activation['kind'], number>>> = {
+  prelu: 3,
+  rabs: 3,
+  householder: 5,
+  householder2: 30,
+};
+
 const opCost = (op: LayerOp, inputs: number, input: Shape, output: Shape): Omit<Cost, 'params'> => {
   const image = imageOf(input);
   switch (op.kind) {
+    case 'activation':
+      return { flops: (COSTLY[op.act.kind] ?? 1) * elements(output), rescalingFlops: 0 };
     case 'center':
     case 'scale':
-    case 'activation':
     case 'gain':
     case 'tile':
     case 'batchcenter':

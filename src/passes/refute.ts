@@ -37,6 +37,8 @@ const MAX_EVALUATIONS = 1500;
 const MAX_OPERATIONS = 6e8;
 /** What an evaluation costs besides its operations, counted in operations. */
 const OVERHEAD = 4e4;
+/** What an entry of an intermediate result costs, likewise: much of the work is to copy. */
+const ENTRY = 3;
 /** Layers or instances above this are not searched: one evaluation would take too long. */
 const LARGEST = 2e7;
 /** Beyond this a worse ratio teaches nothing more. */
@@ -253,7 +255,8 @@ const worst = (instance: Instance): { readonly probe: Probe; readonly candidate:
   if (cost > LARGEST) return undefined;
   const p = probe(instance);
   const random = stream(0, 'refute');
-  const allowance: Allowance = { left: Math.min(MAX_EVALUATIONS, MAX_OPERATIONS / cost) };
+  const touched = p.search.nodes.reduce((sum, n) => sum + elements(n.shape), 0);
+  const allowance: Allowance = { left: Math.min(MAX_EVALUATIONS, MAX_OPERATIONS / (cost + ENTRY * touched)) };
   const reserve = Math.min(allowance.left / 2, CLIMBS * CLIMB_STEPS);
   const candidates: Candidate[] = [];
   for (const weights of weightFamilies(p.params, exponentsOf(instance.layers), random)) {

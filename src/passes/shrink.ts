@@ -42,6 +42,9 @@ export const exponentsOf = (layers: readonly Layer[]): ReadonlySet<string> => {
   return found;
 };
 
+/** Activations that pair the first half of the channels with the second. */
+const PAIRED: readonly Activation['kind'][] = ['halfabs', 'rabs', 'householder', 'householder2'];
+
 /** One angle a pair of channels. */
 const pairedAngles = (act: Activation, pairs: number): Activation => {
   const resize = (p: Param): Param => ({ ...p, shape: [pairs] });
@@ -224,11 +227,13 @@ export const shrink = (whole: Instance): Instance | undefined => {
       case 'layercenter':
         break;
       case 'activation':
+        if (PAIRED.includes(op.act.kind) && shape[0] % 2 !== 0) return undefined;
         if (op.act.kind === 'crelu') shape = [2 * shape[0], ...shape.slice(1)];
         break;
       case 'slice':
-        if (before[0] !== full[0]) return undefined;
-        shape = [op.length, ...before.slice(1)];
+        // The first of fewer channels are fewer; parts further on would have to stay beside each other.
+        if (before[0] !== full[0] && op.start !== 0) return undefined;
+        shape = [before[0] === full[0] ? op.length : Math.min(before[0], size(op.length)), ...before.slice(1)];
         break;
       case 'concat':
         if (operands.some(x => `${x.shape.slice(1)}` !== `${before.slice(1)}`)) return undefined;
@@ -252,9 +257,11 @@ export const shrink = (whole: Instance): Instance | undefined => {
           ? { ...op, divisor: op.divisor.slice(0, channels) }
           : op.kind === 'pad'
             ? { ...op, to: channels }
-            : op.kind === 'activation'
-              ? { ...op, act: pairedAngles(op.act, channels / 2) }
-              : op;
+            : op.kind === 'slice'
+              ? { ...op, length: channels }
+              : op.kind === 'activation'
+                ? { ...op, act: pairedAngles(op.act, channels / 2) }
+                : op;
     values.set(layer.id, { id: layer.id, shape, full: outer });
     layers.push({ ...layer, inputs: operands.map(x => x.id), op: fitted, shape });
   }

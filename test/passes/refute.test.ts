@@ -110,6 +110,14 @@ describe('the refuter', () => {
     expect(found(conv.replace('param W', 'param K'))).toBeGreaterThan(2.9);
   });
 
+  it('shrinks chains with poolings, copies and activations of pairs', () => {
+    const found = counterexample(
+      'network N {\n  input image[12, 16, 16]\n  scale 1/4\n  batchcenter\n  tile channels to 24\n  householder\n  householder order = 2\n  maxpool 2\n  l2pool 2\n  truncate channels to 20\n  rabs\n}\n',
+    );
+    expect(found.inputShape[0]).toBeLessThan(12);
+    expect(found.ratio).toBeGreaterThan(1.2);
+  });
+
   it('ends in two seconds, for deep networks too', () => {
     const start = performance.now();
     const found = counterexample(
