@@ -74,3 +74,26 @@ describe('the sizes of the SLL paper', () => {
     expect(load('aol-fc.lip').total.params).toBe(4096 * 3072 + 6 * 4096 ** 2 + 7 * 4096 + 10 * 4097);
   });
 });
+
+describe('networks with strides and moved pixels', () => {
+  const paramsOf = (file: string, name: string): number => {
+    const found = loadProgram(join(root, 'paper', file)).networks.find(n => n.network.name === name)!;
+    return checkNetwork(found.proven).total.params;
+  };
+
+  it("AOL's networks have the layers of the authors' code, but for the last one", () => {
+    const widths = [32, 64, 128, 256, 512];
+    const blocks = widths.map(w => 4 * (9 * w * w + w) + (4 * w * 2 * w + 2 * w));
+    const conv = 3 * 32 + 32 + blocks.reduce((a, b) => a + b) + 10 * 1025;
+    expect(paramsOf('aol-conv.lip', 'AolConv')).toBe(conv);
+    const patches = 48 * 192 + 192 + 12 * (9 * 192 ** 2 + 192) + 192 ** 2 + 192 + 13 * (512 ** 2 + 512) + 10 * 513;
+    expect(paramsOf('aol-conv.lip', 'AolPatchwise')).toBe(patches);
+  });
+
+  it('LiResNet L12W256: stem, twelve blocks with a learnt weight each, neck, nine dense layers, head', () => {
+    const stem = 75 * 256 + 256;
+    const block = 9 * 256 ** 2 + 256 + 1;
+    const neck = 256 ** 2 * 16 + 2048 * 4096 + 2048;
+    expect(paramsOf('liresnet.lip', 'LiResNet')).toBe(stem + 12 * block + neck + 8 * (2048 ** 2 + 2048) + 10 * 2049);
+  });
+});
