@@ -60,7 +60,7 @@ const groupCost = (map: LinearMap, method: OrthogonalMethod): number => {
       return scaleCost(method.scale, m, m) + (method.degree - 1 + method.squarings) * 2 * m ** 3;
     case 'cholesky':
     case 'qr':
-      return 2 * r * r * m + (2 / 3) * r ** 3 + r * r * m;
+      return 3 * r * r * m + Math.ceil((2 * r ** 3) / 3);
     case 'bcop':
     case 'aoc': {
       const [count, c, half] = storedShape(map, method);
