@@ -11,6 +11,8 @@ export const PROOF_PAGES = {
     `The bound of a chain is the product of the bounds of its layers, in exact arithmetic. It must not exceed the budget (1 where none
 is stated), or every certified radius would be too large by that factor. The notes of the message list the factors. A layer with a
 rescaling contributes at most 1 for every value of its weights; \`scale\` by less than 1 and slopes beyond 1 contribute more.
+Branches of one value contribute together: a sum Σ|a|L, so \`x + f(x)\` has the bound 2; a \`mix\` the larger of its two; \`concat\`, \`max\` and
+\`min\` √(ΣL²), but the parts of a \`split\` side by side the largest. A branch may have a budget of its own, which counts from the value it begins with.
 Remove the factor, make up for it elsewhere, or state the larger budget: radii are then divided by the bound.`,
     net('x[8]', 'dense 8', 'leaky_relu 2', 'head 3'),
     net('x[8]', 'dense 8', 'leaky_relu 1/2', 'head 3'),
