@@ -130,6 +130,7 @@ const outputShape = (op: LayerOp, s: Shape): Shape => {
     case 'residual':
     case 'formula':
     case 'center':
+    case 'translate':
     case 'scale':
     case 'gain':
     case 'batchcenter':

@@ -271,8 +271,9 @@ def facts_of(layer, shapes, path):
             "bound": steepest(*factors),
             "emitted": lambda t: steepest(*near(t("m", [len(factors)]), factors, Fraction(1, 2**21))),
         }
-    if kind == "batchcenter":
-        return {**isometry("batch-center", shape), "emitted": lambda t: t("c", [shape[0]]) and 1}
+    if kind in ("batchcenter", "translate"):
+        rule = "batch-center" if kind == "batchcenter" else kind
+        return {**isometry(rule, shape), "emitted": lambda t: t("c", [shape[0]]) and 1}
     if kind == "pad":
         need(integer(layer["to"]) >= shape[0], f"{path} pads to fewer channels")
         return isometry("zero-pad", [layer["to"], *shape[1:]])
@@ -404,6 +405,7 @@ def facts_of(layer, shapes, path):
 KEYS = {
     "center": ["offset"],
     "batchcenter": ["mean"],
+    "translate": ["by"],
     "scale": ["divisor"],
     "pad": ["to"],
     "slice": ["start", "length"],

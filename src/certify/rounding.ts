@@ -238,8 +238,12 @@ export const roundingModel = (
     };
     switch (op.kind) {
       case 'center':
+      case 'translate':
       case 'batchcenter': {
-        const constants = op.kind === 'center' ? emittedConstants(op.offset, v => v) : params.get(op.mean.path)!;
+        const constants =
+          op.kind === 'center'
+            ? emittedConstants(op.offset, v => v)
+            : params.get(op.kind === 'translate' ? op.by.path : op.mean.path)!;
         const offset = spreadNorm(constants, from);
         push(s => {
           const loose = s.loose + offset;

@@ -183,6 +183,7 @@ export const formText = (op: LayerOp): string => {
     case 'maximum':
       return printOp(op);
     case 'center':
+    case 'translate':
     case 'scale':
     case 'gain':
     case 'batchcenter':

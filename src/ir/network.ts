@@ -198,6 +198,8 @@ export type MixWeight =
 export type LayerOp =
   /** x − offset, per channel (length = channels, or 1 for all). */
   | { readonly kind: 'center'; readonly offset: readonly Rational[] }
+  /** x + b, b one learnt number per channel. */
+  | { readonly kind: 'translate'; readonly by: Param }
   /** x / divisor, per channel (length = channels, or 1 for all); divisors nonzero. */
   | { readonly kind: 'scale'; readonly divisor: readonly Rational[] }
   /** Zero channels (or features) appended up to `to`. */
@@ -359,6 +361,8 @@ export const layerParams = (op: LayerOp): readonly Param[] => {
       return [op.angle];
     case 'batchcenter':
       return [op.mean];
+    case 'translate':
+      return [op.by];
     case 'head':
       return [op.weight, op.bias];
     default:

@@ -130,6 +130,8 @@ const printWindow = (op: Extract<LayerOp, Window>): string =>
 /** One layer in words, without its shape, e.g. `residual conv 45 -> 5, kernel = 3x3, padding = 1x1, act = relu by sll`. */
 export const printOp = (op: LayerOp): string => {
   switch (op.kind) {
+    case 'translate':
+      return `translate by ${op.by.path}`;
     case 'center':
       return `center ${list(op.offset)}`;
     case 'scale':

@@ -159,6 +159,8 @@ const partsOf = (
   switch (op.kind) {
     case 'center':
       return { tensors: { c: vector(op.offset.map(toNumber)) } };
+    case 'translate':
+      return { tensors: { c: vector(weights.get(op.by.path)!) } };
     case 'batchcenter':
       return { tensors: { c: vector(weights.get(op.mean.path)!) } };
     case 'scale':

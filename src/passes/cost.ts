@@ -218,6 +218,7 @@ const opCost = (op: LayerOp, inputs: number, input: Shape, output: Shape): Omit<
     case 'activation':
       return { flops: (COSTLY[op.act.kind] ?? 1) * elements(output), rescalingFlops: 0 };
     case 'center':
+    case 'translate':
     case 'scale':
     case 'gain':
     case 'tile':

@@ -104,6 +104,8 @@ const lowerLayer = (
         x,
         perChannel(b, op.offset, v => v, x),
       );
+    case 'translate':
+      return addBias(b, x, op.by);
     case 'scale':
       return b.mul(
         x,

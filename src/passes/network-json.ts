@@ -62,6 +62,8 @@ const attributes = ({ op, path }: Layer): object => {
   switch (op.kind) {
     case 'center':
       return { offset: op.offset.map(format) };
+    case 'translate':
+      return { by: op.by.path };
     case 'scale':
       return { divisor: op.divisor.map(format) };
     case 'pad':

@@ -308,6 +308,7 @@ const gramSide = ({ side, adjoint }: Extract<LayerOp, { kind: 'linear' }>): Gram
 const proveLayer = (op: BodyOp, { path, span }: Layer, refuse: Refuse): Derivation | undefined => {
   switch (op.kind) {
     case 'center':
+    case 'translate':
       return apply('translate', path);
     case 'scale': {
       const sizes = op.divisor.map(absolute);
@@ -666,6 +667,7 @@ const mend = (op: LayerOp): string => {
     case 'l2pool':
       return 'let its windows not overlap (leave out `stride`)';
     case 'center':
+    case 'translate':
     case 'pad':
     case 'linear':
     case 'contraction':

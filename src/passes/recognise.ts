@@ -179,7 +179,7 @@ export const linear = (atoms: readonly Atom[], bias: Param | undefined): LayerOp
 };
 
 /** h·x − c·A T⁻¹ σ(Aᵀx + b). */
-const residual = (terms: readonly Term[], anySlope: boolean): LayerOp | undefined => {
+export const residual = (terms: readonly Term[], anySlope: boolean): LayerOp | undefined => {
   const branch = terms.find(t => t.of.kind === 'act');
   const [skip, ...more] = terms.filter(t => t !== branch);
   const [outer, inverse, ...rest] = branch?.atoms ?? [];

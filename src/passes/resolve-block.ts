@@ -357,10 +357,17 @@ const resolveStatement = (chain: Chain, st: Statement): void => {
   const made = clausesFit && args ? rule.apply(chain, st, args) : undefined;
   chain.shape = made?.shape;
   if (!made) return;
+  const ids = [chain.current];
+  for (const [n, step] of (made.before ?? []).entries()) {
+    const inner = chain.nextId++;
+    const inputs = step.inputs.map(i => ids[i]);
+    chain.layers.push({ ...step, id: inner, inputs, path: `${made.path}.${n + 1}`, span: st.span });
+    ids.push(inner);
+  }
   const id = chain.nextId++;
   chain.layers.push({
     id,
-    inputs: [chain.current],
+    inputs: (made.inputs ?? [0]).map(i => ids[i]),
     op: made.op,
     shape: made.shape,
     path: made.path,

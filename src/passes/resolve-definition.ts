@@ -9,6 +9,7 @@ import { type LayerOp, type Rescaling, rescalingParams, type Shape, type Twist, 
 import type * as q from '../ir/rational.ts';
 import type { Condition, Definition, DefinitionStatement, FileNode, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
+import { decompose } from './decompose.ts';
 import { axesOf, bindGram, bindInput, bindOption, declareParam, fanIn, unknownShape } from './definition-fields.ts';
 import * as v from './formula-value.ts';
 import { isGap, proveDominance } from './prove-formula.ts';
@@ -291,6 +292,10 @@ export const definitionRule = (known: KnownDefinition): Rule => {
         `an orthogonal matrix takes the place of a weight W only in W T^(-1/2) x + b and in x - 2 W T⁻¹ σ(Wᵀ x + b)`,
         'choose another rescaling, or write `cayley(W)` in the definition',
       );
+    const steps = op.kind === 'formula' && !twist ? decompose(op, input) : undefined;
+    const last = steps?.at(-1);
+    if (steps && last)
+      return { op: last.op, inputs: last.inputs, before: steps.slice(0, -1), shape: value.shape, path };
     return { op, shape: value.shape, path, ...(twist ? { twist } : {}) };
   };
   return { signature: signatureOf(known), ...(definition.by ? { clauses: ['by'] as const } : {}), apply };

@@ -17,6 +17,7 @@ import type { Rational } from '../ir/rational.ts';
 import * as q from '../ir/rational.ts';
 import type { Arg, ClauseWord, Definition, Expr, Statement } from '../parser/ast.ts';
 import { shorten, suggest } from '../parser/suggest.ts';
+import type { Step } from './decompose.ts';
 import type { NamedValue } from './resolve-branches.ts';
 import { sandwich } from './resolve-contraction.ts';
 import {
@@ -76,7 +77,11 @@ export interface Rule {
   readonly apply: (chain: Chain, st: Statement, args: Bound) => Made | undefined;
 }
 
+/** What a statement makes: a layer, or `before` it others that lead to it. */
 export interface Made {
+  readonly before?: readonly Step[];
+  /** What it reads: 0, the value before the statement (as when left out), or 1 + the place of a layer in `before`. */
+  readonly inputs?: readonly number[];
   readonly op: LayerOp;
   readonly shape: Shape;
   readonly path: string;

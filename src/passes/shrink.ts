@@ -221,6 +221,7 @@ export const shrink = (whole: Instance): Instance | undefined => {
         if (!convFits(op.map, before)) return undefined;
         break;
       case 'center':
+      case 'translate':
       case 'scale':
       case 'gain':
       case 'batchcenter':

@@ -294,7 +294,8 @@ const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromShape: S
   const { op } = layer;
   const emit = declare(w);
   switch (op.kind) {
-    case 'center': {
+    case 'center':
+    case 'translate': {
       const offset = emit('Variable', 'offset', `'I_${channelsOf(from)} -> R`);
       const value = from.kind === 'image' ? `${offset} i.1` : `${offset} i`;
       return { term: `(fun x => x - [ffun i : ${indexOf(from)} => ${value}])`, proof: '(@center_lip R _ _)' };

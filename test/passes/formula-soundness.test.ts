@@ -62,12 +62,13 @@ const vector = (pick: Pick, depth: number): string => {
 const source = (seed: number): string => {
   const random = stream(seed, 'formula');
   const pick: Pick = (...of) => of[Math.floor(random.uniform() * of.length)];
+  const value = vector(pick, 2);
+  // Without parameters that it does not use, so that a formula may become layers of the network IR.
+  const params = ['W: mat[n, n] = xavier', 'V: mat[n, n] = xavier', 'b: vec[n] = zeros', 'q: vec[n] = zeros'].filter(
+    p => new RegExp(`\\b${p[0]}\\b`).test(value),
+  );
   return `layer own(x: vec[n]) {
-  param W: mat[n, n] = xavier
-  param V: mat[n, n] = xavier
-  param b: vec[n] = zeros
-  param q: vec[n] = zeros
-  return ${vector(pick, 2)}
+${params.map(p => `  param ${p}\n`).join('')}  return ${value}
 }
 network N {
   budget 100
@@ -139,10 +140,12 @@ describe('random formulas', () => {
     const cases = Array.from({ length: 600 }, (_, seed) => ({ seed, text: source(seed) }));
     let accepted = 0;
     let tight = 0;
+    let layers = 0;
     for (const { seed, text } of cases) {
       const proven = provenOf(text);
       if (!proven) continue;
       accepted++;
+      if (proven.network.layers.length > 1) layers++;
       const bound = Math.sqrt(toNumber(proven.squared));
       const found = expansion(proven, seed);
       // A difference quotient across a kink is one of the map itself; 1e-5 is its rounding.
@@ -152,5 +155,6 @@ describe('random formulas', () => {
     expect(accepted).toBeGreaterThan(100);
     expect(accepted).toBeLessThan(500);
     expect(tight).toBeGreaterThan(50);
+    expect(layers).toBeGreaterThan(30);
   });
 });

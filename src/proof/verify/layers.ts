@@ -292,6 +292,15 @@ const CONTRACTIONS: Readonly<Record<string, (value: unknown, where: string) => R
   },
 };
 
+/** A number for each channel is added. */
+const moved = (rule: string, input: Shape): Made => ({
+  ...isometry(rule, input),
+  emitted: e => {
+    e.tensor('c', [input[0]]);
+    return ONE;
+  },
+});
+
 const KINDS: Readonly<Record<string, Kind>> = {
   center: kind({ offset: rationals }, (a, input, where) => {
     perChannel(a.offset, input, where);
@@ -301,13 +310,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
     };
     return { ...isometry('translate', input), emitted };
   }),
-  batchcenter: kind({ mean: text }, (_, input) => ({
-    ...isometry('batch-center', input),
-    emitted: e => {
-      e.tensor('c', [input[0]]);
-      return ONE;
-    },
-  })),
+  batchcenter: kind({ mean: text }, (_, input) => moved('batch-center', input)),
+  translate: kind({ by: text }, (_, input) => moved('translate', input)),
   scale: kind({ divisor: rationals }, (a, input, where) => {
     perChannel(a.divisor, input, where);
     need(
