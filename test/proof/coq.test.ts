@@ -34,14 +34,13 @@ describe('coqFile', () => {
     expect(text).toContain('(share_dom (share_add (share_one');
   });
   it('refuses layers of the file by name', () => {
-    const source = `layer twice(out) (x: vec[n]) {
-  param c: vec[out] = zeros
-  param W: mat[out, n] = xavier
-  return tanh(W * invsqrt(gershgorin(Wᵀ * W)) * x + c)
+    const source = `layer project() (x: vec[n]) {
+  param W: mat[n, 3] = xavier
+  return W * inv(gershgorin(Wᵀ * W)) * Wᵀ * x
 }
 network Own {
   input vec[4]
-  twice 3
+  project
   head 2
 }`;
     expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
