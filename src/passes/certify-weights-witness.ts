@@ -85,7 +85,7 @@ const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array
 const FINE_GRID = 64;
 
 /** Rows of a convolution written out as a matrix, where nothing in the program asks for it. */
-const MAX_OPERATOR = 2048;
+const MAX_OPERATOR = 4096;
 
 /** ‖W‖_F², never 0. */
 const frobenius = (W: Float32Array): number => W.reduce((s, v) => s + v * v, 2 ** -300);
@@ -138,8 +138,10 @@ const orthogonalWitness = (c: WeightContext, makesIt: boolean, target: Float64Ar
 /** Points an axis at which a kernel is sampled that was meant to be orthogonal and is not. */
 const SYMBOL_GRID = 32;
 
-/** The bound for the convolution at this size of image, as a matrix. */
-const operatorMatrix = (c: WeightContext, map: ConvMap, target: Float64Array): object => {
+/** The bound for the convolution at this size of image, as a matrix: exact, for small images. */
+export const operatorWitness = (c: WeightContext, map: ConvMap, target: Float64Array): object => {
+  if (map.out * elements(outputSize(map, [c.image[1], c.image[2]])) > MAX_OPERATOR)
+    return notCertifiable(map.weight.path, 'the matrix of a convolution on so large an image');
   if (map.mode === 'circular' && map.kernel.some((k, a) => map.dilation[a] * (k - 1) >= c.image[1 + a]))
     return notCertifiable(map.weight.path, 'the matrix of a circular convolution whose kernel meets itself');
   const positions = elements(outputSize(map, [c.image[1], c.image[2]]));
@@ -182,15 +184,12 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
         const T = Number.isFinite(some) ? some : 2 * overlap(map) * frobenius(c.W);
         return { rule: 'gram-iteration-symbol', grid: rescaling.method.grid, T: [dyadic(T)] };
       }
-      return operatorMatrix(c, map, target);
+      return operatorWitness(c, map, target);
     }
     case 'power': {
       if (map.kind === 'dense') return psd(c, target, map.out, map.in);
       // Gershgorin's sums are larger than this T; the norm of the emitted kernel, which T is in, is found from its symbol.
-      if (!c.d)
-        return map.out * elements(outputSize(map, [c.image[1], c.image[2]])) <= MAX_OPERATOR
-          ? operatorMatrix(c, map, target)
-          : notCertifiable(map.weight.path, 'large residual convolutions by aol in several steps');
+      if (!c.d) return operatorWitness(c, map, target);
       const wanted = Array.from(target).filter(Number.isFinite);
       const T = wanted.length > 0 ? Math.max(...wanted) : 2 * overlap(map) * frobenius(c.W);
       return { rule: 'gram-iteration-symbol', grid: FINE_GRID, T: [dyadic(T)] };

@@ -25,7 +25,13 @@ import {
 } from '../proof/verify/layers.ts';
 import { format as formatQ, ONE, type Q, Refused } from '../proof/verify/numbers.ts';
 import { sha256 } from '../proof/verify/read.ts';
-import { findWitness, normWitness, storedDiagonal, type WeightContext } from './certify-weights-witness.ts';
+import {
+  findWitness,
+  normWitness,
+  operatorWitness,
+  storedDiagonal,
+  type WeightContext,
+} from './certify-weights-witness.ts';
 import { type EmittedWeight, emittedWeights } from './freeze.ts';
 import { liveLayers, networkToJson, notCertifiable } from './network-json.ts';
 import type { ProvenNetwork } from './prove.ts';
@@ -123,6 +129,8 @@ const linearWitnesses = function* (c: WeightContext, rescaling: Rescaling): Gene
 interface Parts {
   readonly tensors: Readonly<Record<string, EmittedTensor>>;
   readonly witnesses?: Iterable<object>;
+  /** Known without a check of the first witness. */
+  readonly own?: Q;
 }
 
 const vector = (values: ArrayLike<number>): EmittedTensor => ({
@@ -209,9 +217,19 @@ const partsOf = (
       const T = Float64Array.from(t!, v => (v > 0 ? (factor / v) * (1 - 2 ** -50) : Number.POSITIVE_INFINITY));
       const context = { map: op.map, image, side: 'out', W, params: weights } as const;
       const identity = op.identity && { h: vector([toNumber(op.identity)]) };
+      const { by } = op.rescaling;
+      const first = findWitness(context, op.rescaling, T);
+      // Of these a bound at every image size may be out of reach where one at this size is not.
+      const { map } = op;
+      const small = function* (): Generator<object> {
+        yield first;
+        if (map.kind === 'conv' && by === 'orthogonal') yield operatorWitness(context, map, T);
+      };
       return {
         tensors: { ...weight, t: { shape: [op.map.out], data: t! }, ...identity },
-        witnesses: [findWitness(context, op.rescaling, T)],
+        witnesses: small(),
+        // The plain form has bound 1 or is refused: the check of what was written will tell.
+        ...(op.identity || op.factor || by === 'orthogonal' || by === 'power' ? {} : { own: ONE }),
       };
     }
     default:
@@ -225,27 +243,26 @@ interface Own {
 }
 
 /** The bound that the checker will find for a layer, with the first derivation that it accepts. */
-const ownBound = (layer: CheckedLayer, { tensors, witnesses }: Parts, isOne: boolean): Own => {
+const ownBound = (layer: CheckedLayer, { tensors, witnesses, own }: Parts): Own => {
   let problem = '';
   for (const dominance of witnesses ?? [undefined]) {
     const witness = dominance ? { dominance } : {};
-    // The plain residual form has bound 1 or is refused: the check of what was written will tell.
-    if (isOne) return { own: ONE, ...witness };
+    if (own) return { own, ...witness };
     const e: Emitted = { tensor: name => tensors[name].data, has: name => name in tensors, dominance, mode: {} };
     try {
-      return { own: layer.emitted?.(e) ?? layer.bound, ...witness };
+      const found = layer.emitted?.(e) ?? layer.bound;
+      return { own: found, ...witness };
     } catch (refused) {
       if (!(refused instanceof Refused)) throw refused;
       problem = refused.message;
     }
   }
-  if (!witnesses) return notCertifiable(layer.path, `its emitted tensors: ${problem}`);
-  throw new Error(`no witness was found for ${layer.path}: ${problem}`);
+  return notCertifiable(layer.path, `its emitted tensors: ${problem}`);
 };
 
 /**
  * Certifies `weights` (by path) as `folded`, made of them by `foldInference`, multiplies with them. `progress` is told the path of each
- * layer before its turn. Throws NotCertifiable, and Error when no witness is found.
+ * layer before its turn. Throws NotCertifiable, also where no witness is found.
  */
 export const certifyWeights = (
   proven: ProvenNetwork,
@@ -282,7 +299,7 @@ export const certifyWeights = (
       return [];
     }
     const parts = partsOf(layer, shapes.get(inputs[0])!, weights, emitted.layers.get(path));
-    const { own, dominance } = ownBound(layers[n], parts, op.kind === 'residual' && !op.factor && !op.identity);
+    const { own, dominance } = ownBound(layers[n], parts);
     values.push(follow(layers[n], own, values));
     return [
       {

@@ -1,9 +1,23 @@
 /** Certificates of every kind of layer: both checkers, both number paths, mutations, and false claims. */
 import { describe, expect, it } from 'vitest';
 import { lipschitzLowerBound } from '../../src/certify/lipschitz-lower-bound.ts';
+import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
 import { foldInference } from '../../src/passes/freeze.ts';
+import { NotCertifiable } from '../../src/passes/network-json.ts';
+import { networkDigest, verifyCertificate } from '../../src/proof/verify/certificate.ts';
+import { Refused } from '../../src/proof/verify/numbers.ts';
+import { sha256, type Tensor } from '../../src/proof/verify/read.ts';
 import { randomFrom } from '../random-network.ts';
-import { type Certified, certify, provenFrom, survivors, verdictOf, weightsFor } from './certified.ts';
+import {
+  type Certified,
+  certify,
+  forge,
+  type Mutable,
+  provenFrom,
+  survivors,
+  verdictOf,
+  weightsFor,
+} from './certified.ts';
 import { NETWORKS } from './networks.ts';
 
 const certified = (body: string): Certified => {
@@ -27,5 +41,190 @@ describe.each(Object.entries(NETWORKS))('%s', (_, body) => {
     const { accepted, tried } = survivors(c, false);
     expect(accepted).toEqual([]);
     expect(tried).toBeGreaterThan(200);
+  });
+});
+
+/** `change` made to the certificate, its stated bounds kept, the tensors bound to the false network. */
+const refusal = (
+  c: Certified,
+  change: (x: Mutable) => void,
+  data: Readonly<Record<string, Float32Array>> = {},
+): string => {
+  verdictOf(c);
+  const tensors = new Map<string, Tensor>(c.file.tensors);
+  let text = JSON.stringify(c.certificate);
+  for (const [name, values] of Object.entries(data)) {
+    const { shape, sha256: old } = tensors.get(name)!;
+    const hash = sha256(new Uint8Array(values.buffer));
+    text = text.replaceAll(old, hash);
+    tensors.set(name, { shape, data: values, sha256: hash });
+  }
+  const forged = forge(JSON.parse(text), change);
+  try {
+    verifyCertificate(forged, { tensors, network: networkDigest(forged) });
+  } catch (e) {
+    if (e instanceof Refused) return e.message;
+    throw e;
+  }
+  return 'accepted';
+};
+const tensorOf = (c: Certified, name: string): Float32Array => Float32Array.from(c.file.tensors.get(name)!.data);
+
+describe('false claims', () => {
+  const layer = (x: Mutable, n: number) => x.network.layers[n];
+  it('about where a convolution is put', () => {
+    const c = certified('input image[2, 4, 4]\n conv 3, kernel = 3, padding = circular by aol');
+    expect(
+      refusal(c, x => {
+        layer(x, 0).map.padding = [2, 2];
+        layer(x, 0).output = [3, 6, 6];
+      }),
+    ).toMatch('on a circle');
+    expect(
+      refusal(c, x => {
+        layer(x, 0).map.mode = 'reflect';
+      }),
+    ).toMatch('mode is reflect');
+    expect(
+      refusal(c, x => {
+        layer(x, 0).map.mode = 'replicate';
+      }),
+    ).toMatch('mode is replicate');
+    const strided = certified('input image[2, 6, 6]\n conv 3, kernel = 3, stride = 2, padding = circular by aol');
+    expect(
+      refusal(strided, x => {
+        x.network.input.shape = [2, 5, 5];
+      }),
+    ).toMatch('on a circle');
+    const reshaped = certified('input image[2, 6, 6]\n conv 8, kernel = 2, stride = 2 by orthogonal(householder)');
+    // With stride 1 each pixel is read four times.
+    expect(
+      refusal(reshaped, x => {
+        layer(x, 0).map.stride = [1, 1];
+        layer(x, 0).output = [8, 7, 7];
+      }),
+    ).toMatch(/does not fit/);
+    const grouped = certified('input image[4, 3, 3]\n conv 4, kernel = 3, groups = 2 by sll');
+    expect(
+      refusal(grouped, x => {
+        layer(x, 0).map.groups = 1;
+      }),
+    ).not.toBe('accepted');
+    const adjoint = certified('input image[2, 3, 3]\n transposed conv 3, kernel = 3, stride = 2 by aol');
+    expect(
+      refusal(adjoint, x => {
+        delete layer(x, 0).adjoint;
+      }),
+    ).not.toBe('accepted');
+    expect(
+      refusal(adjoint, x => {
+        layer(x, 0).output = [3, 8, 8];
+      }),
+    ).toMatch('the map makes');
+  });
+  it('about windows that overlap', () => {
+    for (const kind of ['maxpool', 'l2pool', 'avgpool']) {
+      const c = certified(`input image[2, 4, 4]\n budget 4\n ${kind} 2`);
+      expect(
+        refusal(c, x => {
+          layer(x, 0).stride = [1, 1];
+          layer(x, 0).output = [2, 3, 3];
+        }),
+      ).toMatch(/follows from|takes/);
+      const claimed = (x: Mutable) => {
+        layer(x, 0).stride = [1, 1];
+        layer(x, 0).output = [2, 3, 3];
+        x.derivation[0].rule = kind === 'avgpool' ? 'average-pool' : x.derivation[0].rule;
+        x.derivation[0].constants.overlap = '4';
+      };
+      expect(refusal(c, claimed)).toMatch('the squared bound is 4');
+    }
+  });
+  it('about values that meet', () => {
+    const body = (join: string) => `input x[4]\n budget 3\n let a = it |> abs\n let b = it |> relu\n ${join}`;
+    for (const [join, bound] of [
+      ['a + b', '4'],
+      ['concat(a, b)', '2'],
+      ['max(a, b)', '2'],
+    ] as const) {
+      const c = certified(body(join));
+      expect(
+        refusal(c, x => {
+          for (const d of x.derivation) d.squared = '1';
+        }),
+      ).toMatch(`the squared bound is ${bound}`);
+      // A network that keeps a smaller budget than its bound.
+      expect(
+        refusal(c, x => {
+          x.network.budget = '1';
+        }),
+      ).toMatch('above the budget');
+    }
+    const split = certified('input x[4]\n let a, b = split(it)\n let c = b |> abs\n concat(a, c)');
+    expect(
+      refusal(split, x => {
+        layer(x, 1).start = 1;
+      }),
+    ).toMatch('the squared bound is 2');
+    expect(
+      refusal(split, x => {
+        layer(x, 3).inputs = [1, 1];
+        layer(x, 3).output = [4];
+      }),
+    ).not.toBe('accepted');
+    const mix = certified(body('mix(a, b, 1/2)'));
+    expect(
+      refusal(mix, x => {
+        layer(x, 2).weight = '3/2';
+      }),
+    ).toMatch('not between 0 and 1');
+    const learnt = certified(body('mix(a, b)'));
+    expect(refusal(learnt, () => {}, { 'mix[0].w': Float32Array.of(1.25) })).toMatch('not between 0 and 1');
+  });
+  it('about parameters of activations, gains and multipliers', () => {
+    const own = 'its own squared bound is';
+    const c = certified('input x[4]\n prelu\n householder\n gain\n scale 2\n tile features to 8\n layercenter');
+    expect(refusal(c, () => {}, { 'prelu[0].a': Float32Array.of(0, -1.5, 0, 0) })).toMatch(own);
+    expect(refusal(c, () => {}, { 'householder[0].v': Float32Array.of(1, 0, 0.5, 1) })).toMatch(own);
+    expect(refusal(c, () => {}, { 'gain[0].m': Float32Array.of(0, 1.001, 0, 0) })).toMatch(own);
+    for (const [name, value] of [
+      ['scale[0].m', 0.6],
+      ['tile[0].m', 1],
+      ['layercenter[0].m', 0.5],
+    ] as const)
+      expect(refusal(c, () => {}, { [name]: Float32Array.of(value) })).toMatch(
+        /not the layer's|is not the 1\. of its layer/,
+      );
+    expect(
+      refusal(c, x => {
+        layer(x, 1).act.function = 'householder2';
+      }),
+    ).toMatch(/order|not continuous/);
+  });
+  it('about sandwich layers and series', () => {
+    const c = certified('input x[4]\n sandwich 3');
+    const d = tensorOf(c, 'sandwich[0].d').map(v => v * 1.001);
+    expect(refusal(c, () => {}, { 'sandwich[0].d': d })).toMatch('must lie in [0, 2]');
+    const W = tensorOf(c, 'sandwich[0].W').map(v => v * 1.001);
+    expect(refusal(c, () => {}, { 'sandwich[0].W': W })).toMatch('positive semidefinite');
+    expect(
+      refusal(c, x => {
+        layer(x, 0).act = { function: 'abs' };
+      }),
+    ).toMatch('slope in [0, 1]');
+    const soc = provenFrom(
+      'network Net {\n input image[2, 4, 4]\n conv 2, kernel = 3 by skew_exponential(degree = 12)\n}',
+    );
+    const all = certifyAllWeights(soc).certificate as Mutable;
+    verifyCertificate(all, undefined);
+    const change = (f: (x: Mutable) => void) => () => verifyCertificate(forge(all, f), undefined);
+    const both = (x: Mutable, name: string, value: number | string) => {
+      layer(x, 0).method[name] = value;
+      x.derivation[0].constants[name] = `${value}`;
+    };
+    expect(change(x => both(x, 'degree', 5))).toThrow('no contraction');
+    expect(change(x => both(x, 'norm', '7/2'))).toThrow('outside the window');
+    // No tensors are known of an operator that is a series: a certificate of weights is not written, and would be refused.
+    expect(() => certify(soc, weightsFor(soc, randomFrom(1)))).toThrow(NotCertifiable);
   });
 });
