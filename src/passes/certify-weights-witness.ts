@@ -84,7 +84,7 @@ const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array
 /** Points an axis for a norm that no option of the layer speaks of: 0.25 % too large for 3×3 kernels. */
 const FINE_GRID = 64;
 
-/** Rows of a convolution written out as a matrix, where nothing in the program asks for it. */
+/** Most rows of a convolution written out as a matrix: its factorisation takes a minute. */
 const MAX_OPERATOR = 4096;
 
 /** ‖W‖_F², never 0. */
