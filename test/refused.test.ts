@@ -22,7 +22,7 @@ const REFUSED: Readonly<Record<string, readonly [code: Diagnostic['code'], ratio
   'fft-norm.lip': ['L0205', 1.03151],
   'fft-norm-n3.lip': ['L0205', 1.13807],
   'groupsort.lip': ['L0202', 3],
-  'householder2-angle.lip': ['L0103'],
+  'householder2-angle.lip': ['L0214', 1e7],
   'max-branches.lip': ['L0201', Math.SQRT2],
   'skip-sum.lip': ['L0201', 2],
   'sub-budget.lip': ['L0201', 1],

@@ -71,4 +71,12 @@ needs the same.`,
     net('x[8]', 'dense 8 by orthogonal(bjorck, scale = none)', 'head 3'),
     net('x[8]', 'dense 8 by orthogonal(bjorck, scale = clip)', 'head 3'),
   ),
+  L0214: page(
+    'right over the reals, wrong in f32',
+    `The Householder activation of order 2 is 1-Lipschitz over the reals. Code that finds the sector of a pair by its angle takes the angle
+modulo 2π: of an angle just below 0 that is just below 2π, which in f32 rounds to 2π itself. No sector holds it, the output is 0, and two
+inputs 1e-7 apart have images at distance 1. Signs of products tell the sector without an angle, and err by rounding only.`,
+    net('x[8]', 'householder order = 2, sectors = angle', 'head 3'),
+    net('x[8]', 'householder order = 2', 'head 3'),
+  ),
 } satisfies Readonly<Record<string, DiagnosticPage>>;

@@ -299,6 +299,8 @@ export type Twist = { readonly span: Span } & (
   | { readonly kind: 'unsized' }
   /** The rows of a skew kernel divided by their own AOL factors: what is left is not skew. */
   | { readonly kind: 'unskewed' }
+  /** A Householder activation of order 2 that finds its sector by an angle in f32, whose remainder can round to 2π. */
+  | { readonly kind: 'angle' }
   /** "Ceil mode": windows that the border cuts off count too, as means over fewer entries times the factor of whole ones. */
   | { readonly kind: 'cut' }
 );

@@ -56,6 +56,14 @@ export const refuseTwist = (twist: Twist): Refusal => {
         span,
         help: 'leave `ceil_mode` out and choose windows that tile the image, or drop the rest with a `stride`',
       };
+    case 'angle':
+      return refusal(
+        'L0214',
+        'the angle of a pair, taken modulo 2π in f32, can round to 2π: no sector holds it, and the output jumps to 0',
+        'leave `sectors` out: products tell the sector without an angle',
+        'angle',
+        'products',
+      );
     default:
       return twist satisfies never;
   }

@@ -21,6 +21,7 @@ import { layerCost } from './cost.ts';
 import { differentiate } from './differentiate.ts';
 import { lowerUnproven } from './lower.ts';
 import { prove } from './prove.ts';
+import { refuteAngle } from './refute-angle.ts';
 import { type Weights, weightFamilies } from './refute-families.ts';
 import { exponentsOf, type Instance, shrink } from './shrink.ts';
 import { simplify } from './simplify.ts';
@@ -306,6 +307,7 @@ const refuteLayers = (
   const layers = net.layers.filter(l => paths.includes(l.path));
   const input = inputOf(net, layers);
   if (!input || layers.some(l => l.op.kind === 'head')) return undefined;
+  if (layers[0]?.twist?.kind === 'angle') return refuteAngle(net, layers[0], input, share(net, layers[0]));
   const instance = shrink({ input, layers }) ?? { input, layers };
   const result = worst(instance);
   if (!result) return undefined;
@@ -347,6 +349,7 @@ const PROOF_CODES: ReadonlySet<Diagnostic['code']> = new Set([
   'L0204',
   'L0205',
   'L0212',
+  'L0214',
   'L0213',
 ]);
 

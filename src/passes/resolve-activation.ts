@@ -1,8 +1,8 @@
 /** Activations that have parameters, or make more channels than they get: statements of their own, never inside a residual. */
-import type { Activation, Param } from '../ir/network.ts';
+import type { Activation, Param, Twist } from '../ir/network.ts';
 import type { Statement } from '../parser/ast.ts';
 import { type Chain, fits, nextPath, type Rule } from './resolve-layers.ts';
-import { integerOf } from './resolve-scope.ts';
+import { choiceOf, integerOf } from './resolve-scope.ts';
 
 /** False after reporting an odd number of channels. */
 const even = (chain: Chain, st: Statement, channels: number): boolean => {
@@ -23,12 +23,14 @@ const angles = (path: string, pairs: number, value: number): Param => ({
 });
 
 const householder: Rule = {
-  signature: { options: ['order'] },
+  signature: { options: ['order', 'sectors'] },
   apply: (chain, st, args) => {
     const e = args.get('order');
     const order = e ? integerOf(chain.scope, e, '`order`', 1, 2) : 1;
+    const how = args.get('sectors');
+    const sectors = how ? choiceOf(chain.scope, how, '`sectors`', ['products', 'angle'] as const) : 'products';
     const { shape } = chain;
-    if (order === undefined || !shape || !even(chain, st, shape[0])) return undefined;
+    if (!sectors || order === undefined || !shape || !even(chain, st, shape[0])) return undefined;
     const path = nextPath(chain, 'householder');
     const pairs = shape[0] / 2;
     // θ = π/2 is MinMax; of order 2, (0, π/2, π/2) has four sectors of equal sizes.
@@ -43,7 +45,9 @@ const householder: Rule = {
               angles(`${path}.theta2`, pairs, Math.PI / 2),
             ],
           };
-    return { op: { kind: 'activation', act }, shape, path };
+    const twist: Twist | undefined =
+      sectors === 'angle' && order === 2 ? { kind: 'angle', span: how!.span } : undefined;
+    return { op: { kind: 'activation', act }, shape, path, ...(twist ? { twist } : {}) };
   },
 };
 
