@@ -33,9 +33,13 @@ interface Padding {
 }
 
 /** `padding = …` for a kernel that spans `span` pixels per axis. */
-const paddingOf = (given: Option | undefined, span: Pair): Padding | undefined => {
-  // Half of what the kernel reaches over: the size of the image, for an odd span. An even one has no middle; with zeros it gets one line more.
-  const half = (up: number): Pair => [(span[0] - 1 + up) >> 1, (span[1] - 1 + up) >> 1];
+const paddingOf = (given: Option | undefined, span: Pair, stride: Pair): Padding | undefined => {
+  // Half of what the kernel reaches over: the size of the image over the stride, for an odd span. An even one has no middle: without a stride and
+  // with zeros it gets one line more.
+  const half = (up: number): Pair => [
+    (span[0] - 1 + (stride[0] === 1 ? up : 0)) >> 1,
+    (span[1] - 1 + (stride[1] === 1 ? up : 0)) >> 1,
+  ];
   if (given === undefined) return { padding: half(1), mode: 'zeros', same: true };
   const { expr: e, scope } = given;
   if (e.kind !== 'name') {
@@ -86,7 +90,7 @@ export const geometryOf = (option: (name: string) => Option | undefined): Geomet
   const groups = groupsOption ? integerOf(groupsOption.scope, groupsOption.expr, '`groups`') : 1;
   if (!kernel || !stride || !dilation || groups === undefined) return undefined;
   const span = [dilation[0] * (kernel[0] - 1) + 1, dilation[1] * (kernel[1] - 1) + 1] as const;
-  const padding = paddingOf(option('padding'), span);
+  const padding = paddingOf(option('padding'), span, stride);
   return padding && { kernel, stride, dilation, groups, ...padding };
 };
 

@@ -166,6 +166,19 @@ const NETWORKS = [
    flatten
    gain
    head 3`,
+  `input image[2, 6, 8]
+   conv 4, stride = 2 by aol
+   maxmin
+   residual conv hidden = 6, groups = 2, kernel = 2, stride = 2, padding = valid
+   transposed conv 4, stride = 2, kernel = 4, groups = 2, side = out by aol
+   tanh
+   residual conv hidden = 3, kernel = 5, padding = circular
+   transposed conv 2, dilation = 2 by spectral
+   space_to_depth [3, 2]
+   conv 4, groups = 4, padding = circular by sll
+   depth_to_space 2
+   flatten
+   head 3`,
 ].map(body => `network Net by sll { budget 100\n${body}\n}`);
 
 describe('the bounds hold on the device', () => {
