@@ -8,6 +8,7 @@ import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
 import { format } from '../../src/proof/verify/numbers.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
 import { certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';
+import { FUZZ, fill } from './fuzz.ts';
 import { NETWORKS } from './networks.ts';
 
 const script = new URL('../../verify/lip_verify.py', import.meta.url).pathname;
@@ -53,6 +54,30 @@ describe.skipIf(!python)('the Python checker', () => {
     const { squared, emitted } = verdictOf(c);
     const bounds = `${format(squared)} for all weights, ${format(emitted!)} for these tensors`;
     expect(run(c.certificate, c.bytes)).toEqual({ status: 0, out: `accepted: squared bound ${bounds}\n` });
+  });
+  it('accepts hard weights, with kernels larger than their image and tiny q', () => {
+    const names = Object.keys(FUZZ);
+    const dense = names.map((_, i) => `residual dense hidden = 3 by ${i % 2 === 0 ? 'sll' : 'spectral(steps = 8)'}`);
+    const conv = names.map(
+      (_, i) => `residual conv hidden = 2, kernel = 3, padding = 2 by ${i % 2 === 0 ? 'sll' : 'aol'}`,
+    );
+    const proven = provenFrom(
+      `network Net {\n input image[1, 2, 2]\n ${[...conv, 'flatten', ...dense].join('\n ')}\n}`,
+    );
+    const special = Object.fromEntries(
+      Object.values(FUZZ).flatMap((entry, i) => [
+        [`dense[${i}].W`, fill(entry, 3, 4)],
+        [`dense[${i}].q`, [-30, 0, 12]],
+        [`conv[${i}].W`, fill(entry, 2, 9)],
+        [`conv[${i}].q`, [-30, 9]],
+      ]),
+    );
+    const c = certify(proven, weightsFor(proven, randomFrom(9), special));
+    expect(verdictOf(c, true)).toEqual(verdictOf(c));
+    expect(run(c.certificate, c.bytes)).toEqual({
+      status: 0,
+      out: 'accepted: squared bound 1 for all weights, 1 for these tensors\n',
+    });
   });
   it('refuses false ones', () => {
     const proven = provenFrom(`network Net {
