@@ -2,412 +2,26 @@
  * A proven network as a Coq file: it states and proves, from the theory in proofs/, that this architecture has its bound for all weights,
  * and the certificate of an input by its head. Parameters are section variables; what a witness must satisfy is a hypothesis on it.
  */
-import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
-import { printOrthogonal } from '../ir/orthogonal.ts';
-import { geometryWords, printActivation, printOp } from '../ir/print-network.ts';
-import { absolute, compare, div, equal, format, ONE, type Rational, ZERO } from '../ir/rational.ts';
-import { isBlockAverage } from '../ir/window.ts';
+import type { Activation, Layer, Shape } from '../ir/network.ts';
+import { printOp } from '../ir/print-network.ts';
+import { compare, equal, format, mul, ONE } from '../ir/rational.ts';
 import type { ProvenNetwork } from '../passes/prove.ts';
-import { type Dominance, dominance, type MatrixTerm, NotInCoq, orthogonalDominance, ratio } from './coq-dominance.ts';
-import type { GramSide } from './rules.ts';
+import { branchedChain, isBranched } from './coq-branches.ts';
+import { NotInCoq, ratio } from './coq-dominance.ts';
+import {
+  applied,
+  binder,
+  comment,
+  type LayerTerm,
+  layerTerm,
+  nat,
+  outputSpace,
+  type Space,
+  vectors,
+  type Writer,
+} from './coq-layers.ts';
 
 export { NotInCoq };
-
-/** Index type of a feature map in Coq; the names are constants of type nat. */
-type Space =
-  | { readonly kind: 'features'; readonly n: string }
-  | { readonly kind: 'image'; readonly c: string; readonly h: string; readonly w: string };
-
-const indexOf = (s: Space): string => (s.kind === 'features' ? `'I_${s.n}` : `'I_${s.c} * ('I_${s.h} * 'I_${s.w})`);
-const vectors = (s: Space): string => `{ffun ${indexOf(s)} -> R}`;
-const channelsOf = (s: Space): string => (s.kind === 'features' ? s.n : s.c);
-
-/** A layer as a Coq function between vectors, and the theorem that bounds it: `lip`, or `lipc constant`. */
-interface LayerTerm {
-  readonly term: string;
-  readonly proof: string;
-  readonly constant?: Rational;
-}
-
-interface Writer {
-  readonly line: (text: string) => void;
-  /** Name suffix of this layer. */
-  readonly id: string;
-  /** Of a run of equal layers: its parameters are functions of the place in it. */
-  readonly run: boolean;
-}
-
-const binder = (w: Writer): string => (w.run ? ' (k : nat)' : '');
-const applied = (w: Writer, name: string): string => (w.run ? `(${name} k)` : name);
-
-const declare = (w: Writer): MatrixTerm['declare'] => {
-  const used = new Map<string, number>();
-  return (kind, stem, type) => {
-    const count = (used.get(stem) ?? 0) + 1;
-    used.set(stem, count);
-    const name = `${stem}_${w.id}${count > 1 ? `_${count}` : ''}`;
-    const quantified = w.run ? (kind === 'Variable' ? `nat -> ${type}` : `forall k, ${type}`) : type;
-    w.line(`${kind} ${name} : ${quantified}.`);
-    return applied(w, name);
-  };
-};
-
-const nat = (w: Writer, stem: string, value: number | string): string => {
-  const name = `${stem}_${w.id}`;
-  w.line(`Definition ${name} : nat := ${value}.`);
-  return name;
-};
-
-/** A fact about natural numbers that computing decides. */
-const equation = (w: Writer, statement: string): string => {
-  const name = `size_${w.id}`;
-  w.line(`Lemma ${name} : ${statement}.`);
-  w.line('Proof. by []. Qed.');
-  return name;
-};
-
-const signed = (a: Rational): string => (compare(a, ZERO) < 0 ? `(- ${ratio(absolute(a))})` : ratio(a));
-
-/** σ of a residual layer, and its proof of `slope01`. */
-const residualActivation = (act: Activation): { readonly term: string; readonly slope: string } => {
-  switch (act.kind) {
-    case 'relu':
-      return { term: 'relu', slope: '(@relu_slope R)' };
-    case 'leaky_relu': {
-      const { num, den } = act.slope;
-      return {
-        term: `(leaky_relu ${ratio(act.slope)})`,
-        slope: `(leaky_relu_slope (ratio_ge0 R ${num} ${den}) (@ratio_le1 R ${num} ${den} isT isT))`,
-      };
-    }
-    case 'tanh':
-      return { term: '(tanh E)', slope: '(tanh_slope E_add E_ge)' };
-    case 'sigmoid':
-      return { term: '(sigmoid E)', slope: '(sigmoid_slope E_add E_ge)' };
-    case 'abs':
-    case 'maxmin':
-    case 'groupsort':
-    case 'halfabs':
-    case 'rabs':
-    case 'crelu':
-    case 'prelu':
-    case 'householder':
-    case 'householder2':
-      throw new Error(`${act.kind} has no slope in [0, 1]`);
-    default:
-      return act satisfies never;
-  }
-};
-
-/** A layer of channels at all positions P, also on plain features (P = unit). */
-const ofChannels = (from: Space, layer: (positions: string) => LayerTerm): LayerTerm => {
-  if (from.kind === 'image') return layer(`[finType of 'I_${from.h} * 'I_${from.w}]`);
-  const { term, proof, constant } = layer('[finType of unit]');
-  return {
-    term: `(on_features ${term})`,
-    proof: `(${constant ? 'on_features_lipc' : 'on_features_lip'} ${proof})`,
-    ...(constant && { constant }),
-  };
-};
-
-const activation = (w: Writer, act: Activation, from: Space, channels: number): LayerTerm => {
-  switch (act.kind) {
-    case 'relu':
-    case 'tanh':
-    case 'sigmoid': {
-      const { term, slope } = residualActivation(act);
-      return { term: `(act ${term})`, proof: `(act_lip ${slope})` };
-    }
-    case 'abs':
-      return { term: '(act (fun a : R => `|a|))', proof: '(@abs_lip R _)' };
-    case 'leaky_relu': {
-      const size = absolute(act.slope);
-      const term = `(act (leaky_relu ${signed(act.slope)}))`;
-      if (compare(size, ONE) > 0)
-        return {
-          term,
-          proof: `(@leaky_relu_lipc R _ ${signed(act.slope)} ${ratio(size)} (@ratio_ge1 R ${size.num} ${size.den} isT isT) ltac:(by rewrite ?normrN norm_ratio))`,
-          constant: size,
-        };
-      return {
-        term,
-        proof: `(@leaky_relu_lip R _ ${signed(act.slope)} ltac:(by rewrite ?normrN norm_ratio; exact: ratio_le1))`,
-      };
-    }
-    case 'maxmin': {
-      if (act.pairs === 'adjacent')
-        return ofChannels(from, p => ({
-          term: `(@maxmin_adjacent R ${p} ${channelsOf(from)})`,
-          proof: `(@maxmin_adjacent_lip R ${p} ${channelsOf(from)})`,
-        }));
-      const half = channels / 2;
-      const size = equation(w, `(${half} + ${half})%N = ${channelsOf(from)}`);
-      return ofChannels(from, p => ({
-        term: `(cast_channels ${size} (@maxmin_halves R ${p} ${half}))`,
-        proof: `(cast_channels_lip ${size} (@maxmin_halves_lip R ${p} ${half}))`,
-      }));
-    }
-    case 'groupsort': {
-      const groups = channels / act.group;
-      const size = equation(w, `(${groups} * ${act.group})%N = ${channelsOf(from)}`);
-      return ofChannels(from, p => ({
-        term: `(cast_channels ${size} (@groupsort R ${p} ${groups} ${act.group}))`,
-        proof: `(cast_channels_lip ${size} (@groupsort_channels_lip R ${p} ${groups} ${act.group}))`,
-      }));
-    }
-    case 'halfabs':
-    case 'rabs':
-    case 'crelu':
-    case 'prelu':
-    case 'householder':
-    case 'householder2':
-      throw new NotInCoq(`the activation \`${printActivation(act)}\` has no Coq theorem here yet`);
-    default:
-      return act satisfies never;
-  }
-};
-
-/** A weight that Cayley makes orthogonal, rows × columns by name and size: the matrix, and the proof of `dom (gram …) (fun=> 1)`. */
-const cayleyMatrix = (
-  w: Writer,
-  emit: MatrixTerm['declare'],
-  rows: { readonly name: string; readonly size: number },
-  columns: { readonly name: string; readonly size: number },
-  side: GramSide,
-): { readonly matrix: string; readonly proof: string } => {
-  const wide = columns.size > rows.size;
-  const [short, long] = wide ? [rows, columns] : [columns, rows];
-  const rest = long.size - short.size;
-  const size = equation(w, `(${short.name} + ${rest})%N = ${long.name}`);
-  const u = emit('Variable', 'U', `'M[R]_${short.name}`);
-  const v = emit('Variable', 'V', `'M[R]_(${rest}, ${short.name})`);
-  const name = wide ? 'cayley_wide' : 'cayley_tall';
-  return {
-    matrix: `(${name} ${size} ${u} ${v})`,
-    proof: `(${name}${side === 'rows' ? '_adj' : ''}_dom ${size} ${u} ${v})`,
-  };
-};
-
-/** The matrix of a linear or residual layer with its diagonal T; `T` and `T_dom` are names in the section. */
-const weighted = (
-  w: Writer,
-  op: Extract<LayerOp, { kind: 'linear' | 'residual' }>,
-  from: Space,
-  to: Space,
-  shapes: { readonly from: Shape; readonly to: Shape },
-  side: GramSide,
-) => {
-  const emit = declare(w);
-  const { map, rescaling } = op;
-  if (rescaling.by === 'orthogonal' && (rescaling.method.family !== 'cayley' || rescaling.method.form !== 'full'))
-    throw new NotInCoq(`${map.weight.path}: \`by ${printOrthogonal(rescaling.method)}\` has no Coq theorem here yet`);
-  // The output of a residual layer is its input's space: its hidden units need a name of their own.
-  const out = op.kind === 'residual' ? nat(w, 'hidden', map.out) : channelsOf(to);
-  let matrix: string;
-  let kernel: MatrixTerm['kernel'];
-  let orthogonal = '';
-  let rows: string;
-  let columns: string;
-  if (map.kind === 'dense') {
-    if (from.kind !== 'features') throw new Error(`${map.weight.path}: a matrix on an image`);
-    rows = `'I_${out}`;
-    columns = `'I_${from.n}`;
-    if (rescaling.by === 'orthogonal') {
-      const made = cayleyMatrix(w, emit, { name: out, size: map.out }, { name: from.n, size: map.in }, side);
-      matrix = made.matrix;
-      orthogonal = made.proof;
-    } else matrix = emit('Variable', 'W', `${rows} -> ${columns} -> R`);
-  } else {
-    if (from.kind !== 'image') throw new Error(`${map.weight.path}: a convolution on a vector`);
-    const geometry = convGeometry(w, map, from, to, op.kind === 'residual' ? shapes.from : undefined);
-    rows = `('I_${out} * out_pos ${geometry})%type`;
-    columns = `('I_${from.c} * in_pos ${geometry})%type`;
-    const valid = `valid_${w.id}`;
-    w.line(`Lemma ${valid} : valid_geometry ${geometry}.`);
-    w.line('Proof. by []. Qed.');
-    const kernelType = `'I_${out} -> 'I_${from.c} -> tap ${geometry} -> R`;
-    let term: string;
-    if (rescaling.by === 'orthogonal') {
-      const taps = nat(w, 'columns', `(${from.c} * ker_h ${geometry} * ker_w ${geometry})%N`);
-      const size = map.in * map.kernel[0] * map.kernel[1];
-      // The reshaped kernel has a bound of its own; which side the convolution's is for does not matter to it.
-      const made = cayleyMatrix(w, emit, { name: out, size: map.out }, { name: taps, size }, 'columns');
-      const name = `K_${w.id}`;
-      w.line(`Definition ${name}${binder(w)} : ${kernelType} := kernel_of (erefl ${taps}) ${made.matrix}.`);
-      term = applied(w, name);
-      orthogonal = `(kernel_of_dom (erefl ${taps}) ${made.proof})`;
-    } else term = emit('Variable', 'K', kernelType);
-    kernel = { term, geometry, valid };
-    matrix = `(conv2d_matrix ${term})`;
-  }
-  const channels =
-    map.kind === 'dense' ? (side === 'rows' ? rows : columns) : `'I_${side === 'rows' ? out : channelsOf(from)}`;
-  const m: MatrixTerm = { map, side, matrix, ...(kernel && { kernel }), declare: emit, channels };
-  const { diagonal, proof }: Dominance =
-    rescaling.by === 'orthogonal' ? orthogonalDominance(m, orthogonal) : dominance(m, rescaling);
-  const index = side === 'rows' ? rows : columns;
-  w.line(`Definition T_${w.id}${binder(w)} : ${index} -> R := ${diagonal}.`);
-  const gram = side === 'rows' ? `(adj ${matrix})` : matrix;
-  const T = applied(w, `T_${w.id}`);
-  w.line(`Lemma T_${w.id}_dom${binder(w)} : dom (gram ${gram}) ${T}.`);
-  w.line(`Proof. exact: ${proof}. Qed.`);
-  const bias = op.bias
-    ? map.kind === 'dense'
-      ? emit('Variable', 'b', `{ffun ${rows} -> R}`)
-      : `[ffun i : ${rows} => ${emit('Variable', 'b', `'I_${out} -> R`)} i.1]`
-    : `(0 : {ffun ${rows} -> R})`;
-  return { emit, matrix, T, dominates: applied(w, `T_${w.id}_dom`), bias, channels };
-};
-
-const convGeometry = (
-  w: Writer,
-  map: Extract<LinearMap, { kind: 'conv' }>,
-  from: Extract<Space, { kind: 'image' }>,
-  to: Space,
-  residualShape: Shape | undefined,
-): string => {
-  if (geometryWords(map).length > 0)
-    throw new NotInCoq(
-      `${map.weight.path}: a convolution with ${geometryWords(map).join(', ')} has no Coq theorem here yet`,
-    );
-  const [kh, kw] = map.kernel;
-  const [ph, pw] = map.padding;
-  let out = to.kind === 'image' ? [to.h, to.w] : [];
-  if (residualShape) {
-    const rows = residualShape[1] + 2 * ph - kh + 1;
-    const columns = residualShape[2] + 2 * pw - kw + 1;
-    out = [rows === residualShape[1] ? from.h : `${rows}`, columns === residualShape[2] ? from.w : `${columns}`];
-  }
-  const name = `g_${w.id}`;
-  w.line(
-    `Definition ${name} : geometry := Geometry ${from.h} ${from.w} ${out.join(' ')} ${kh} ${kw} ${ph}%:Z ${pw}%:Z 1 1 1 1.`,
-  );
-  return name;
-};
-
-const flatten = (w: Writer, from: Extract<Space, { kind: 'image' }>, to: Space): LayerTerm => {
-  const size = equation(w, `(${from.c} * ${from.h} * ${from.w})%N = ${channelsOf(to)}`);
-  return { term: `(flatten_image ${size})`, proof: `(flatten_image_lip ${size})` };
-};
-
-const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromShape: Shape): LayerTerm => {
-  const { op } = layer;
-  const emit = declare(w);
-  switch (op.kind) {
-    case 'center':
-    case 'translate': {
-      const offset = emit('Variable', 'offset', `'I_${channelsOf(from)} -> R`);
-      const value = from.kind === 'image' ? `${offset} i.1` : `${offset} i`;
-      return { term: `(fun x => x - [ffun i : ${indexOf(from)} => ${value}])`, proof: '(@center_lip R _ _)' };
-    }
-    case 'scale': {
-      const least = op.divisor.map(absolute).reduce((a, b) => (compare(a, b) <= 0 ? a : b));
-      const d = emit('Variable', 'divisor', `'I_${channelsOf(from)} -> R`);
-      const bound = emit('Hypothesis', 'divisor_ge', `forall i, ${ratio(least)} <= \`|${d} i|`);
-      return ofChannels(from, p => ({
-        term: `(@scale R _ ${p} ${d})`,
-        proof: `(@scale_lipc R _ ${p} ${d} ${least.num} ${least.den} isT isT ${bound})`,
-        constant: div(ONE, least),
-      }));
-    }
-    case 'pad':
-      return ofChannels(from, p => ({
-        term: `(@pad_channels R ${p} ${channelsOf(from)} ${channelsOf(to)})`,
-        proof: `(@pad_channels_lip R ${p} ${channelsOf(from)} ${channelsOf(to)})`,
-      }));
-    case 'residual': {
-      if (op.identity || op.factor)
-        throw new NotInCoq(`${layer.path}: a residual of this form has no Coq theorem here yet`);
-      const { matrix, T, dominates, bias } = weighted(w, op, from, to, { from: fromShape, to: layer.shape }, 'rows');
-      const { term, slope } = residualActivation(op.act);
-      return {
-        term: `(residual_dense ${matrix} ${T} ${bias} ${term})`,
-        proof: `(residual_dom_lip _ ${slope} ${dominates})`,
-      };
-    }
-    case 'linear': {
-      const side = op.side === 'in' ? 'columns' : 'rows';
-      const {
-        emit: more,
-        matrix,
-        T,
-        dominates,
-        bias,
-        channels,
-      } = weighted(w, op, from, to, { from: fromShape, to: layer.shape }, side);
-      const s = more('Variable', 's', `${channels} -> R`);
-      const at = op.map.kind === 'dense' ? `${s} i` : `${s} i.1`;
-      const root = more('Hypothesis', 's_root', `forall i, (${at}) ^+ 2 * ${T} i <= 1`);
-      return {
-        term: `(linear_${op.side} ${matrix} (fun i => ${at}) ${bias})`,
-        proof: `(linear_${op.side}_lip _ ${root} ${dominates})`,
-      };
-    }
-    case 'activation':
-      return activation(w, op.act, from, fromShape[0]);
-    case 'avgpool': {
-      if (!isBlockAverage(op) || from.kind !== 'image')
-        throw new NotInCoq(
-          `${layer.path}: average pooling of vectors, with overlap or with a divisor has no Coq theorem here yet`,
-        );
-      const [kh, kw] = op.size;
-      let s = `(${kh}%:R^-1)`;
-      const positive = (size: number): string => `(isT : (0 < ${size})%N)`;
-      let proof = `(inv_block R ${positive(kh)})`;
-      if (kh !== kw) {
-        s = emit('Variable', 's', 'R');
-        proof = emit('Hypothesis', 's_root', `${s} ^+ 2 * (${kh} * ${kw})%:R <= 1`);
-      }
-      return {
-        term: `(fun x : ${vectors(from)} => avgpool2d ${kh} ${kw} ${s} x)`,
-        proof: `(avgpool2d_lip ${positive(kh)} ${positive(kw)} ${proof})`,
-      };
-    }
-    case 'flatten':
-      if (from.kind === 'features') return { term: '(@id _)', proof: '(@lip_id R _)' };
-      return flatten(w, from, to);
-    case 'space_to_depth':
-    case 'depth_to_space':
-      throw new NotInCoq(`${layer.path}: ${op.kind} has no Coq theorem here yet`);
-    case 'contraction':
-    case 'sandwich':
-      throw new NotInCoq(`${layer.path}: an operator layer has no Coq theorem here yet`);
-    case 'maxpool':
-    case 'l2pool':
-    case 'tile':
-    case 'gain':
-    case 'batchcenter':
-    case 'layercenter':
-      throw new NotInCoq(`${layer.path}: layers of this kind (\`${op.kind}\`) have no Coq theorem here yet`);
-    case 'formula':
-      throw new NotInCoq(`${layer.path}: a layer defined in the file has no Coq theorem here yet`);
-    case 'slice':
-    case 'sum':
-    case 'mix':
-    case 'concat':
-    case 'maximum':
-      throw new NotInCoq(`${layer.path}: networks with branches have no Coq theorem here yet`);
-    case 'head':
-      throw new Error('the head is not a layer of the chain');
-    default:
-      return op satisfies never;
-  }
-};
-
-/** The space of a layer's output: the names of the input's where the size is the same. */
-const outputSpace = (w: Writer, op: LayerOp, from: Space, before: Shape, after: Shape): Space => {
-  if (from.kind === 'image' && after.length === 1)
-    return { kind: 'features', n: nat(w, 'n', `(${from.c} * ${from.h} * ${from.w})%N`) };
-  if (from.kind === 'features') return { kind: 'features', n: before[0] === after[0] ? from.n : nat(w, 'n', after[0]) };
-  const c = before[0] === after[0] ? from.c : nat(w, 'c', after[0]);
-  const side = (axis: 1 | 2, name: string, stem: string): string =>
-    op.kind === 'avgpool'
-      ? nat(w, stem, `(${name} %/ ${op.size[axis - 1]})%N`)
-      : before[axis] === after[axis]
-        ? name
-        : nat(w, stem, after[axis]);
-  return { kind: 'image', c, h: side(1, from.h, 'h'), w: side(2, from.w, 'w') };
-};
 
 /** Equal for layers that differ in nothing but the names of their parameters. */
 const layerKey = (layer: Layer): string =>
@@ -417,7 +31,7 @@ const layerKey = (layer: Layer): string =>
 
 const HEADER = `From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra.
-From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Layers Architecture Head.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Pooling Layers Architecture Branching Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -426,8 +40,24 @@ Local Open Scope ring_scope.
 const usesActivation = (layers: readonly Layer[], kinds: readonly Activation['kind'][]): boolean =>
   layers.some(({ op }) => (op.kind === 'residual' || op.kind === 'activation') && kinds.includes(op.act.kind));
 
-/** Comments may not hold what opens or closes one. */
-const comment = (text: string): string => `(* ${text.replaceAll('(*', '( *').replaceAll('*)', '* )')} *)`;
+/** What the file states and how to check it, for a reader who has nothing but the file and the theory. */
+const preamble = (name: string, budget: string, head: boolean): string =>
+  `${name}: ${budget}-Lipschitz for all weights, by \`lip prove --coq\`.
+
+   What it states. ${name}_lip: the function \`features\`, which is the network up to its head, is ${budget}-Lipschitz in the Euclidean norm, over any
+   ordered field R. The parameters are the variables of the section, so the theorem holds for all their values. A hypothesis says what defines a
+   stored number that is a root, an exponential or a norm, as an inequality: s_root says s^2 T <= 1, so s may be rounded down.${
+     head
+       ? `
+   ${name}_radius: if every margin is positive and larger than the norm of the difference of two rows of the head times the radius, no input
+   within the radius has another label.`
+       : ''
+   }
+   lips c f: |f x - f y|^2 <= c |x - y|^2; lipc c f is lips (c^2) f; lip f is lips 1 f (theories/Base.v).
+
+   How to check it. \`npm run test:coq -- THIS_FILE\` compiles the theory in proofs/ and this file, and asks Coq for axioms; by hand, in proofs/:
+   coqc -Q theories Lip THIS_FILE, after the files of _CoqProject in their order. \`Print Assumptions ${name}_lip.\` answers "Closed under the
+   global context".`;
 
 /**
  * The text of a Coq file about `proven`: theorem NAME_lip, `lip features` or `lipc budget features`, for all parameters; with a head also
@@ -439,7 +69,7 @@ export const coqFile = (proven: ProvenNetwork): string => {
   const line = (text: string): void => void lines.push(text);
   const body = network.layers.filter(l => l.op.kind !== 'head');
   const head = network.layers.find(l => l.op.kind === 'head');
-  line(comment(`${network.name}: ${format(network.budget)}-Lipschitz for all weights, by \`lip prove --coq\`.`));
+  line(comment(preamble(network.name, format(network.budget), head !== undefined)));
   line(HEADER);
   line('Section Network.');
   line(`Variable R : ${usesActivation(body, ['tanh']) ? 'archiFieldType' : 'realFieldType'}.`);
@@ -457,58 +87,75 @@ export const coqFile = (proven: ProvenNetwork): string => {
       : { kind: 'image', c: nat(start, 'c', shape[0]), h: nat(start, 'h', shape[1]), w: nat(start, 'w', shape[2]) };
   const input = space;
   let before: Shape = shape;
-  const chain: LayerTerm[] = [];
-  for (let i = 0; i < body.length; ) {
-    const layer = body[i];
-    const key = layerKey(layer);
-    let count = 1;
-    if (layer.op.kind === 'residual') while (i + count < body.length && layerKey(body[i + count]) === key) count++;
-    const w: Writer = { line, id: `${i + 1}`, run: count > 1 };
-    const last = body[i + count - 1];
-    line('');
-    line(comment(`${count > 1 ? `${layer.path} … ${last.path}` : layer.path}: ${printOp(layer.op)}`));
-    const to = outputSpace(w, layer.op, space, before, layer.shape);
-    const { term, proof, constant } = layerTerm(w, layer, space, to, before);
-    const name = `layer_${w.id}`;
-    line(`Definition ${name}${binder(w)} : ${vectors(space)} -> ${vectors(to)} := ${term}.`);
-    const predicate = constant ? `lipc ${ratio(constant)}` : 'lip';
-    line(`Lemma ${name}_lip${binder(w)} : ${predicate} ${applied(w, name)}.`);
-    line(`Proof. exact: ${proof}. Qed.`);
-    chain.push(
-      count > 1
-        ? { term: `(repeated ${name} ${count})`, proof: `(repeated_lip ${count} ${name}_lip)` }
-        : { term: name, proof: `${name}_lip`, ...(constant && { constant }) },
-    );
-    space = to;
-    before = layer.shape;
-    i += count;
-  }
-  const composed = chain.reduce<(LayerTerm & { readonly product?: string }) | undefined>((f, g) => {
-    const product = g.constant && ratio(g.constant);
-    if (!f) return { ...g, ...(product && { product }) };
-    const rule = f.product ? (product ? 'lipc_comp' : 'lipc_lip') : product ? 'lip_lipc' : 'lip_comp';
-    const both = f.product && product ? `(${product} * ${f.product})` : (f.product ?? product);
-    return {
-      term: `(${g.term} \\o ${f.term})`,
-      proof: `(${rule} ${f.proof} ${g.proof})`,
-      ...(both && { product: both }),
-    };
-  }, undefined) ?? { term: 'id', proof: '(@lip_id R _)' };
-  const plain = equal(network.budget, ONE) && composed.product === undefined;
-  const bound = plain ? 'lip' : `lipc ${ratio(network.budget)}`;
   const { num, den } = network.budget;
-  line('');
-  line(`Definition features : ${vectors(input)} -> ${vectors(space)} := ${composed.term}.`);
-  line('');
-  line(`Theorem ${network.name}_lip : ${bound} features.`);
-  if (plain) line(`Proof. exact: ${composed.proof}. Qed.`);
-  else if (composed.product === undefined)
-    line(`Proof. exact: (lip_weaken (@ratio_ge1 R ${num} ${den} isT isT) ${composed.proof}). Qed.`);
-  else {
-    line('Proof.');
-    line(`have h : lipc ${composed.product} features by exact: ${composed.proof}.`);
-    line('by apply: lipc_weaken h; rewrite ?ratio_mul; [exact: ratio_ge0 | apply: ratio_le].');
-    line('Qed.');
+  const statement = (type: Space, term: string): void => {
+    line('');
+    line(`Definition features : ${vectors(input)} -> ${vectors(type)} := ${term}.`);
+    line('');
+  };
+  let plain = equal(network.budget, ONE);
+  if (isBranched(network)) {
+    const last = branchedChain(line, network, body, input);
+    space = last.space;
+    if (compare(last.squared, mul(network.budget, network.budget)) > 0)
+      throw new NotInCoq('the budget rests on parts that have no Coq form yet');
+    statement(space, last.name);
+    line(`Theorem ${network.name}_lip : ${plain ? 'lip' : `lipc ${ratio(network.budget)}`} features.`);
+    const side = plain
+      ? `@ratio_lip R _ _ ${last.squared.num} ${last.squared.den} features isT isT`
+      : `@ratio_lipc R _ _ ${last.squared.num} ${last.squared.den} ${num} ${den} features isT isT isT`;
+    line(`Proof. exact: (${side} ${last.name}_lips). Qed.`);
+  } else {
+    const chain: LayerTerm[] = [];
+    for (let i = 0; i < body.length; ) {
+      const layer = body[i];
+      const key = layerKey(layer);
+      let count = 1;
+      if (layer.op.kind === 'residual') while (i + count < body.length && layerKey(body[i + count]) === key) count++;
+      const w: Writer = { line, id: `${i + 1}`, run: count > 1 };
+      const last = body[i + count - 1];
+      line('');
+      line(comment(`${count > 1 ? `${layer.path} … ${last.path}` : layer.path}: ${printOp(layer.op)}`));
+      const to = outputSpace(w, layer.op, space, before, layer.shape);
+      const { term, proof, constant } = layerTerm(w, layer, space, to, before);
+      const name = `layer_${w.id}`;
+      line(`Definition ${name}${binder(w)} : ${vectors(space)} -> ${vectors(to)} := ${term}.`);
+      const predicate = constant ? `lipc ${ratio(constant)}` : 'lip';
+      line(`Lemma ${name}_lip${binder(w)} : ${predicate} ${applied(w, name)}.`);
+      line(`Proof. exact: ${proof}. Qed.`);
+      chain.push(
+        count > 1
+          ? { term: `(repeated ${name} ${count})`, proof: `(repeated_lip ${count} ${name}_lip)` }
+          : { term: name, proof: `${name}_lip`, ...(constant && { constant }) },
+      );
+      space = to;
+      before = layer.shape;
+      i += count;
+    }
+    const composed = chain.reduce<(LayerTerm & { readonly product?: string }) | undefined>((f, g) => {
+      const product = g.constant && ratio(g.constant);
+      if (!f) return { ...g, ...(product && { product }) };
+      const rule = f.product ? (product ? 'lipc_comp' : 'lipc_lip') : product ? 'lip_lipc' : 'lip_comp';
+      const both = f.product && product ? `(${product} * ${f.product})` : (f.product ?? product);
+      return {
+        term: `(${g.term} \\o ${f.term})`,
+        proof: `(${rule} ${f.proof} ${g.proof})`,
+        ...(both && { product: both }),
+      };
+    }, undefined) ?? { term: 'id', proof: '(@lip_id R _)' };
+    plain &&= composed.product === undefined;
+    const bound = plain ? 'lip' : `lipc ${ratio(network.budget)}`;
+    statement(space, composed.term);
+    line(`Theorem ${network.name}_lip : ${bound} features.`);
+    if (plain) line(`Proof. exact: ${composed.proof}. Qed.`);
+    else if (composed.product === undefined)
+      line(`Proof. exact: (lip_weaken (@ratio_ge1 R ${num} ${den} isT isT) ${composed.proof}). Qed.`);
+    else {
+      line('Proof.');
+      line(`have h : lipc ${composed.product} features by exact: ${composed.proof}.`);
+      line('by apply: lipc_weaken h; rewrite ?ratio_mul; [exact: ratio_ge0 | apply: ratio_le].');
+      line('Qed.');
+    }
   }
   if (head?.op.kind === 'head') {
     const squared = plain ? '1' : `${ratio(network.budget)} ^+ 2`;

@@ -45,4 +45,33 @@ network Own {
 }`;
     expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
   });
+  it('bounds branches as functions of the input, and disjoint channels as functions of what they are parts of', () => {
+    const text = coqFile(
+      provenFrom(`network Branched by aol {
+  input image[4, 6, 6]
+  let a, b = split(it)
+  let m = b |> maxmin
+  concat(a, m)
+  flatten
+  let c = it |> dense 5
+  let d = it |> dense 5 |> abs
+  1/4 * c - 1/2 * d
+  head 2
+}`),
+    );
+    expect(text).toContain('disjoint_lips (@ler01 R)');
+    expect(text).toContain('(- (ratio R 1 2)) *c (value_8 x');
+    // (1/4 + 1/2)² = 9/16
+    expect(text).toContain('sum_ratio R _ _ value_9_part_1 value_9_part_2 1 16 1 4 1 8 9 16');
+    expect(text).toContain('Proof. exact: (@ratio_lip R _ _ 9 16 features isT isT value_9_lips). Qed.');
+  });
+  it('refuses a network whose budget rests on what it does not state', () => {
+    const source = `network Thirds {
+  input vec[6]
+  let a, b, c = split(it)
+  concat(c, b, a)
+  head 2
+}`;
+    expect(() => coqFile(provenFrom(source))).toThrow('the budget rests on parts that have no Coq form yet');
+  });
 });
