@@ -155,7 +155,7 @@ export type ContractionMethod =
   | { readonly family: 'cayley'; readonly alpha: Param }
   /**
    * On the image padded by kernel/2 zeros, cropped after: at every frequency the block (out, in) of I − 2V(VᴴV + eps·m·I)⁻¹Vᴴ, V the
-   * Fourier transform of `weight` (max(out, in), rank, kh, kw), m the mean of the diagonal of VᴴV (Lai et al., ICLR 2025: BRO).
+   * Fourier transform of `weight` (max(out, in), rank, kh, kw), m the mean of the diagonal of VᴴV (Lai et al., ICML 2025: BRO).
    */
   | { readonly family: 'bro'; readonly eps: Rational }
   /**
