@@ -197,5 +197,7 @@ export const printNetwork = (net: Network): string => {
     for (const p of layerParams(layer.op))
       lines.push(`      param ${p.path} [${p.shape.join(', ')}] = ${printInit(p.init)}`);
   }
+  for (const { name, from, to, bound } of net.subBudgets ?? [])
+    lines.push(`  budget ${format(bound)} (%${from} to %${to})   // ${name}`);
   return `${[...lines, '}'].join('\n')}\n`;
 };

@@ -53,15 +53,15 @@ export class LipParser extends CstParser {
   }
 
   /**
-   * Whether a value stands here, and no layer: a number, a bracket, a sign, or a name and an operator. `a - b` is a difference, `center -1/2`
-   * a layer with a negative argument: the spaces tell.
+   * Whether a value stands here, and no layer: a number, a bracket, a sign, or a name and an operator. `a - b` and `a-b` are
+   * differences, `center -1/2` is a layer with a negative argument: the spaces tell.
    */
   private startsValue(): boolean {
     const [first, second, third] = [this.LA(1), this.LA(2), this.LA(3)];
     if (VALUE_STARTS.some(type => tokenMatcher(first, type))) return true;
     if (!tokenMatcher(first, t.Identifier)) return false;
     if (!tokenMatcher(second, t.Minus)) return BINARY.some(type => tokenMatcher(second, type));
-    return first.endOffset! + 1 < second.startOffset && second.endOffset! + 1 < third.startOffset;
+    return first.endOffset! + 1 < second.startOffset === second.endOffset! + 1 < third.startOffset;
   }
 
   file = this.RULE('file', () => {

@@ -32,8 +32,8 @@ const instanceText = (d: Derivation): string => {
   return all.length > 0 ? ` (${all.join(', ')})` : '';
 };
 
-/** One line a node, premises indented below their conclusion; then every rule used, with its statement and source. */
-export const printDerivation = (d: Derivation): string => {
+/** One line a node, premises indented below their conclusion, one tree after the other; then every rule used, with its statement and source. */
+export const printDerivation = (...trees: readonly Derivation[]): string => {
   const lines: string[] = [];
   const used = new Set<Derivation['rule']>();
   const visit = (n: Derivation, depth: number): void => {
@@ -41,7 +41,7 @@ export const printDerivation = (d: Derivation): string => {
     lines.push(`${'  '.repeat(depth)}${n.subject} : ${formatJudgement(n.conclusion)}   by ${n.rule}${instanceText(n)}`);
     for (const p of n.premises) visit(p, depth + 1);
   };
-  visit(d, 0);
+  for (const d of trees) visit(d, 0);
   lines.push('', 'Rules');
   for (const name of used) {
     const r = ruleOf(name);

@@ -117,9 +117,10 @@ describe('branches', () => {
     );
   });
   test('a negative argument is no difference', () => {
-    expect(entries('center -1/2\ncenter \u22121/2\ncenter - 1')).toEqual([
+    expect(entries('center -1/2\ncenter \u22121/2\ncenter - 1\ncenter-1')).toEqual([
       'center -1 / 2',
       'center -1 / 2',
+      ' = center - 1',
       ' = center - 1',
     ]);
   });

@@ -18,6 +18,45 @@ const meaning = (source: string): string =>
 
 const examples = join(import.meta.dirname, '../../examples');
 
+test('pipelines: a stage a line where the author broke them, or where they are too long', () => {
+  const messy = `network N by sll{
+input x[8]
+let a=x|>dense 64,bias=false by aol|>maxmin|>dense 8 by orthogonal(cayley)|>abs|>dense 8 by sll|>relu budget 1/2// long
+let b=x
+  |>relu // first
+  // why
+  |>tanh
+mix (a,b,1/2)
+a-1/2*b|>relu,let c,d=split(it)
+((a))|>abs
+(mix(a,c))*2
+concat a,b budget 2
+}
+`;
+  const neat = `network N by sll {
+  input x[8]
+  let a = x
+    |> dense 64, bias = false by aol
+    |> maxmin
+    |> dense 8 by orthogonal(cayley)
+    |> abs
+    |> dense 8 by sll
+    |> relu budget 1/2  // long
+  let b = x
+    |> relu  // first
+    // why
+    |> tanh
+  mix(a, b, 1/2)
+  a - 1/2 * b |> relu, let c, d = split(it)
+  (a) |> abs
+  (mix(a, c) * 2)
+  concat(a, b) budget 2
+}
+`;
+  expect(reprint(messy)).toBe(neat);
+  expect(reprint(neat)).toBe(neat);
+});
+
 describe.each(readdirSync(examples).filter(f => f.endsWith('.lip')))('examples/%s', name => {
   const source = readFileSync(join(examples, name), 'utf8');
   test('printing keeps its meaning and its comments, and is idempotent', () => {

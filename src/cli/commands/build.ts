@@ -94,7 +94,9 @@ const print = (program: ProvenProgram, proven: ProvenNetwork, what: Representati
       return json({ ...plan, literals: plan.literals.map(l => ({ buffer: l.buffer, data: Array.from(l.data) })) });
     }
     case 'proof':
-      return options.json ? json(derivationToJson(proven.derivation)) : printDerivation(proven.derivation);
+      return options.json
+        ? json(derivationToJson(proven.derivation))
+        : printDerivation(proven.derivation, ...proven.subBudgets.map(p => p.derivation));
     default:
       return what satisfies never;
   }
