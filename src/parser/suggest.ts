@@ -24,7 +24,8 @@ export const nearest = (name: string, known: readonly string[]): string | undefi
     .map(k => ({ k, d: editDistance(name.toLowerCase(), k.toLowerCase()) }))
     .sort((a, b) => a.d - b.d);
   const best = scored[0];
-  return best && best.d <= Math.max(1, Math.floor(name.length / 3)) ? best.k : undefined;
+  // Of a single letter every other one is as near.
+  return best && best.d < name.length && best.d <= Math.max(1, Math.floor(name.length / 3)) ? best.k : undefined;
 };
 
 /** "did you mean `x`?", or the list of what there is. */
