@@ -179,6 +179,14 @@ describe('layers of the file', () => {
       'residual',
       'no residual form',
     ],
+    [
+      'an estimate of T in a formula',
+      `layer own() (x: vec[n]) by T {\n  param W: mat[n, n] = xavier\n  return abs(W * invsqrt(T(Wᵀ * W)) * x) + x\n}\n${network('x[4]', 'own by spectral(method = power)')}`,
+      'L0205',
+      'power',
+      'it bounds nothing',
+    ],
+    ['an estimate of T in a layer', conditional('own by spectral(method = fft)'), 'L0205', 'fft', 'circular padding'],
     ['an error at a built-in layer', network('image[1, 4, 4]', 'dense 3 by sll'), 'L0120', 'dense', 'needs a vector'],
   ])('%s', (_, source, code, place, message) => {
     const [c, p, m] = first(source);

@@ -3,7 +3,7 @@
  */
 import { attrsOf } from '../ir/conv-geometry.ts';
 import type { LayerOp, LinearMap, Param, Shape, Twist } from '../ir/network.ts';
-import { toNumber } from '../ir/rational.ts';
+import { TWO, toNumber } from '../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../ir/tensor.ts';
 import { windowsCut } from '../ir/window.ts';
 import { lowerActivation } from './lower-activation.ts';
@@ -168,6 +168,7 @@ const lowerTwistedMap = (
   const biased = (v: TensorId): TensorId => addBias(b, v, bias);
   if (op.kind === 'linear') return biased(apply(scaleWeight(b, map, weight, inverseRootOrZero(b, T), side)));
   const u = lowerActivation(b, op.act, biased(apply(weight)));
-  const t = b.scale(inverseOrZero(b, T), 2);
-  return b.sub(x, applyAdjoint(b, map, weight, b.mul(u, along(b, t, u, 1)), image));
+  const t = b.scale(inverseOrZero(b, T), toNumber(op.factor ?? TWO));
+  const kept = op.identity ? b.scale(x, toNumber(op.identity)) : x;
+  return b.sub(kept, applyAdjoint(b, map, weight, b.mul(u, along(b, t, u, 1)), image));
 };

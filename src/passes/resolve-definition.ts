@@ -14,6 +14,7 @@ import { axesOf, bindGram, bindInput, bindOption, declareParam, fanIn, unknownSh
 import * as v from './formula-value.ts';
 import { isGap, proveDominance } from './prove-formula.ts';
 import { CAYLEY, hasPlainAdjoint, mapOf, recognise, rescalingOf } from './recognise.ts';
+import { refuseTwist } from './refuse-twist.ts';
 import { contraction, operatorBy } from './resolve-contraction.ts';
 import { type Body, define, read } from './resolve-formula.ts';
 import { type Chain, type KnownDefinition, type Made, nextPath, type Rule } from './resolve-layers.ts';
@@ -292,7 +293,12 @@ export const definitionRule = (known: KnownDefinition): Rule => {
         `an orthogonal matrix takes the place of a weight W only in W T^(-1/2) x + b and in x - 2 W T⁻¹ σ(Wᵀ x + b)`,
         'choose another rescaling, or write `cayley(W)` in the definition',
       );
-    const steps = op.kind === 'formula' && !twist ? decompose(op, input) : undefined;
+    if (twist && op.kind === 'formula') {
+      // No instance of it is known that could be searched for a counterexample.
+      const { code, span, message, help } = refuseTwist(twist);
+      return outer.report(code, span, message, help);
+    }
+    const steps = op.kind === 'formula' ? decompose(op, input) : undefined;
     const last = steps?.at(-1);
     if (steps && last)
       return { op: last.op, inputs: last.inputs, before: steps.slice(0, -1), shape: value.shape, path };
