@@ -179,7 +179,29 @@ const NETWORKS = [
    depth_to_space 2
    flatten
    head 3`,
-].map(body => `network Net by sll { budget 100\n${body}\n}`);
+]
+  .map(body => `network Net by sll { budget 100\n${body}\n}`)
+  .concat(`layer bent(k) (x: image[c, h, w]) {
+  param K: conv[c, k, 3, 3] = xavier
+  param L: conv[c, k, 3, 3] = xavier
+  param b: vec[k] = zeros
+  param s: vec[c] = zeros
+  let T = gershgorin(Kᵀ * K)
+  return x - K * inv(T) * tanh(Kᵀ * x + b) - 1/2 * L * inv(schur(Lᵀ * L)) * relu(Lᵀ * x) + s
+}
+layer narrow(m) (x: vec[n]) {
+  param W: mat[n, m] = xavier
+  param V: mat[n, m] = xavier
+  param b: vec[m] = zeros
+  return V * invsqrt(frobenius(Vᵀ * V)) * abs(invsqrt(gershgorin(Wᵀ * W)) * Wᵀ * x + b)
+}
+network Net by sll {
+  input image[3, 5, 6]
+  bent 4
+  flatten
+  narrow 12
+  head 3
+}`);
 
 describe('the bounds hold on the device', () => {
   test.each(NETWORKS.map((source, i) => [i, source] as const))(
