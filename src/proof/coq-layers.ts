@@ -202,6 +202,8 @@ const weighted = (
 ) => {
   const emit = declare(w);
   const { map, rescaling } = op;
+  if (op.kind === 'linear' && op.adjoint)
+    throw new NotInCoq(`${map.weight.path}: a transposed convolution has no Coq theorem here yet`);
   if (rescaling.by === 'orthogonal' && (rescaling.method.family !== 'cayley' || rescaling.method.form !== 'full'))
     throw new NotInCoq(`${map.weight.path}: \`by ${printOrthogonal(rescaling.method)}\` has no Coq theorem here yet`);
   // The output of a residual layer is its input's space: its hidden units need a name of their own.

@@ -33,6 +33,17 @@ describe('coqFile', () => {
     expect(text).toContain('Hypothesis s_root_1 : forall i, (s_1 i) ^+ 2 * T_1 i <= 1.');
     expect(text).toContain('(share_dom (share_add (share_one');
   });
+  it.each([
+    'transposed conv 4 by aol',
+    'conv 4, stride = 2 by aol',
+    'conv 4, groups = 2 by sll',
+    'residual conv hidden = 2, dilation = 2 by sll',
+    'conv 4, padding = circular by aol',
+    'conv 4 by aol(steps = 2)',
+  ])('refuses `%s`, which no theorem of the theory is about', statement => {
+    const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
+    expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
+  });
   it('refuses layers of the file by name', () => {
     const source = `layer project() (x: vec[n]) {
   param W: mat[n, 3] = xavier
