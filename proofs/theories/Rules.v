@@ -2,7 +2,7 @@
    Nothing is proven here that is not proven in the other files; this file says which statement each rule is.
    Missing: gram-iteration-symbol (it needs trigonometric polynomials). *)
 From mathcomp Require Import all_ssreflect all_algebra ring.
-From Lip Require Import Base Activation Gershgorin Residual Sandwich Structure Pooling Conv Image Orthogonal Operators
+From Lip Require Import Base Activation Gershgorin Residual Sandwich Structure Pooling Conv Image Orthogonal Operators Fourier
   Iterations SkewExponential Whitening Sorting Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
@@ -337,4 +337,36 @@ Theorem gather_multiplicity I J (g : J -> option I) p (m : nat) :
 Proof. exact: gather_lips. Qed.
 Theorem sub_budget I J c d (f : {ffun I -> R} -> {ffun J -> R}) : c <= d -> lips c f -> lips d f.
 Proof. exact: lips_weaken. Qed.
+
+(* ---- Convolutions by frequency; parts of operators. *)
+(* Q(f) with Q(f) Q(f)^* <= 1 at every frequency of a torus, cosines and sines given; rows and columns at some places only *)
+Theorem contraction_fourier (T : finZmodType) (F : finType) (co si : F -> T -> R) (N : R) (O C S P Q : finType) (off : S -> T)
+  (K : O -> C -> S -> R) (pin : P -> T) (pout : Q -> T) : 0 < N ->
+  (forall f a b, co f (a - b) = co f a * co f b + si f a * si f b) ->
+  (forall f a b, si f (a - b) = si f a * co f b - co f a * si f b) ->
+  (forall a, \sum_f co f a = if a == 0 then N else 0) -> injective pin -> injective pout ->
+  (forall f, dom (gram (adj (symbol co si off K f))) (fun=> 1)) ->
+  dom (gram (adj (conv_matrix pin pout off K))) (fun=> 1).
+Proof.
+move=> N0 hc hs ho ii io h; have h1 f : dom (gram (symbol co si off K f)) (fun=> 1) by apply: gram_adj (h f); exact: ler01.
+by case: (places_dom N0 hc hs ho ii io (@ler01 R) h1).
+Qed.
+(* Gram iteration on the symbol sampled at the N x N frequencies of a torus that the image and the kernel fit on: exact for this size *)
+Theorem gram_iteration_circulant (T : finZmodType) (F : finType) (co si : F -> T -> R) (N : R) (L : zmodType) (O C P Q S : finType)
+  (pin : P -> L) (pout : Q -> L) (off : S -> L) (K : O -> C -> S -> R) (w : L -> T) (k : nat) (lam : R) : 0 < N ->
+  (forall f a b, co f (a - b) = co f a * co f b + si f a * si f b) ->
+  (forall f a b, si f (a - b) = si f a * co f b - co f a * si f b) ->
+  (forall a, \sum_f co f a = if a == 0 then N else 0) ->
+  (forall a b, w (a + b) = w a + w b) -> injective (w \o pin) -> injective (w \o pout) ->
+  (forall p q s, w (pin p) = w (pout q + off s) -> pin p = pout q + off s) -> 0 < lam ->
+  (forall f, frob (iter k (@square R _) (gram (symbol co si (w \o off) K f))) <= (lam ^+ (2 ^ k)) ^+ 2) ->
+  dom (gram (conv_matrix pin pout off K)) (fun=> lam) /\ dom (gram (adj (conv_matrix pin pout off K))) (fun=> lam).
+Proof.
+move=> N0 hc hs ho wD pi po wr l0 h; apply: (circulant_dom N0 hc hs ho (ltW l0) wD pi po wr) => f.
+exact: gram_iteration l0 (h f).
+Qed.
+(* block k of the channels goes to block k *)
+Theorem grouped (G I J : finType) (W : G -> J -> I -> R) (T : G * I -> R) :
+  (forall k, dom (gram (W k)) (fun i => T (k, i))) -> dom (gram (block_diagonal W)) T.
+Proof. exact: block_diagonal_dom. Qed.
 End Rules.
