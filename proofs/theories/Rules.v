@@ -1,6 +1,6 @@
 (* The closed list of rules of the prover (src/proof/rules.ts), one theorem per rule, same name with _ for -.
    Nothing is proven here that is not proven in the other files; this file says which statement each rule is.
-   Missing: gram-iteration-symbol (it needs trigonometric polynomials). *)
+   Missing rules are named in ../README.md. *)
 From mathcomp Require Import all_ssreflect all_algebra ring.
 From Lip Require Import Base Activation Gershgorin Residual Sandwich Structure Pooling Conv Image Orthogonal Operators Fourier
   Iterations SkewExponential Whitening Sorting Head.

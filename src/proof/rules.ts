@@ -101,6 +101,7 @@ const RULES = {
     statement:
       'a convolution that acts as Q(θ) at every frequency of a torus, Q(θ)Q(θ)* ⪯ I, has WWᵀ ⪯ I as an operator; zeros put around the image before and rows cut off after keep that',
     source: 'Parseval; Trockman & Kolter, ICLR 2021',
+    coq: 'contraction_fourier',
   },
   'contraction-skew-exponential': {
     statement:
@@ -186,6 +187,7 @@ const RULES = {
     statement:
       'G of a convolution in groups is block diagonal: G ⪯ T holds when it holds for each group, λ being the largest of the groups',
     source: 'definition',
+    coq: 'grouped',
   },
   torus: {
     statement:
