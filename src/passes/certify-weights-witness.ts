@@ -84,8 +84,8 @@ const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array
 /** Points an axis for a norm that no option of the layer speaks of: 0.25 % too large for 3×3 kernels. */
 const FINE_GRID = 64;
 
-/** Most rows of a convolution written out as a matrix: its factorisation takes a minute. */
-const MAX_OPERATOR = 4096;
+/** Most rows of a convolution written out as a matrix: its factorisation takes seconds. */
+const MAX_OPERATOR = 2048;
 
 /** ‖W‖_F², never 0. */
 const frobenius = (W: Float32Array): number => W.reduce((s, v) => s + v * v, 2 ** -300);
@@ -138,11 +138,16 @@ const orthogonalWitness = (c: WeightContext, makesIt: boolean, target: Float64Ar
 /** Points an axis at which a kernel is sampled that was meant to be orthogonal and is not. */
 const SYMBOL_GRID = 32;
 
+/** Whether `operatorWitness` has a witness that is soon checked. */
+export const isSmall = (c: WeightContext, map: ConvMap): boolean =>
+  map.out * elements(outputSize(map, [c.image[1], c.image[2]])) <= MAX_OPERATOR && !meetsItself(c, map);
+
+const meetsItself = (c: WeightContext, map: ConvMap): boolean =>
+  map.mode === 'circular' && map.kernel.some((k, a) => map.dilation[a] * (k - 1) >= c.image[1 + a]);
+
 /** The bound for the convolution at this size of image, as a matrix: exact, for small images. */
 export const operatorWitness = (c: WeightContext, map: ConvMap, target: Float64Array): object => {
-  if (map.out * elements(outputSize(map, [c.image[1], c.image[2]])) > MAX_OPERATOR)
-    return notCertifiable(map.weight.path, 'the matrix of a convolution on so large an image');
-  if (map.mode === 'circular' && map.kernel.some((k, a) => map.dilation[a] * (k - 1) >= c.image[1 + a]))
+  if (meetsItself(c, map))
     return notCertifiable(map.weight.path, 'the matrix of a circular convolution whose kernel meets itself');
   const positions = elements(outputSize(map, [c.image[1], c.image[2]]));
   const pixels = c.image[1] * c.image[2];
@@ -189,7 +194,10 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
     case 'power': {
       if (map.kind === 'dense') return psd(c, target, map.out, map.in);
       // Gershgorin's sums are larger than this T; the norm of the emitted kernel, which T is in, is found from its symbol.
-      if (!c.d) return operatorWitness(c, map, target);
+      if (!c.d)
+        return isSmall(c, map)
+          ? operatorWitness(c, map, target)
+          : notCertifiable(map.weight.path, 'large residual convolutions by aol in several steps');
       const wanted = Array.from(target).filter(Number.isFinite);
       const T = wanted.length > 0 ? Math.max(...wanted) : 2 * overlap(map) * frobenius(c.W);
       return { rule: 'gram-iteration-symbol', grid: FINE_GRID, T: [dyadic(T)] };
