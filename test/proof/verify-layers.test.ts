@@ -96,7 +96,9 @@ describe('false claims', () => {
         x.network.input.shape = [2, 5, 5];
       }),
     ).toMatch('on a circle');
-    const reshaped = certified('input image[2, 6, 6]\n conv 8, kernel = 2, stride = 2 by orthogonal(householder)');
+    const reshaped = certified(
+      'input image[2, 6, 6]\n conv 8, kernel = 2, stride = 2, padding = 1 by orthogonal(householder)',
+    );
     // With stride 1 each pixel is read four times.
     expect(
       refusal(reshaped, x => {
