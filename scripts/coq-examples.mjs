@@ -1,4 +1,4 @@
-// npm run test:coq [-- GENERATED.v …]: writes the Coq file of every example whose layers are built in, then checks the theory and those
+// npm run test:coq [-- GENERATED.v …]: writes the Coq file of every example whose layers have a Coq form, then checks the theory and those
 // files with coq.mjs. Layers that have no Coq form yet (formulas, operators) are named and left out.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 const root = new URL('../', import.meta.url).pathname;
 const dir = mkdtempSync(join(tmpdir(), 'lip-coq-examples-'));
 try {
-  const generated = ['examples', 'examples/paper'].flatMap(folder =>
+  const generated = ['examples', 'examples/paper', 'examples/layers'].flatMap(folder =>
     readdirSync(join(root, folder))
       .filter(name => name.endsWith('.lip'))
       .flatMap(name => {

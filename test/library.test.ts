@@ -1,5 +1,6 @@
 /** The standard library: what it says is what the built-in layers do, and a user may copy and change it. */
 import { describe, expect, it } from 'vitest';
+import { checkNetwork } from '../src/cli/check-report.ts';
 import { provenFrom } from '../src/fixtures/compile-source.ts';
 import { interpret } from '../src/ir/interpret.ts';
 import { elements, networkParams } from '../src/ir/network.ts';
@@ -266,4 +267,14 @@ describe('definitions that nothing uses', () => {
     const { file } = parse(source);
     expect(resolve(file).diagnostics).toEqual([]);
   });
+});
+
+it('lip check says how a formula that is no layer finds its T', () => {
+  const source = `layer project() (x: vec[n]) {
+  param W: mat[n, 3] = xavier
+  return W * inv(gershgorin(Wᵀ * W)) * Wᵀ * x
+}
+${network('x[4]', 'project', 'head 2')}`;
+  const [layer] = checkNetwork(provenFrom(source)).layers;
+  expect([layer.op.split(':')[0], layer.rescaling]).toEqual(['project', 'gershgorin(Wᵀ * W)']);
 });

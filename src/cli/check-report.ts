@@ -1,4 +1,5 @@
 /** What `lip check` says of a proven network: as data for `--json`, and as a table of at most 100 columns. */
+import { atomsOf } from '../ir/formula.ts';
 import {
   isJoin,
   type Layer,
@@ -8,6 +9,7 @@ import {
   type Shape,
   type ValueId,
 } from '../ir/network.ts';
+import { printDiagonal } from '../ir/print-formula.ts';
 import { geometryWords, printActivation, printContraction, printOp, printRescaling } from '../ir/print-network.ts';
 import { equal, format, ONE } from '../ir/rational.ts';
 import { tiles } from '../ir/window.ts';
@@ -71,12 +73,25 @@ const rulesOf = (d: Derivation, joins: boolean): readonly RuleName[] => {
   return [...found];
 };
 
-const rescalingOf = (op: LayerOp): string | undefined =>
-  op.kind === 'linear' || op.kind === 'residual'
-    ? printRescaling(op.rescaling, op.map)
-    : op.kind === 'contraction'
-      ? printContraction(op.method)
-      : undefined;
+/** The diagonals of a formula, as it says them. */
+const diagonalsOf = (op: Extract<LayerOp, { kind: 'formula' }>): string | undefined => {
+  const found = atomsOf(op.body).flatMap(a => (a.kind === 'inverse' ? [printDiagonal(a.of)] : []));
+  return found.length > 0 ? [...new Set(found)].join(', ') : undefined;
+};
+
+const rescalingOf = (op: LayerOp): string | undefined => {
+  switch (op.kind) {
+    case 'linear':
+    case 'residual':
+      return printRescaling(op.rescaling, op.map);
+    case 'contraction':
+      return printContraction(op.method);
+    case 'formula':
+      return diagonalsOf(op);
+    default:
+      return undefined;
+  }
+};
 
 /** Collects what was proven and what it costs. */
 export const checkNetwork = (proven: ProvenNetwork): CheckedNetwork => {
@@ -227,6 +242,8 @@ export const methodText = (op: LayerOp): string | undefined => {
       return op.method.family;
     case 'sandwich':
       return 'cayley';
+    case 'formula':
+      return diagonalsOf(op);
     default:
       return undefined;
   }

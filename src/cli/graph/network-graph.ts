@@ -44,6 +44,7 @@ const roleOf = (op: LayerOp): Role => {
     case 'head':
       return op.kind;
     case 'contraction':
+    case 'formula':
       return 'linear';
     case 'sandwich':
       return 'residual';
