@@ -4,6 +4,7 @@ import { CliError, EXIT } from '../../src/cli/errors.ts';
 import type { Register } from '../../src/cli/run.ts';
 import { InputFileError } from '../../src/data/input-file-error.ts';
 import { DIAGNOSTIC_CODES } from '../../src/diagnostic-codes.ts';
+import { format } from '../../src/parser/format.ts';
 import { NoAdapterError } from '../../src/runtime/errors.ts';
 import { runCaptured } from './capture.ts';
 
@@ -81,6 +82,16 @@ describe('explain', () => {
     expect(JSON.parse((await lip('explain', '--json')).out)[0]).toEqual({
       code: 'L0001',
       title: 'the file is too large',
+    });
+  });
+  test('a layer of the library: its definitions, which are formatted source', async () => {
+    const { code, out } = await lip('explain', 'conv');
+    expect(code).toBe(0);
+    expect(format(out)).toEqual({ text: out });
+    expect(out.match(/^layer .*\(/gm)!.map(l => l.split('(')[0])).toEqual(['layer conv', 'layer residual conv']);
+    expect(JSON.parse((await lip('explain', 'sll', '--json')).out)).toMatchObject({
+      name: 'sll',
+      definitions: [{ file: 'rescalings.lip' }],
     });
   });
   test('an unknown code', async () => {
