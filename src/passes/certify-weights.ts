@@ -23,7 +23,7 @@ import {
   readLayer,
   type Value,
 } from '../proof/verify/layers.ts';
-import { format as formatQ, ONE, type Q, Refused } from '../proof/verify/numbers.ts';
+import { atMost, format as formatQ, ONE, type Q, Refused, square } from '../proof/verify/numbers.ts';
 import { sha256 } from '../proof/verify/read.ts';
 import {
   findWitness,
@@ -107,8 +107,11 @@ const allWeights = (proven: ProvenNetwork): Described => {
       ...(layer.map && dominance ? { premises: [dominanceToJson(dominance)] } : {}),
     };
   });
-  const squared = formatQ(values[values.length - 1].squared);
-  return { json: { format: FORMAT, network, squared, derivation }, layers };
+  const { squared } = values[values.length - 1];
+  const { name, budget } = proven.network;
+  if (!atMost(squared, square(budget)))
+    return notCertifiable(name, `a budget of ${format(budget)} by rules that give ${formatQ(squared)}, squared`);
+  return { json: { format: FORMAT, network, squared: formatQ(squared), derivation }, layers };
 };
 
 /** The certificate that the network keeps its budget for every value of its weights. Throws NotCertifiable. */

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { lipschitzLowerBound } from '../../src/certify/lipschitz-lower-bound.ts';
+import type { TensorGraph } from '../../src/ir/tensor.ts';
 import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
 import { foldInference } from '../../src/passes/freeze.ts';
+import { NotCertifiable } from '../../src/passes/network-json.ts';
 import { verifyCertificate } from '../../src/proof/verify/certificate.ts';
 import { Refused } from '../../src/proof/verify/numbers.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
@@ -21,21 +23,44 @@ import {
 
 const ratio = (q: { num: bigint; den: bigint }): number => Number((q.num << 60n) / q.den) / 2 ** 60;
 
+/** Constants as kernels contain them. */
+const emittedConstants = (graph: TensorGraph): TensorGraph => ({
+  ...graph,
+  nodes: graph.nodes.map(n =>
+    n.op.kind === 'constant' ? { ...n, op: { ...n.op, value: Math.fround(n.op.value) } } : n,
+  ),
+});
+
+const certifiable = <T>(make: () => T): T | undefined => {
+  try {
+    return make();
+  } catch (e) {
+    if (e instanceof NotCertifiable) return undefined;
+    throw e;
+  }
+};
+
 describe('certificates of random networks', () => {
   it('are accepted in f64 and in integers, and bound what power iteration finds', () => {
     let accepted = 0;
     for (let seed = 0; seed < 120; seed++) {
       const r = randomFrom(seed + 700);
-      const proven = provenFrom(randomSource(r, { branches: seed % 2 === 0 }));
+      const proven = provenFrom(randomSource(r, { branches: seed % 2 === 0, geometries: true, structures: true }));
       const weights = weightsFor(proven, r);
-      const c = certify(proven, weights);
+      const c = certifiable(() => certify(proven, weights));
+      // Householder activations of order 2 have no certificate of weights.
+      if (!c) continue;
       const fast = verdictOf(c);
       expect(verdictOf(c, true)).toEqual(fast);
-      const lower = lipschitzLowerBound(foldInference(proven, weights, 1), { starts: 1, iterations: 3, seed });
+      const lower = lipschitzLowerBound(emittedConstants(foldInference(proven, weights, 1)), {
+        starts: 1,
+        iterations: 3,
+        seed,
+      });
       expect(lower).toBeLessThanOrEqual(Math.sqrt(ratio(fast.emitted!)) * (1 + 1e-9));
       accepted += 1;
     }
-    expect(accepted).toBe(120);
+    expect(accepted).toBeGreaterThan(100);
   });
   it('are accepted without weights, and refused with tensors they do not speak of', () => {
     for (let seed = 0; seed < 40; seed++) {
