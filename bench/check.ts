@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { elements, networkParams } from '../src/ir/network.ts';
 import { parse } from '../src/parser/parse.ts';
-import { prove } from '../src/passes/prove.ts';
-import { resolve as resolveProgram } from '../src/passes/resolve.ts';
+import { prove } from '../src/passes/prove/prove.ts';
+import { resolve as resolveProgram } from '../src/passes/resolve/resolve.ts';
 
 const folder = resolve(process.argv[1], '../../examples/paper');
 const RUNS = 5;

@@ -5,7 +5,7 @@
 import type { numpy } from '@jax-js/jax';
 import type { Layer } from '../src/ir/network.ts';
 import { toNumber } from '../src/ir/rational.ts';
-import { stepScalars } from '../src/passes/optimizer.ts';
+import { stepScalars } from '../src/passes/training/optimizer.ts';
 import { healthOf } from '../src/runtime/health.ts';
 import type { Gpu } from '../src/runtime/node-device.ts';
 import type { Contender, Problem } from './lip-side.ts';

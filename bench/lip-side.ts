@@ -4,11 +4,11 @@ import type { Target } from '../src/ir/kernel.ts';
 import { networkParams } from '../src/ir/network.ts';
 import type { TrainRecipe } from '../src/ir/recipe.ts';
 import type { TensorGraph } from '../src/ir/tensor.ts';
-import { compileGraph } from '../src/passes/compile-graph.ts';
-import { freeze } from '../src/passes/freeze.ts';
-import { optimizerState, stepScalars } from '../src/passes/optimizer.ts';
-import type { ProvenNetwork } from '../src/passes/prove.ts';
-import { buildTrainStep } from '../src/passes/train-step.ts';
+import { compileGraph } from '../src/passes/kernels/compile-graph.ts';
+import type { ProvenNetwork } from '../src/passes/prove/prove.ts';
+import { freeze } from '../src/passes/tensors/freeze.ts';
+import { optimizerState, stepScalars } from '../src/passes/training/optimizer.ts';
+import { buildTrainStep } from '../src/passes/training/train-step.ts';
 import { createExecutor, createParamStore, type Executor } from '../src/runtime/executor.ts';
 import type { Gpu } from '../src/runtime/node-device.ts';
 

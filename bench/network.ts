@@ -2,8 +2,8 @@
 import type { Diagnostic } from '../src/diagnostics.ts';
 import type { TrainRecipe } from '../src/ir/recipe.ts';
 import { parse } from '../src/parser/parse.ts';
-import { type ProvenNetwork, prove } from '../src/passes/prove.ts';
-import { resolve } from '../src/passes/resolve.ts';
+import { type ProvenNetwork, prove } from '../src/passes/prove/prove.ts';
+import { resolve } from '../src/passes/resolve/resolve.ts';
 
 export const BATCH = 64;
 

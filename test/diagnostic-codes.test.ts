@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { DIAGNOSTIC_CODES, type DiagnosticPage } from '../src/diagnostic-codes.ts';
 import type { Example } from '../src/diagnostic-pages/page.ts';
 import { parse } from '../src/parser/parse.ts';
-import { prove } from '../src/passes/prove.ts';
-import { resolve } from '../src/passes/resolve.ts';
+import { prove } from '../src/passes/prove/prove.ts';
+import { resolve } from '../src/passes/resolve/resolve.ts';
 
 const codesOf = ({ source, options }: Example): string[] => {
   const parsed = parse(source);

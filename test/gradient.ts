@@ -1,7 +1,7 @@
 /** Central differences: what reverse mode is compared with. */
 import { type Bindings, interpret } from '../src/ir/interpret.ts';
 import { GraphBuilder, type TensorGraph, type TensorId } from '../src/ir/tensor.ts';
-import { differentiate } from '../src/passes/differentiate.ts';
+import { differentiate } from '../src/passes/training/differentiate.ts';
 
 /** Reproducible numbers in (−1, 1) without a pattern. */
 export const noise = (n: number, seed: number): Float64Array => {

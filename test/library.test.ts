@@ -9,9 +9,9 @@ import { GraphBuilder } from '../src/ir/tensor.ts';
 import { libraryDefinitions, librarySources } from '../src/library.ts';
 import { format } from '../src/parser/format.ts';
 import { parse } from '../src/parser/parse.ts';
-import { lowerNetwork } from '../src/passes/lower.ts';
-import { prove } from '../src/passes/prove.ts';
-import { resolve } from '../src/passes/resolve.ts';
+import { lowerNetwork } from '../src/passes/lower/lower.ts';
+import { prove } from '../src/passes/prove/prove.ts';
+import { resolve } from '../src/passes/resolve/resolve.ts';
 import { gradientError, gradientGraph, noise } from './gradient.ts';
 
 const network = (input: string, ...lines: readonly string[]): string =>

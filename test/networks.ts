@@ -12,7 +12,7 @@ import {
 } from '../src/ir/network.ts';
 import { ONE, rational, ZERO } from '../src/ir/rational.ts';
 import { pooledShape } from '../src/ir/window.ts';
-import { type ProvenNetwork, prove } from '../src/passes/prove.ts';
+import { type ProvenNetwork, prove } from '../src/passes/prove/prove.ts';
 
 export const param = (path: string, shape: readonly number[]): Param => ({ path, shape, init: { kind: 'zeros' } });
 

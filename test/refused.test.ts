@@ -6,9 +6,9 @@ import type { Diagnostic } from '../src/diagnostics.ts';
 import type { Counterexample } from '../src/ir/counterexample.ts';
 import { format } from '../src/parser/format.ts';
 import { parse } from '../src/parser/parse.ts';
-import { prove } from '../src/passes/prove.ts';
-import { refute } from '../src/passes/refute.ts';
-import { resolve } from '../src/passes/resolve.ts';
+import { prove } from '../src/passes/prove/prove.ts';
+import { refute } from '../src/passes/refute/refute.ts';
+import { resolve } from '../src/passes/resolve/resolve.ts';
 import { fixtureNames, readFixture } from './fixture.ts';
 
 const root = join(import.meta.dirname, '../examples/refused');

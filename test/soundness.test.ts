@@ -4,10 +4,10 @@ import { interpret } from '../src/ir/interpret.ts';
 import { elements } from '../src/ir/network.ts';
 import { toNumber } from '../src/ir/rational.ts';
 import { GraphBuilder, type TensorGraph } from '../src/ir/tensor.ts';
-import { differentiate } from '../src/passes/differentiate.ts';
-import { lowerNetwork } from '../src/passes/lower.ts';
-import { type ProvenNetwork, prove } from '../src/passes/prove.ts';
-import { simplify } from '../src/passes/simplify.ts';
+import { lowerNetwork } from '../src/passes/lower/lower.ts';
+import { type ProvenNetwork, prove } from '../src/passes/prove/prove.ts';
+import { simplify } from '../src/passes/tensors/simplify.ts';
+import { differentiate } from '../src/passes/training/differentiate.ts';
 import { type Random, randomFrom, randomParams, randomSource } from './random-network.ts';
 
 /** Points looked at together; the networks act on each row of a batch alone. */

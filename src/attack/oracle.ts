@@ -1,11 +1,11 @@
 /** What an attack may ask of a network: logits as deployed, and gradients of a loss in the input. */
 import type { Target } from '../ir/kernel.ts';
 import { GraphBuilder, prune, size, type TensorGraph, type TensorId } from '../ir/tensor.ts';
-import { compileGraph } from '../passes/compile-graph.ts';
-import { differentiate } from '../passes/differentiate.ts';
-import type { FrozenNetwork } from '../passes/freeze.ts';
-import { along } from '../passes/lower-rescaling.ts';
-import { simplify } from '../passes/simplify.ts';
+import { compileGraph } from '../passes/kernels/compile-graph.ts';
+import { along } from '../passes/lower/lower-rescaling.ts';
+import type { FrozenNetwork } from '../passes/tensors/freeze.ts';
+import { simplify } from '../passes/tensors/simplify.ts';
+import { differentiate } from '../passes/training/differentiate.ts';
 import { createExecutor, createParamStore } from '../runtime/executor.ts';
 
 export interface Oracle {

@@ -2,7 +2,7 @@
 import { certifiedRadius, type HeadGeometry } from '../certify/radii.ts';
 import { referenceLogits } from '../certify/sound-inputs.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { FrozenNetwork } from '../passes/freeze.ts';
+import type { FrozenNetwork } from '../passes/tensors/freeze.ts';
 import type { AttackedImage } from './search.ts';
 
 /** An image of the attack by its position, with the f64 logits of the image and of the perturbed image. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { exactSqrt, format } from '../ir/rational.ts';
 import type { TensorGraph } from '../ir/tensor.ts';
-import type { ProvenNetwork } from '../passes/prove.ts';
+import type { ProvenNetwork } from '../passes/prove/prove.ts';
 import { derivationToJson, formatBound } from '../proof/derivation.ts';
 import type { CertifiedAccuracy } from './accuracy.ts';
 

@@ -2,8 +2,8 @@ import type { Dataset } from '../data/dataset.ts';
 import { copyImage } from '../data/dataset.ts';
 import type { Target } from '../ir/kernel.ts';
 import { elements } from '../ir/network.ts';
-import { compileGraph } from '../passes/compile-graph.ts';
-import type { FrozenNetwork } from '../passes/freeze.ts';
+import { compileGraph } from '../passes/kernels/compile-graph.ts';
+import type { FrozenNetwork } from '../passes/tensors/freeze.ts';
 import { createExecutor, createParamStore } from '../runtime/executor.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** How large the Lipschitz constant of a network is at least: the other end of what a certificate bounds from above. */
 import { interpret } from '../ir/interpret.ts';
 import { GraphBuilder, prune, size, type TensorGraph } from '../ir/tensor.ts';
-import { differentiate } from '../passes/differentiate.ts';
+import { differentiate } from '../passes/training/differentiate.ts';
 import { stream } from '../train/random.ts';
 
 const norm = (v: ArrayLike<number>): number => {

@@ -1,6 +1,6 @@
 /** The rounding errors of a dense sandwich layer: see `rounding.ts` and docs/rounding.md. */
 import type { LayerOp } from '../ir/network.ts';
-import type { EmittedWeight } from '../passes/freeze.ts';
+import type { EmittedWeight } from '../passes/tensors/freeze.ts';
 import { norm, type WeightNorms, weightNorms } from './rounding-norms.ts';
 
 type Sandwich = Extract<LayerOp, { kind: 'sandwich' }>;

@@ -11,8 +11,8 @@ import type { Activation, Layer, LayerOp, LinearMap, Shape, ValueId } from '../i
 import { elements } from '../ir/network.ts';
 import { printActivation } from '../ir/print-activation.ts';
 import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
-import type { EmittedWeight } from '../passes/freeze.ts';
-import type { ProvenNetwork } from '../passes/prove.ts';
+import type { ProvenNetwork } from '../passes/prove/prove.ts';
+import type { EmittedWeight } from '../passes/tensors/freeze.ts';
 import { type Arithmetic, gamma } from './rounding-arithmetic.ts';
 import { type JoinStep, joinStep } from './rounding-join.ts';
 import {

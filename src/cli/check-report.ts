@@ -14,7 +14,7 @@ import { geometryWords, printActivation, printContraction, printOp, printRescali
 import { equal, format, ONE } from '../ir/rational.ts';
 import { tiles } from '../ir/window.ts';
 import { type Cost, layerCost } from '../passes/cost.ts';
-import type { ProvenLayer, ProvenNetwork } from '../passes/prove.ts';
+import type { ProvenLayer, ProvenNetwork } from '../passes/prove/prove.ts';
 import { formatBound } from '../proof/derivation.ts';
 import { type Derivation, type RuleName, ruleOf } from '../proof/rules.ts';
 import { WIDTH, wrap } from './wrap.ts';

@@ -10,10 +10,10 @@ import { emittedBounds, inputNorms, referenceLogits } from '../certify/sound-inp
 import { soundToJson } from '../certify/sound-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ONE, type Rational } from '../ir/rational.ts';
-import { compileGraph } from '../passes/compile-graph.ts';
-import { emittedWeights, type FrozenNetwork, foldInference } from '../passes/freeze.ts';
-import { NotCertifiable } from '../passes/network-json.ts';
-import type { ProvenNetwork } from '../passes/prove.ts';
+import { NotCertifiable } from '../passes/certificate/network-json.ts';
+import { compileGraph } from '../passes/kernels/compile-graph.ts';
+import type { ProvenNetwork } from '../passes/prove/prove.ts';
+import { emittedWeights, type FrozenNetwork, foldInference } from '../passes/tensors/freeze.ts';
 import type { Gpu } from '../runtime/node-device.ts';
 import { writeAtomically } from '../train/write-atomically.ts';
 import { CliError, EXIT } from './errors.ts';

@@ -7,7 +7,7 @@ import { InputFileError } from '../data/input-file-error.ts';
 import { loadData } from '../data/load-data.ts';
 import type { Target } from '../ir/kernel.ts';
 import type { DataSource, TrainRecipe } from '../ir/recipe.ts';
-import type { ProvenNetwork } from '../passes/prove.ts';
+import type { ProvenNetwork } from '../passes/prove/prove.ts';
 import type { Gpu } from '../runtime/node-device.ts';
 import { loadCheckpoint, saveCheckpoint } from '../train/checkpoint.ts';
 import { runTraining, type TrainResult } from '../train/loop.ts';

@@ -1,9 +1,9 @@
 /** A proven network with its weights, as the source of an emitted module. */
 import { headGeometry } from '../certify/radii.ts';
 import { DEFAULT_LIMITS, type Target } from '../ir/kernel.ts';
-import { compileGraph } from '../passes/compile-graph.ts';
-import type { FrozenNetwork } from '../passes/freeze.ts';
-import type { ProvenNetwork } from '../passes/prove.ts';
+import { compileGraph } from '../passes/kernels/compile-graph.ts';
+import type { ProvenNetwork } from '../passes/prove/prove.ts';
+import type { FrozenNetwork } from '../passes/tensors/freeze.ts';
 import { formatBound } from '../proof/derivation.ts';
 import type { ModuleSource } from './module.ts';
 

@@ -5,7 +5,7 @@
 import type { Activation, Layer, Shape } from '../ir/network.ts';
 import { printOp } from '../ir/print-network.ts';
 import { compare, equal, format, mul, ONE } from '../ir/rational.ts';
-import type { ProvenNetwork } from '../passes/prove.ts';
+import type { ProvenNetwork } from '../passes/prove/prove.ts';
 import { branchedChain, isBranched } from './coq-branches.ts';
 import { NotInCoq, ratio } from './coq-dominance.ts';
 import {

@@ -3,9 +3,9 @@ import { type HeadGeometry, headGeometry } from '../../src/certify/radii.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
 import { networkParams } from '../../src/ir/network.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { type FrozenNetwork, freeze } from '../../src/passes/freeze.ts';
-import { prove } from '../../src/passes/prove.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
+import { type FrozenNetwork, freeze } from '../../src/passes/tensors/freeze.ts';
 import { initializeParams } from '../../src/train/initialize.ts';
 import { stream } from '../../src/train/random.ts';
 

@@ -6,7 +6,7 @@ import { judgeAttacks } from '../../src/attack/violation.ts';
 import { certifiedRadius, type HeadGeometry, predict } from '../../src/certify/radii.ts';
 import type { Dataset } from '../../src/data/dataset.ts';
 import { interpret } from '../../src/ir/interpret.ts';
-import type { FrozenNetwork } from '../../src/passes/freeze.ts';
+import type { FrozenNetwork } from '../../src/passes/tensors/freeze.ts';
 import { useDevice } from '../device.ts';
 import { DEEP, frozen, images, LINEAR } from './networks.ts';
 

@@ -5,10 +5,10 @@ import { copyImage } from '../../src/data/dataset.ts';
 import { interpret } from '../../src/ir/interpret.ts';
 import { networkParams } from '../../src/ir/network.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { freeze } from '../../src/passes/freeze.ts';
-import { prove } from '../../src/passes/prove.ts';
-import { resolve } from '../../src/passes/resolve.ts';
-import { buildInference } from '../../src/passes/train-step.ts';
+import { prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
+import { freeze } from '../../src/passes/tensors/freeze.ts';
+import { buildInference } from '../../src/passes/training/train-step.ts';
 import { initializeParams } from '../../src/train/initialize.ts';
 import { useDevice } from '../device.ts';
 

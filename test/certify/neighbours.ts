@@ -13,7 +13,7 @@ import type { Dataset } from '../../src/data/dataset.ts';
 import { DEFAULT_LIMITS } from '../../src/ir/kernel.ts';
 import { elements, networkParams } from '../../src/ir/network.ts';
 import { ONE } from '../../src/ir/rational.ts';
-import { emittedWeights, foldInference, freeze } from '../../src/passes/freeze.ts';
+import { emittedWeights, foldInference, freeze } from '../../src/passes/tensors/freeze.ts';
 import type { Gpu } from '../../src/runtime/node-device.ts';
 import { provenFrom } from '../proof/certified.ts';
 import { randomFrom } from '../random-network.ts';

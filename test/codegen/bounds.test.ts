@@ -13,8 +13,8 @@ import {
   type StorageId,
 } from '../../src/ir/kernel.ts';
 import { size } from '../../src/ir/tensor.ts';
-import { fuse } from '../../src/passes/fuse.ts';
-import { schedule } from '../../src/passes/schedule.ts';
+import { fuse } from '../../src/passes/kernels/fuse.ts';
+import { schedule } from '../../src/passes/kernels/schedule.ts';
 import { randomGraph } from './random-graph.ts';
 
 type Place = ReadonlyMap<string, number>;

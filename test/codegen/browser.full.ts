@@ -13,10 +13,10 @@ import { type EmittedModule, emitModule } from '../../src/codegen/module.ts';
 import { interpret } from '../../src/ir/interpret.ts';
 import { networkParams } from '../../src/ir/network.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { freeze } from '../../src/passes/freeze.ts';
-import { type ProvenNetwork, prove } from '../../src/passes/prove.ts';
-import { resolve } from '../../src/passes/resolve.ts';
-import { buildInference } from '../../src/passes/train-step.ts';
+import { type ProvenNetwork, prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
+import { freeze } from '../../src/passes/tensors/freeze.ts';
+import { buildInference } from '../../src/passes/training/train-step.ts';
 import { readTar } from '../../src/runtime/swiftshader.ts';
 import { initializeParams } from '../../src/train/initialize.ts';
 

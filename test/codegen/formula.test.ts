@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { provenFrom } from '../../src/fixtures/compile-source.ts';
 import type { Optimizer } from '../../src/ir/recipe.ts';
-import { stepScalars } from '../../src/passes/optimizer.ts';
-import { buildInference, buildTrainStep } from '../../src/passes/train-step.ts';
+import { stepScalars } from '../../src/passes/training/optimizer.ts';
+import { buildInference, buildTrainStep } from '../../src/passes/training/train-step.ts';
 import { useDevice } from '../device.ts';
 import { runBoth, SOFTWARE } from './run-graph.ts';
 

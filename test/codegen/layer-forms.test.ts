@@ -4,9 +4,9 @@ import type { LayerOp, LinearMap, Rescaling, Shape } from '../../src/ir/network.
 import type { OrthogonalMethod } from '../../src/ir/orthogonal.ts';
 import { rational, ZERO } from '../../src/ir/rational.ts';
 import type { Optimizer } from '../../src/ir/recipe.ts';
-import { stepScalars } from '../../src/passes/optimizer.ts';
-import { withStoredWeight } from '../../src/passes/resolve-orthogonal.ts';
-import { buildInference, buildTrainStep } from '../../src/passes/train-step.ts';
+import { withStoredWeight } from '../../src/passes/resolve/resolve-orthogonal.ts';
+import { stepScalars } from '../../src/passes/training/optimizer.ts';
+import { buildInference, buildTrainStep } from '../../src/passes/training/train-step.ts';
 import { useDevice } from '../device.ts';
 import { aol, cayley, chain, combined, conv, dense, head, linear, residual, sll, spectral } from '../networks.ts';
 import { runBoth, SOFTWARE } from './run-graph.ts';

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { interpret } from '../../src/ir/interpret.ts';
 import { DEFAULT_LIMITS, type Target } from '../../src/ir/kernel.ts';
 import { size, type TensorGraph } from '../../src/ir/tensor.ts';
-import { compileGraph } from '../../src/passes/compile-graph.ts';
+import { compileGraph } from '../../src/passes/kernels/compile-graph.ts';
 import { createExecutor, createParamStore } from '../../src/runtime/executor.ts';
 
 export const SOFTWARE: Target = { profile: 'software', limits: DEFAULT_LIMITS };

@@ -9,7 +9,7 @@ import {
   type TensorId,
   type UnaryOp,
 } from '../../src/ir/tensor.ts';
-import { compileGraph } from '../../src/passes/compile-graph.ts';
+import { compileGraph } from '../../src/passes/kernels/compile-graph.ts';
 import { useDevice } from '../device.ts';
 import { runBoth, SOFTWARE } from './run-graph.ts';
 

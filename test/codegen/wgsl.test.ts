@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { f32Literal } from '../../src/codegen/wgsl-emit.ts';
 import { DEFAULT_LIMITS } from '../../src/ir/kernel.ts';
 import { GraphBuilder, type TensorId } from '../../src/ir/tensor.ts';
-import { compileGraph } from '../../src/passes/compile-graph.ts';
+import { compileGraph } from '../../src/passes/kernels/compile-graph.ts';
 
 const modules = (make: (b: GraphBuilder) => TensorId, limits = DEFAULT_LIMITS) => {
   const b = new GraphBuilder();

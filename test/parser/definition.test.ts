@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { format } from '../../src/parser/format.ts';
 import { parse } from '../../src/parser/parse.ts';
 import { printExpr } from '../../src/parser/print.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
 
 const layout = (source: string): string => {
   const result = format(source);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type FileNode, isPipeline, type Statement } from '../../src/parser/ast.ts';
 import { MAX_SOURCE, parse, parseExpression } from '../../src/parser/parse.ts';
 import { printExpr } from '../../src/parser/print.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
 
 const body = (lines: string) => parse(`network N {\n${lines}\n}`);
 

@@ -6,8 +6,8 @@ import { printNetwork } from '../../src/ir/print-network.ts';
 import { format, meaning } from '../../src/parser/format.ts';
 import { parse } from '../../src/parser/parse.ts';
 import { print } from '../../src/parser/print.ts';
-import { prove } from '../../src/passes/prove.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
 
 /** Text that means nothing between two tokens of a line, and between two inside of brackets. */

@@ -7,9 +7,9 @@ import { elements, networkParams } from '../../src/ir/network.ts';
 import { add, compare, mul, ONE, type Rational, rational, sub, ZERO } from '../../src/ir/rational.ts';
 import { GraphBuilder } from '../../src/ir/tensor.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { lowerNetwork } from '../../src/passes/lower.ts';
-import { prove } from '../../src/passes/prove.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { lowerNetwork } from '../../src/passes/lower/lower.ts';
+import { prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
 import { EXPONENTIAL_WINDOWS } from '../../src/proof/rules.ts';
 import { noise } from '../gradient.ts';
 

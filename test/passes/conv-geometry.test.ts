@@ -5,9 +5,9 @@ import { interpret } from '../../src/ir/interpret.ts';
 import type { Network, Rescaling, Side } from '../../src/ir/network.ts';
 import { rational, ZERO } from '../../src/ir/rational.ts';
 import { GraphBuilder } from '../../src/ir/tensor.ts';
-import { lowerNetwork } from '../../src/passes/lower.ts';
-import { lowerRescaling } from '../../src/passes/lower-rescaling.ts';
-import { prove } from '../../src/passes/prove.ts';
+import { lowerNetwork } from '../../src/passes/lower/lower.ts';
+import { lowerRescaling } from '../../src/passes/lower/lower-rescaling.ts';
+import { prove } from '../../src/passes/prove/prove.ts';
 import { randomFrom } from '../random-network.ts';
 
 const map = (more: Partial<ConvMap> & Pick<ConvMap, 'out' | 'in'>): ConvMap => {

@@ -5,7 +5,7 @@ import { interpret } from '../../src/ir/interpret.ts';
 import type { Rescaling, Side, SpectralMethod } from '../../src/ir/network.ts';
 import { ZERO } from '../../src/ir/rational.ts';
 import { GraphBuilder } from '../../src/ir/tensor.ts';
-import { lowerRescaling } from '../../src/passes/lower-rescaling.ts';
+import { lowerRescaling } from '../../src/passes/lower/lower-rescaling.ts';
 
 /** Exact norms of convolutions, and published bounds of them, by code that is not ours: test/fixtures/README.md. */
 const CASES = ['conv_norms_1to1_k3_n3', 'conv_norms_3to5_k3_n8', 'conv_norms_5to4_k5_n9'];

@@ -5,9 +5,9 @@ import { elements, networkParams } from '../../src/ir/network.ts';
 import { toNumber } from '../../src/ir/rational.ts';
 import { GraphBuilder } from '../../src/ir/tensor.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { lowerNetwork } from '../../src/passes/lower.ts';
-import { type ProvenNetwork, prove } from '../../src/passes/prove.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { lowerNetwork } from '../../src/passes/lower/lower.ts';
+import { type ProvenNetwork, prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
 import { stream } from '../../src/train/random.ts';
 import { noise } from '../gradient.ts';
 

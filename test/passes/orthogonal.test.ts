@@ -8,10 +8,10 @@ import { printNetwork } from '../../src/ir/print-network.ts';
 import { toNumber } from '../../src/ir/rational.ts';
 import { GraphBuilder } from '../../src/ir/tensor.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { freeze } from '../../src/passes/freeze.ts';
-import { lowerNetwork } from '../../src/passes/lower.ts';
-import { type ProvenNetwork, prove } from '../../src/passes/prove.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { lowerNetwork } from '../../src/passes/lower/lower.ts';
+import { type ProvenNetwork, prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
+import { freeze } from '../../src/passes/tensors/freeze.ts';
 import { initializeParams } from '../../src/train/initialize.ts';
 import { gradientError, gradientGraph, noise } from '../gradient.ts';
 

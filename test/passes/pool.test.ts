@@ -6,7 +6,7 @@ import { interpret } from '../../src/ir/interpret.ts';
 import { networkParams } from '../../src/ir/network.ts';
 import { format } from '../../src/ir/rational.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
 import { noise } from '../gradient.ts';
 
 const source = (input: string, ...statements: readonly string[]): string =>

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
+import { certifyAllWeights } from '../../src/passes/certificate/certify-weights.ts';
 import { ruleNames } from '../../src/proof/rules.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
 import { certify, type Mutable, provenFrom, weightsFor } from './certified.ts';

@@ -1,10 +1,10 @@
 /** From source and weights to a certificate and the bytes of its tensors, for tests of the checker. */
 import { networkParams } from '../../src/ir/network.ts';
 import { parse } from '../../src/parser/parse.ts';
-import { certifyWeights } from '../../src/passes/certify-weights.ts';
-import { foldInference } from '../../src/passes/freeze.ts';
-import { type ProvenNetwork, prove } from '../../src/passes/prove.ts';
-import { resolve } from '../../src/passes/resolve.ts';
+import { certifyWeights } from '../../src/passes/certificate/certify-weights.ts';
+import { type ProvenNetwork, prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
+import { foldInference } from '../../src/passes/tensors/freeze.ts';
 import { digest, networkDigest, type Verdict, verifyCertificate } from '../../src/proof/verify/certificate.ts';
 import { Refused } from '../../src/proof/verify/numbers.ts';
 import { readTensors, type TensorFile } from '../../src/proof/verify/read.ts';

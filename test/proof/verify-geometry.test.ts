@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NotCertifiable } from '../../src/passes/network-json.ts';
+import { NotCertifiable } from '../../src/passes/certificate/network-json.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
 import { type Certified, certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { lipschitzLowerBound } from '../../src/certify/lipschitz-lower-bound.ts';
-import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
-import { foldInference } from '../../src/passes/freeze.ts';
-import { NotCertifiable } from '../../src/passes/network-json.ts';
+import { certifyAllWeights } from '../../src/passes/certificate/certify-weights.ts';
+import { NotCertifiable } from '../../src/passes/certificate/network-json.ts';
+import { foldInference } from '../../src/passes/tensors/freeze.ts';
 import { verifyCertificate } from '../../src/proof/verify/certificate.ts';
 import { Refused } from '../../src/proof/verify/numbers.ts';
 import { readTensors, sha256 } from '../../src/proof/verify/read.ts';

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { certifyAllWeights } from '../../src/passes/certify-weights.ts';
+import { certifyAllWeights } from '../../src/passes/certificate/certify-weights.ts';
 import { format } from '../../src/proof/verify/numbers.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
 import { certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';

@@ -2,10 +2,10 @@
 import { basename, dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { lipschitzLowerBound } from '../../certify/lipschitz-lower-bound.ts';
-import { certifyAllWeights, certifyWeights } from '../../passes/certify-weights.ts';
-import { foldInference } from '../../passes/freeze.ts';
-import { NotCertifiable } from '../../passes/network-json.ts';
-import type { ProvenNetwork } from '../../passes/prove.ts';
+import { certifyAllWeights, certifyWeights } from '../../passes/certificate/certify-weights.ts';
+import { NotCertifiable } from '../../passes/certificate/network-json.ts';
+import type { ProvenNetwork } from '../../passes/prove/prove.ts';
+import { foldInference } from '../../passes/tensors/freeze.ts';
 import { coqFile, NotInCoq } from '../../proof/coq.ts';
 import { formatBound } from '../../proof/derivation.ts';
 import { verifyCertificate } from '../../proof/verify/certificate.ts';

@@ -1,7 +1,7 @@
 /** A proven network as a picture shows it: one node a layer, and one box around each block of layers that repeats. */
 import type { LayerOp, Shape, ValueId } from '../../ir/network.ts';
 import { format } from '../../ir/rational.ts';
-import type { ProvenNetwork } from '../../passes/prove.ts';
+import type { ProvenNetwork } from '../../passes/prove/prove.ts';
 import { type CheckedNetwork, checkNetwork, foldRepeats, formText, methodText, pathRange } from '../check-report.ts';
 
 /** What decides a node's colour. */

@@ -1,0 +1,103 @@
+/** Sandwich layers (Wang & Manchester, ICML 2023) as tensor graph. */
+import type { LayerOp, Param } from '../../ir/network.ts';
+import type { GraphBuilder, TensorId } from '../../ir/tensor.ts';
+import { lowerActivation } from './lower-activation.ts';
+import { cayley } from './lower-cayley.ts';
+import { fourierCayley, isPointwise, perPixel, pointwiseCayley } from './lower-contraction.ts';
+import type { Emit } from './lower-formula.ts';
+import { type Complex, cut, fromSpectrum, realBlocks, symbol, toSpectrum } from './lower-fourier.ts';
+import { along, clampedExponent } from './lower-rescaling.ts';
+
+type Sandwich = Extract<LayerOp, { kind: 'sandwich' }>;
+
+const read = (b: GraphBuilder, p: Param): TensorId => b.param(p.path, p.shape);
+
+/** √2·exp(psi) and √2·exp(−psi): [out]. Each is positive, and the product of a pair is 2. */
+const multipliers = (b: GraphBuilder, psi: Param): { readonly d: TensorId; readonly e: TensorId } => {
+  const exponent = clampedExponent(b, psi);
+  return {
+    d: b.scale(b.unary('exp', exponent), Math.SQRT2),
+    e: b.scale(b.unary('exp', b.unary('neg', exponent)), Math.SQRT2),
+  };
+};
+
+const biased = (b: GraphBuilder, op: Sandwich, z: TensorId): TensorId =>
+  op.bias ? b.add(z, along(b, read(b, op.bias), z, 1)) : z;
+
+/** Aᵀ(d ⊙ σ(e ⊙ Bx + b)), `second` and `first` being B and Aᵀ as maps. */
+const between = (
+  b: GraphBuilder,
+  op: Sandwich,
+  x: TensorId,
+  second: (x: TensorId) => TensorId,
+  first: (u: TensorId) => TensorId,
+): TensorId => {
+  const { d, e } = multipliers(b, op.psi);
+  const inner = second(x);
+  const u = lowerActivation(b, op.act, biased(b, op, b.mul(inner, along(b, e, inner, 1))));
+  return first(b.mul(u, along(b, d, u, 1)));
+};
+
+/** One matrix for a vector, or for every pixel of an image. */
+const onMatrix = (
+  b: GraphBuilder,
+  op: Sandwich,
+  x: TensorId,
+  q: TensorId,
+  mode: 'train' | 'inference',
+  emit: Emit,
+): TensorId => {
+  const { out } = op;
+  const first = b.slice(q, [0, 0], [out, out]);
+  const second = b.slice(q, [0, out], [out, out + op.in]);
+  const { d, e } = multipliers(b, op.psi);
+  if (mode === 'train') {
+    // The multipliers go into the small matrices, so that no pass over activations, forward or backward, exists for them.
+    const scaled = (m: TensorId, by: TensorId): TensorId => b.mul(m, along(b, by, m, 0));
+    const z = biased(b, op, perPixel(b, scaled(second, e), x));
+    return perPixel(b, scaled(first, d), lowerActivation(b, op.act, z), true);
+  }
+  // Certificates know the matrix of a layer of vectors only.
+  if (b.shape(x).length === 2) emit(q, d, e);
+  return between(
+    b,
+    op,
+    x,
+    v => perPixel(b, second, v),
+    u => perPixel(b, first, u, true),
+  );
+};
+
+/** y for x [N, in, …] → [N, out, …]; of images, the transforms are put together as images of `width` columns. */
+export const lowerSandwich = (
+  b: GraphBuilder,
+  op: Sandwich,
+  x: TensorId,
+  mode: 'train' | 'inference',
+  emit: Emit,
+  width = b.shape(x)[3],
+): TensorId => {
+  const { out } = op;
+  const all = out + op.in;
+  const weight = read(b, op.weight);
+  const alpha = b.reshape(read(b, op.alpha), []);
+  if (!op.kernel) return onMatrix(b, op, x, cayley(b, weight, alpha), mode, emit);
+  if (isPointwise(op.kernel) && width === b.shape(x)[3])
+    return onMatrix(b, op, x, pointwiseCayley(b, weight, alpha, x), mode, emit);
+  const [, , h, w] = b.shape(x);
+  const shift = op.kernel.map(k => Math.floor((k - 1) / 2)) as [number, number];
+  const q = fourierCayley(b, symbol(b, weight, [h, w], shift, 1), alpha);
+  const columns = (from: number, to: number): Complex => ({
+    re: cut(b, q.re, [0, out], [from, to]),
+    im: cut(b, q.im, [0, out], [from, to]),
+  });
+  const first = realBlocks(b, columns(0, out));
+  const second = realBlocks(b, columns(out, all));
+  return between(
+    b,
+    op,
+    x,
+    v => fromSpectrum(b, b.matmul(second, toSpectrum(b, v)), [h, width]),
+    u => fromSpectrum(b, b.matmul(first, toSpectrum(b, u), { a: true }), [h, width]),
+  );
+};

@@ -1,0 +1,62 @@
+/** What people know from other tools and look for here: why it is missing, and what to write instead. */
+import type { Help } from '../../diagnostics.ts';
+import { ORTHOGONAL_FAMILIES } from '../../ir/orthogonal.ts';
+
+/** A word of another tool; `to` where ours stands in its place. */
+type Elsewhere = string | { readonly text: string; readonly to: string };
+
+const LAYERS: Readonly<Record<string, Elsewhere>> = {
+  gelu: 'its slopes leave [0, 1] (up to 1.13), so it is not 1-Lipschitz: use `relu`, `leaky_relu 1/10`, `tanh` or `maxmin`',
+  silu: 'its slopes leave [0, 1] (up to 1.10), so it is not 1-Lipschitz: use `relu`, `leaky_relu 1/10`, `tanh` or `maxmin`',
+  softmax: 'the loss applies it; certified radii are about the logits of `head`: leave it out',
+  dropout: 'it has no part in a proven network: leave it out',
+  batchnorm:
+    'it divides by statistics of the batch, which no bound survives: `batchcenter` subtracts the mean without dividing',
+  layernorm:
+    'it divides by the norm of its input, which no bound survives: `layercenter` subtracts the mean without dividing',
+  maxpool2d: { text: 'the layer is `maxpool 2`', to: 'maxpool' },
+  avgpool2d: 'the layer is `avgpool 2`, the sum over a block divided so that its norm is 1',
+  globalaveragepool: 'write `avgpool all`',
+  adaptiveavgpool2d: 'write `avgpool all`',
+  minmax: { text: 'write `maxmin`: the same up to the order of each pair', to: 'maxmin' },
+  lprelu: { text: 'write `prelu`, whose slopes are clamped to [−1, 1]', to: 'prelu' },
+  maxminconcat: { text: 'write `crelu`, which is (relu(x), relu(−x))', to: 'crelu' },
+  sandwichfc: { text: 'write `sandwich N`', to: 'sandwich' },
+  sandwichconv: { text: 'write `sandwich N, kernel = 3`', to: 'sandwich' },
+  linear: { text: 'the affine layer is `dense N`', to: 'dense' },
+  convtranspose2d: { text: 'the layer is `transposed conv N, stride = 2`', to: 'transposed conv' },
+  pixelshuffle: { text: 'the layer is `depth_to_space 2`', to: 'depth_to_space' },
+  pixelunshuffle: { text: 'the layer is `space_to_depth 2`', to: 'space_to_depth' },
+  conv2d: { text: 'the layer is `conv N, kernel = 3`', to: 'conv' },
+};
+
+const OPTIONS: Readonly<Record<string, Elsewhere>> = {
+  ceil_mode:
+    'windows that the border cuts off are not pooled: choose sizes that tile the image, or give a `stride` and lose the rest',
+  act: 'an activation after a linear layer is a statement of its own, on the next line; `act` belongs to `residual`',
+  activation: 'an activation after a linear layer is a statement of its own, on the next line',
+};
+
+const RESCALINGS: Readonly<Record<string, Elsewhere>> = {
+  ...Object.fromEntries(
+    ORTHOGONAL_FAMILIES.map(f => [f, { text: `write \`orthogonal(${f})\``, to: `orthogonal(${f})` }]),
+  ),
+  rko: 'write `orthogonal(bjorck)`: of a convolution it makes the reshaped kernel orthogonal',
+  soc: { text: 'write `skew_exponential(degree = 12)`', to: 'skew_exponential(degree = 12)' },
+  lot: { text: 'write `fourier(lot)`', to: 'fourier(lot)' },
+  cpl: 'a convex potential layer is `residual … by spectral`',
+  lipschitz: 'write one of spectral, orthogonal(cayley), aol, sll',
+};
+
+const find = (table: Readonly<Record<string, Elsewhere>>, key: string, name: string): Help | undefined => {
+  const known = Object.hasOwn(table, key) ? table[key] : undefined;
+  return typeof known === 'object' ? { ...known, from: name } : known;
+};
+
+/** Help for a layer that other tools have, undefined for any other name. */
+export const layerElsewhere = (name: string): Help | undefined =>
+  find(LAYERS, name.toLowerCase().replaceAll('_', ''), name);
+/** Help for an option that layers of other tools have. */
+export const optionElsewhere = (name: string): Help | undefined => find(OPTIONS, name.toLowerCase(), name);
+/** Help for what is meant by a method that has another name here. */
+export const rescalingElsewhere = (name: string): Help | undefined => find(RESCALINGS, name.toLowerCase(), name);

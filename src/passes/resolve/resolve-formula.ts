@@ -1,0 +1,374 @@
+/** Expressions of `layer` definitions: names, functions and arithmetic → values. */
+import type { Span } from '../../diagnostics.ts';
+import { outputSize, phases, phaseTaps } from '../../ir/conv-geometry.ts';
+import type * as f from '../../ir/formula.ts';
+import { elements, type Param, type Rescaling, type Shape, type Twist } from '../../ir/network.ts';
+import * as q from '../../ir/rational.ts';
+import type { Expr } from '../../parser/ast.ts';
+import { shorten, suggest } from '../../parser/suggest.ts';
+import * as v from './formula-value.ts';
+import { diagonalOf } from './recognise.ts';
+import { ACTIVATION_NAMES, activationFits, activationOf } from './resolve-layers.ts';
+import { choiceOf, integerOf, rationalOf, type Scope } from './resolve-scope.ts';
+
+/** What stands for an option: at the use, or the default of the definition. */
+export interface Given {
+  readonly expr: Expr;
+  readonly scope: Scope;
+  readonly isDefault: boolean;
+}
+
+/** A definition being read for one use. */
+export interface Body {
+  /** Sizes and numeric options. */
+  readonly scope: Scope;
+  readonly numbers: Map<string, q.Rational>;
+  readonly names: Map<string, v.Value>;
+  readonly options: Map<string, Given>;
+  readonly params: Param[];
+  readonly path: string;
+  /** Shape of the input, of a rescaling that of the linear map's input. */
+  readonly input: Shape;
+  /** The rescaling that `by` chose at the use, under the definition's name for it. */
+  readonly chosen?: { readonly name: string; readonly of: (gram: f.Gram) => Rescaling | undefined };
+  /** Told of what makes the layer another one than its bound is for; absent where that is refused at once. */
+  readonly twisted?: (twist: Twist) => void;
+}
+
+/** An argument inside a definition; where it is an option passed on, what was given for that. */
+export const given = (body: Body, expr: Expr): Given =>
+  (expr.kind === 'name' ? body.options.get(expr.name) : undefined) ?? { expr, scope: body.scope, isDefault: false };
+
+export const define = (body: Body, name: string, span: Span, value: v.Value): void => {
+  if (
+    body.names.has(name) ||
+    name === body.chosen?.name ||
+    Object.hasOwn(FUNCTIONS, name) ||
+    ACTIVATION_NAMES.some(a => a === name)
+  )
+    body.scope.report('L0106', span, `\`${shorten(name)}\` has a meaning already`, 'choose another name');
+  else {
+    body.names.set(name, value);
+    if (value.kind === 'scalar') body.numbers.set(name, value.value);
+  }
+};
+
+const settle = (body: Body, value: v.Value | v.Mismatch, span: Span): v.Value | undefined =>
+  'mismatch' in value ? body.scope.report('L0141', span, value.mismatch, value.help) : value;
+
+type Call = Extract<Expr, { kind: 'call' }>;
+
+/** The values of unnamed arguments, `least` to `most` of them. */
+const values = (body: Body, e: Call, least: number, most: number): readonly v.Value[] | undefined => {
+  const unnamed = e.args.filter(a => !a.name);
+  if (unnamed.length < least || unnamed.length > most)
+    return body.scope.report(
+      'L0110',
+      e.span,
+      `\`${e.callee.text}\` takes ${least === most ? least : `${least} to ${most}`} ${most === 1 ? 'argument' : 'arguments'}, found ${unnamed.length}`,
+    );
+  const all = unnamed.map(a => read(body, a.value));
+  const known = all.filter(a => a !== undefined);
+  return known.length === all.length ? known : undefined;
+};
+
+const noOptions = (body: Body, e: Call): boolean => {
+  const named = e.args.find(a => a.name);
+  if (named)
+    body.scope.report('L0102', named.span, `\`${e.callee.text}\` has no option \`${shorten(named.name!.text)}\``);
+  return !named;
+};
+
+const gramOf = (body: Body, e: Call, value: v.Value): f.Gram | undefined =>
+  v.gramOf(value) ??
+  body.scope.report(
+    'L0141',
+    e.args.find(a => !a.name)!.span,
+    `\`${e.callee.text}\` takes a Gram matrix, not ${v.describe(value)}`,
+    'a Gram matrix is `Wᵀ * W` or `W * Wᵀ` of one parameter W',
+  );
+
+const positiveOf = (body: Body, e: Call, value: v.Value, size: number): f.Positive | undefined =>
+  value.kind === 'positive' && value.size === size
+    ? value.of
+    : body.scope.report(
+        'L0141',
+        e.args[1].span,
+        `this must be ${size} positive numbers, found ${v.describe(value)}`,
+        'write `exp(q)` with `param q: vec[…] = zeros`',
+      );
+
+const norm = (body: Body, e: Call, bound: f.NormBound): v.Value | undefined => {
+  const all = values(body, e, 1, 1);
+  const gram = all && gramOf(body, e, all[0]);
+  return gram && { kind: 'diagonal', size: v.gramSize(gram), of: { kind: 'norm', gram, bound, span: e.span } };
+};
+
+const DEFAULT_STEPS = 12;
+const DEFAULT_GRID = 32;
+/** Entries of a convolution written out as a matrix (256 MB in f32). */
+const MAX_OPERATOR = 2 ** 26;
+
+/** Methods that people know for norms but that give no upper bound. */
+const ESTIMATES = ['power', 'fft'] as const;
+const SPECTRAL_OPTIONS = ['steps', 'method', 'grid'];
+
+const spectral = (body: Body, e: Call): v.Value | undefined => {
+  const unknown = e.args.find(a => a.name && !SPECTRAL_OPTIONS.includes(a.name.text));
+  if (unknown)
+    return body.scope.report(
+      'L0102',
+      unknown.name!.span,
+      `\`spectral\` has no option \`${shorten(unknown.name!.text)}\``,
+      suggest(unknown.name!.text, SPECTRAL_OPTIONS),
+    );
+  const option = (name: string): Given | undefined => {
+    const value = e.args.find(a => a.name?.text === name)?.value;
+    return value && given(body, value);
+  };
+  const [stepsOption, gridOption, methodOption] = ['steps', 'grid', 'method'].map(option);
+  const steps = stepsOption ? integerOf(stepsOption.scope, stepsOption.expr, '`steps`', 1, 30) : DEFAULT_STEPS;
+  const grid = gridOption ? integerOf(gridOption.scope, gridOption.expr, '`grid`', 1, 4096) : DEFAULT_GRID;
+  const word = methodOption?.expr.kind === 'name' ? methodOption.expr.name : undefined;
+  const how = ESTIMATES.find(h => h === word);
+  if (methodOption && how && body.twisted) body.twisted({ kind: 'estimate', how, span: methodOption.expr.span });
+  const kind =
+    methodOption && !(how && body.twisted)
+      ? choiceOf(methodOption.scope, methodOption.expr, '`method`', ['gram', 'operator', 'reshaped'] as const)
+      : ('gram' as const);
+  const all = values(body, e, 1, 1);
+  const gram = all && gramOf(body, e, all[0]);
+  if (steps === undefined || grid === undefined || !kind || !gram) return undefined;
+  const { map } = gram;
+  const bounded = (bound: f.NormBound): v.Value => ({
+    kind: 'diagonal',
+    size: v.gramSize(gram),
+    of: { kind: 'norm', gram, bound, span: e.span },
+  });
+  if (gridOption && !gridOption.isDefault && kind !== 'gram')
+    return gridOption.scope.report(
+      'L0129',
+      gridOption.expr.span,
+      `\`grid\` belongs to \`method = gram\`, not to \`method = ${kind}\``,
+      'leave `grid` out',
+    );
+  // A dense layer's operator and its reshaped kernel are its weight matrix: all three methods coincide.
+  if (map.kind === 'dense') return bounded({ kind: 'gram', steps, grid });
+  const widest = Math.max(...map.kernel);
+  // cos(πd/N) with d = (k − 1)/2 must be positive.
+  if (kind === 'gram' && grid < widest) {
+    const at = gridOption && !gridOption.isDefault ? gridOption : { scope: body.scope, expr: e };
+    return at.scope.report(
+      'L0112',
+      at.expr.span,
+      `\`grid\` must be at least the kernel size ${widest}, found ${grid}`,
+      `write \`grid = ${4 * widest}\``,
+    );
+  }
+  if (kind === 'operator') {
+    const columns = map.in * body.input[1] * body.input[2];
+    const rows = elements([map.out, ...outputSize(map, [body.input[1], body.input[2]])]);
+    if (rows * columns > MAX_OPERATOR)
+      return methodOption!.scope.report(
+        'L0115',
+        methodOption!.expr.span,
+        `as a matrix this convolution has ${rows} × ${columns} entries, more than ${MAX_OPERATOR}`,
+        'use `method = gram`, which does not depend on the image size',
+      );
+  }
+  return bounded(kind === 'gram' ? { kind, steps, grid } : { kind, steps });
+};
+
+const MAX_POWER_STEPS = 6;
+/** Entries of a power of a Gram matrix. */
+const MAX_POWER = 2 ** 26;
+
+/** False after reporting a G^(2^(steps − 1)) that is too large: its kernel reaches 2^(steps − 1) times as far as that of G. */
+const powerFits = ({ map, side }: f.Gram, steps: number, { scope, expr }: Given): boolean => {
+  if (map.kind === 'dense') return true;
+  const rows = side === 'rows' ? map.out : map.in * phases(map)[0] * phases(map)[1];
+  const [h, w] = phaseTaps(map).map(k => 2 ** steps * (k - 1) + 1);
+  const entries = (rows * rows * h * w) / map.groups;
+  if (entries <= MAX_POWER) return true;
+  scope.report(
+    'L0115',
+    expr.span,
+    `after ${steps} steps the Gram matrix of this convolution has ${entries} entries, more than ${MAX_POWER}`,
+    'use fewer steps, or `spectral`',
+  );
+  return false;
+};
+
+/** T of the rescaling that `by` chose. */
+const chosen = (body: Body, e: Call): v.Value | undefined => {
+  const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+  const gram = all && gramOf(body, e, all[0]);
+  const rescaling = gram && body.chosen?.of(gram);
+  if (!rescaling) return undefined;
+  const of = diagonalOf(rescaling, gram, e.span);
+  const diagonal: f.DiagExpr = { kind: 'chosen', gram, rescaling, ...(of ? { of } : {}), span: e.span };
+  return { kind: 'diagonal', size: v.gramSize(gram), of: diagonal };
+};
+
+/** Functions of a formula. Numbers have their own: sqrt, floor, min, max. */
+const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | undefined>> = {
+  inv: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    return all && settle(body, v.invert(all[0], false, e.span), e.span);
+  },
+  invsqrt: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    return all && settle(body, v.invert(all[0], true, e.span), e.span);
+  },
+  cayley: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    return all && settle(body, v.orthogonalised(all[0], e.span), e.span);
+  },
+  exp: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    if (!all) return undefined;
+    const [value] = all;
+    const only = value.kind === 'vector' && value.of.terms.length === 1 ? value.of.terms[0] : undefined;
+    if (value.kind !== 'vector' || !only || only.of.kind !== 'param' || !q.equal(only.coefficient, q.ONE))
+      return body.scope.report('L0141', e.span, `\`exp\` takes a parameter vector, not ${v.describe(value)}`);
+    return { kind: 'positive', size: value.shape[0], of: { q: only.of.param, shift: q.ZERO } };
+  },
+  gershgorin: (body, e) => {
+    const option = e.args.find(a => a.name?.text === 'steps');
+    const all = noOptions(body, option ? { ...e, args: e.args.filter(a => a !== option) } : e)
+      ? values(body, e, 1, 2)
+      : undefined;
+    const gram = all && gramOf(body, e, all[0]);
+    if (!gram) return undefined;
+    const size = v.gramSize(gram);
+    const from = option && given(body, option.value);
+    const steps = from ? integerOf(from.scope, from.expr, '`steps`', 1, MAX_POWER_STEPS) : 1;
+    if (steps === undefined || (steps > 1 && !powerFits(gram, steps, from!))) return undefined;
+    if (steps > 1)
+      return all[1]
+        ? from!.scope.report(
+            'L0129',
+            from!.expr.span,
+            'powers of a Gram matrix take no weights',
+            'leave one of them out',
+          )
+        : { kind: 'diagonal', size, of: { kind: 'power', gram, steps, span: e.span } };
+    const weights = all[1] ? positiveOf(body, e, all[1], size) : v.ONES;
+    return weights && { kind: 'diagonal', size, of: { kind: 'rowsum', gram, weights, divisor: weights, span: e.span } };
+  },
+  abs: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    if (all?.[0].kind === 'vector') return settle(body, v.activate({ kind: 'abs' }, all[0], e.span), e.span);
+    const gram = all && gramOf(body, e, all[0]);
+    return gram && { kind: 'absolute Gram matrix', gram, weights: v.ONES };
+  },
+  rowsum: (body, e) => {
+    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
+    if (!all) return undefined;
+    const [value] = all;
+    if (value.kind !== 'absolute Gram matrix')
+      return body.scope.report('L0141', e.span, `\`rowsum\` takes \`abs(Wᵀ * W)\`, not ${v.describe(value)}`);
+    const { gram, weights } = value;
+    const of: f.DiagExpr = { kind: 'rowsum', gram, weights, divisor: v.ONES, span: e.span };
+    return { kind: 'diagonal', size: v.gramSize(gram), of };
+  },
+  spectral,
+  frobenius: (body, e) => (noOptions(body, e) ? norm(body, e, { kind: 'frobenius' }) : undefined),
+  schur: (body, e) => (noOptions(body, e) ? norm(body, e, { kind: 'schur' }) : undefined),
+};
+
+const NUMERIC: readonly string[] = ['sqrt', 'floor', 'min'];
+
+const call = (body: Body, e: Call): v.Value | undefined => {
+  const name = e.callee.text;
+  const option = body.names.get(name);
+  const builtin = ACTIVATION_NAMES.find(a => a === name);
+  if (option?.kind === 'activation' || (builtin && builtin !== 'abs')) {
+    // The last argument is the vector; those before it are the activation's own: `leaky_relu(1/10, x)`.
+    const vectorArg = e.args.at(-1);
+    if (!vectorArg) return body.scope.report('L0110', e.span, `\`${name}\` takes a vector`);
+    const own = { ...e, args: e.args.slice(0, -1) };
+    const act = option?.kind === 'activation' ? option.act : activationOf(body.scope, own);
+    const value = read(body, vectorArg.value);
+    if (!act || !value) return undefined;
+    const source = body.options.get(name);
+    const [scope, at] = source && !source.isDefault ? [source.scope, source.expr.span] : [body.scope, e.span];
+    if (value.kind === 'vector' && !activationFits(scope, act, value.shape[0], at)) return undefined;
+    return settle(body, v.activate(act, value, e.span), e.span);
+  }
+  if (name === body.chosen?.name) return chosen(body, e);
+  if (Object.hasOwn(FUNCTIONS, name)) return FUNCTIONS[name](body, e);
+  if (name === 'max') {
+    const all = values(body, e, 2, 16);
+    if (!all || all.some(a => a.kind !== 'scalar')) return all && settle(body, v.largest(all, e.span), e.span);
+  }
+  if (NUMERIC.includes(name) || name === 'max') {
+    const value = rationalOf(body.scope, e, 'this number');
+    return value && { kind: 'scalar', value };
+  }
+  const known = [...Object.keys(FUNCTIONS), ...ACTIVATION_NAMES, 'max', ...NUMERIC];
+  return body.scope.report('L0103', e.callee.span, `there is no function \`${shorten(name)}\``, suggest(name, known));
+};
+
+/** Nodes of one formula. Those of papers have a few dozen. */
+const MAX_SIZE = 1000;
+
+/** The value of an expression, or undefined after reporting why it has none. */
+export const read = (body: Body, e: Expr): v.Value | undefined => {
+  const value = readAny(body, e);
+  if (!value || v.sizeOf(value) <= MAX_SIZE) return value;
+  return body.scope.report(
+    'L0115',
+    e.span,
+    `written out, this formula has more than ${MAX_SIZE} parts`,
+    'a `let` that uses the one before it twice doubles the formula: make several layers of it',
+  );
+};
+
+const readAny = (body: Body, e: Expr): v.Value | undefined => {
+  const { scope } = body;
+  switch (e.kind) {
+    case 'number': {
+      const value = rationalOf(scope, e, 'this number');
+      return value && { kind: 'scalar', value };
+    }
+    case 'name': {
+      const value = body.names.get(e.name);
+      if (value) return moved(value, e.span);
+      return scope.report(
+        'L0103',
+        e.span,
+        `\`${shorten(e.name)}\` is not defined in this layer`,
+        suggest(e.name, [...body.names.keys()]),
+      );
+    }
+    case 'negate': {
+      const value = read(body, e.operand);
+      return value && settle(body, v.negate(value, e.span), e.span);
+    }
+    case 'transpose': {
+      const value = read(body, e.operand);
+      const result = value && settle(body, v.transpose(value), e.span);
+      return result && moved(result, e.span);
+    }
+    case 'binary': {
+      const [a, b] = [read(body, e.left), read(body, e.right)];
+      return a && b && settle(body, v.combine(e.op, a, b, e.span), e.span);
+    }
+    case 'call':
+      return call(body, e);
+    case 'string':
+    case 'typed':
+    case 'list':
+    case 'tuple':
+      return scope.report('L0141', e.span, 'this is no part of a formula');
+    default:
+      return e satisfies never;
+  }
+};
+
+/** A weight points at the place of its use. */
+const moved = (value: v.Value, span: Span): v.Value =>
+  value.kind === 'matrix' && value.atoms.length === 1 && value.atoms[0].kind === 'weight'
+    ? { ...value, atoms: [{ ...value.atoms[0], span }] }
+    : value;
