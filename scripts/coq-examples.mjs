@@ -1,7 +1,7 @@
 // npm run test:coq [-- GENERATED.v …]: writes the Coq file of every example whose layers have a Coq form, then checks the theory and those
 // files with coq.mjs. Layers that have no Coq form yet (formulas, operators) are named and left out.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -12,22 +12,23 @@ try {
     readdirSync(join(root, folder))
       .filter(name => name.endsWith('.lip'))
       .flatMap(name => {
+        // A file may hold several networks; one is chosen by name.
+        const networks = readFileSync(join(root, folder, name), 'utf8').matchAll(/^network (\w+)/gm);
+        return [...networks].map(match => ({ name, network: match[1] }));
+      })
+      .flatMap(({ name, network }) => {
         // A module name of Coq has no dashes.
-        const out = join(
-          dir,
-          `${folder}/${name}`
-            .replace(/\.lip$/, '')
-            .replaceAll(/\W/g, '_')
-            .concat('.v'),
-        );
-        const args = [join(root, 'dist/lip.js'), 'prove', join(root, folder, name), '--coq', '-o', out];
+        const stem = `${folder}/${name.replace(/\.lip$/, '')}_${network}`.replaceAll(/\W/g, '_');
+        const out = join(dir, `${stem}.v`);
+        const source = [join(root, folder, name), '--network', network];
+        const args = [join(root, 'dist/lip.js'), 'prove', ...source, '--coq', '-o', out];
         const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
         // A layer without a Coq form: the answer is negative, not wrong.
         if (status === 3) {
-          console.log(`left out: ${folder}/${name}: ${stderr.trim()}`);
+          console.log(`left out: ${folder}/${name}, ${network}: ${stderr.trim()}`);
           return [];
         }
-        if (status !== 0) throw new Error(`${folder}/${name} has no Coq file: ${stderr}`);
+        if (status !== 0) throw new Error(`${folder}/${name}, ${network} has no Coq file: ${stderr}`);
         return out;
       }),
   );

@@ -2,7 +2,7 @@
    Nothing is proven here that is not proven in the other files; this file says which statement each rule is.
    Missing rules are named in ../README.md. *)
 From mathcomp Require Import all_ssreflect all_algebra ring.
-From Lip Require Import Base Activation Gershgorin Residual Sandwich Structure Pooling Conv Image Orthogonal Operators Fourier
+From Lip Require Import Base Activation Gershgorin Loewner Residual Sandwich Structure Pooling Conv Image Orthogonal Operators Fourier
   Iterations SkewExponential Whitening Sorting Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
@@ -370,3 +370,22 @@ Theorem grouped (G I J : finType) (W : G -> J -> I -> R) (T : G * I -> R) :
   (forall k, dom (gram (W k)) (fun i => T (k, i))) -> dom (gram (block_diagonal W)) T.
 Proof. exact: block_diagonal_dom. Qed.
 End Rules.
+
+(* M = G^m, m = 2^k: T_i^m at least the sum of row i of |M|. The field is Archimedean, as the reals are. *)
+Theorem power_gershgorin (R : archiFieldType) (I J : finType) (W : J -> I -> R) (k : nat) (T : I -> R) :
+  (forall i, 0 <= T i) -> (forall i, \sum_j `|iter k (@square R I) (gram W) i j| <= T i ^+ (2 ^ k)) -> dom (gram W) T.
+Proof.
+move=> T0 h v; apply/ler_addgt0Pr => e e0.
+have p : 0 < 1 + sqn v by rewrite ltr_paddr ?ltr01 ?sqn_ge0.
+pose d := e / (1 + sqn v); have d0 : 0 < d by exact: divr_gt0.
+have sym m : forall i j, iter m (@square R I) (gram W) i j = iter m (@square R I) (gram W) j i.
+  by elim: m => [|m ih] i j; [exact: gramC | exact: square_sym].
+have := @loewner_power R I k (gram W) (fun i => T i + d) (gramC W) _ _ v.
+move=> /(_ _ _) hv; apply: le_trans (hv _ _) _ => [i||].
+- by rewrite ltr_paddl.
+- apply: (@gersh _ _ _ (fun=> 1)) => [|i|i]; [exact: sym | exact: ltr01 |].
+  rewrite mulr1; under eq_bigr => j _ do rewrite mulr1; apply: le_trans (h i) _.
+  by rewrite ler_expn2r ?nnegrE ?addr_ge0 ?ler_addl ?T0 ?(ltW d0).
+under eq_bigr => i _ do rewrite mulrDl; rewrite big_split /= ler_add2l sum_const /d mulrAC ler_pdivr_mulr // ler_pmul2l //.
+by rewrite ler_addr ler01.
+Qed.

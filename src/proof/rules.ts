@@ -177,6 +177,7 @@ const RULES = {
     statement:
       'M = G^m for m = 2^(steps − 1) and T_i = (Σ_j |M_ij|)^(1/m): M ⪯ diag(T^m) by Gershgorin, and x ↦ x^(1/m) is operator monotone, so G ⪯ diag(T); of a convolution over all offsets, at every image size with zero padding',
     source: 'Löwner 1934 and Heinz 1951 (operator monotone roots)',
+    coq: 'power_gershgorin',
   },
   polyphase: {
     statement:
