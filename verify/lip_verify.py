@@ -62,11 +62,14 @@ def entries(value, keys, where, optional=()):
     return value
 
 
+def is_square(value):
+    return isqrt(value.numerator) ** 2 == value.numerator and isqrt(value.denominator) ** 2 == value.denominator
+
+
 def root_up(value):
     """The root where it is rational, else the next multiple of 2^-64 above it."""
-    num, den = isqrt(value.numerator), isqrt(value.denominator)
-    if num * num == value.numerator and den * den == value.denominator:
-        return Fraction(num, den)
+    if is_square(value):
+        return Fraction(isqrt(value.numerator), isqrt(value.denominator))
     return Fraction(isqrt((value.numerator << 128) // value.denominator) + 1, 1 << 64)
 
 
@@ -202,20 +205,27 @@ def same(shapes, path):
 
 
 def weighted(factors):
-    return lambda values: sum(abs(f) * root_up(v["squared"]) for f, v in zip(factors, values)) ** 2
+    """(sum |a| c)^2: sqrt(2) + 2 sqrt(2) is known as 3 sqrt(2), other irrational c are rounded up."""
+
+    def bound(branches):
+        squares = [b["squared"] for b in branches]
+        first = next((v for v in squares if v > 0), Fraction(1))
+        unit = first if all(is_square(v / first) for v in squares) else 1
+        return unit * sum(abs(f) * root_up(v / unit) for f, v in zip(factors, squares)) ** 2
+
+    return bound
 
 
-def added(values):
-    return sum(v["squared"] for v in values)
+def added(branches):
+    return sum(b["squared"] for b in branches)
 
 
-def side_by_side(values):
+def side_by_side(branches):
     """Functions of disjoint parts of one value act side by side: the bound is the largest."""
-    parts = sorted((v["part"] for v in values if v.get("part")), key=lambda p: p[1])
-    apart = len(parts) == len(values) and all(p[0] == parts[0][0] for p in parts)
-    if apart and all(p[2] <= n[1] for p, n in zip(parts, parts[1:])):
-        return max(v["squared"] for v in values)
-    return added(values)
+    slices = sorted(b["slice"] for b in branches if b["slice"])
+    if len(slices) == len(branches) and all(p[1] <= n[0] for p, n in zip(slices, slices[1:])):
+        return max(b["squared"] for b in branches)
+    return added(branches)
 
 
 def pooling(layer, shape):
@@ -466,12 +476,35 @@ def check_network(net):
     return body, None
 
 
+# What a value is to the network's input: a squared bound. Every path from the input to it passes through "from"; "own" is the squared bound
+# of the map from the nearest such value, "depth" how many there are, "slice" the channels of it that this value is.
+ORIGIN = {"squared": Fraction(1), "own": Fraction(1), "from": None, "depth": 0, "slice": None}
+
+
+def fork(a, b):
+    """The last value that both depend on alone."""
+    while a is not b:
+        if a["depth"] >= b["depth"]:
+            a = a["from"]
+        else:
+            b = b["from"]
+    return a
+
+
+def branch(top, to):
+    squared, first = Fraction(1), None
+    while to is not top:
+        squared, first, to = to["own"] * squared, to["slice"], to["from"]
+    return {"squared": squared, "slice": first}
+
+
 def follow(layer, bound, values):
-    if callable(bound):
-        return {"squared": Fraction(bound([values[i] for i in layer["inputs"]]))}
-    before = values[layer["inputs"][0]]
-    part = (layer["inputs"][0], *layer["slice"]) if "slice" in layer else before.get("part")
-    return {"squared": before["squared"] * bound, "part": part}
+    inputs = [values[i] for i in layer["inputs"]]
+    top = inputs[0]
+    for value in inputs[1:]:
+        top = fork(top, value)
+    own = Fraction(bound([branch(top, v) for v in inputs]) if callable(bound) else bound)
+    return {"squared": top["squared"] * own, "own": own, "from": top, "depth": top["depth"] + 1, "slice": layer.get("slice")}
 
 
 # The derivation for all weights. A rule of dominance: (for convolutions?, number of premises, tests of its constants).
@@ -481,7 +514,7 @@ is_entry = lambda what, axis: lambda v, m, all: v == m[what][axis]
 PHASES = {"kh": lambda v, m, all: v == m["taps"][0], "kw": lambda v, m, all: v == m["taps"][1]}
 FACTOR = {**PHASES, "factor": lambda v, m, all: v == prod(m["taps"])}
 BJORCK = {"steps": at_least(1), "start": lambda v, m, all: 0 <= v <= 2}
-KERNEL = {**BJORCK, "kernel": lambda v, m, all: m["kernel"] == [v, v]}
+KERNEL = {**BJORCK, "kernel": lambda v, m, all: m["groups"] == 1 and m["kernel"] == [v, v]}
 SERIES = {"degree": at_least(1), "squarings": at_least(0), "window": lambda v, m, all: v >= 0 and v**2 <= WINDOWS.get(all["degree"], -1)}
 DOMINANCE = {
     "gershgorin": (False, 0, {}),
@@ -500,7 +533,7 @@ DOMINANCE = {
     "contraction-cholesky": (False, 0, {"eps": at_least(0)}),
     "contraction-bjorck": (False, 0, BJORCK),
     "orthogonal-bcop": (True, 0, KERNEL),
-    "orthogonal-strided": (True, 0, {**KERNEL, "stride": lambda v, m, all: m["stride"] == [v, v]}),
+    "orthogonal-strided": (True, 0, {**KERNEL, "stride": lambda v, m, all: m["stride"] == [v, v] and m["dilation"] == [1, 1] and min(m["kernel"]) >= v}),
     "reshaped-kernel": (True, 1, FACTOR),
     "power-gershgorin": (None, 0, {"steps": at_least(2)}),
     "grouped": (True, 1, {"groups": lambda v, m, all: v == m["groups"] > 1}),
@@ -534,7 +567,7 @@ def check_all_weights_dominance(step, path, m):
 
 def check_derivation(steps, body):
     need(isinstance(steps, list) and len(steps) == len(body), "one derivation for each layer is needed")
-    values = [{"squared": Fraction(1)}]
+    values = [ORIGIN]
     for step, layer in zip(steps, body):
         path = layer["path"]
         entries(step, ["path", "squared", "rule"], path, ["constants", "premises"])
@@ -747,7 +780,7 @@ def check_weights(weights, body, head, tensors):
     need(isinstance(weights["arithmetic"], str) and weights["arithmetic"].startswith("real arithmetic on the emitted f32 tensors"), "unknown arithmetic")
     need(len(weights["layers"]) == len(body), "as many layers as the network has are needed")
     open_names = set(tensors)
-    values = [{"squared": Fraction(1)}]
+    values = [ORIGIN]
     for layer, entry in zip(body, weights["layers"]):
         path = layer["path"]
         entries(entry, ["path", "squared"] + (["dominance"] if layer.get("dominated", "map" in layer) else []), path, ["own", "tensors"])

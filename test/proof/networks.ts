@@ -66,4 +66,21 @@ export const NETWORKS: Readonly<Record<string, string>> = {
     concat(g, a)
     dense 5 by sll
     head 3`,
+  'branches behind others': `
+    input x[8]
+    let a = it |> abs
+    let b = it |> relu
+    max(a, b)
+    let c = it |> maxmin
+    let d = max(c, it)
+    let e = min(c, it)
+    1/4 * d - 1/4 * e
+    let p, q = split(it)
+    let r = p |> maxmin
+    let s = p |> dense 4 by aol
+    let t = mix(r, s, 1/3)
+    let u, v = split(t)
+    let w = concat(v, u)
+    concat(w, q)
+    head 3`,
 };

@@ -106,6 +106,15 @@ describe('false claims', () => {
         layer(x, 0).output = [8, 7, 7];
       }),
     ).toMatch(/does not fit/);
+    // Blocks whose pixels lie two apart overlap at stride 2.
+    const blocks = certified('input image[2, 6, 6]\n conv 8, kernel = 4, stride = 2 by orthogonal(aoc)');
+    expect(
+      refusal(blocks, x => {
+        layer(x, 0).map.dilation = [2, 2];
+        layer(x, 0).map.padding = [3, 3];
+        Object.assign(x.derivation[0].premises[0].constants, { dilation_h: '2', dilation_w: '2' });
+      }),
+    ).toMatch('stride = 2 does not fit orthogonal-strided');
     const grouped = certified('input image[4, 3, 3]\n conv 4, kernel = 3, groups = 2 by sll');
     expect(
       refusal(grouped, x => {
@@ -174,6 +183,22 @@ describe('false claims', () => {
         layer(x, 3).output = [4];
       }),
     ).not.toBe('accepted');
+    // Where both inputs of a concat come from one slice, or one goes around it, the parts are not disjoint.
+    const nested = certified(
+      'input x[4]\n let a, b = split(it)\n let c = mix(a, a, 1/2)\n concat(c, b)\n let d = it |> relu\n max(it, d)\n avgpool 2, divisor = 2',
+    );
+    expect(
+      refusal(nested, x => {
+        layer(x, 3).inputs = [3, 3];
+        layer(x, 1).inputs = [1];
+        layer(x, 1).start = 0;
+      }),
+    ).not.toBe('accepted');
+    expect(
+      refusal(nested, x => {
+        layer(x, 2).inputs = [1, 2];
+      }),
+    ).toMatch('the squared bound is 2');
     const mix = certified(body('mix(a, b, 1/2)'));
     expect(
       refusal(mix, x => {

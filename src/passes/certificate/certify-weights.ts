@@ -20,6 +20,7 @@ import {
   type Layer as CheckedLayer,
   type Emitted,
   follow,
+  ORIGIN,
   readLayer,
   type Value,
 } from '../../proof/verify/layers.ts';
@@ -88,7 +89,7 @@ const allWeights = (proven: ProvenNetwork): Described => {
   const network = networkToJson(proven.network);
   const derivations = new Map(proven.layers.map(p => [p.layer.path, p.derivation]));
   const shapes: Shape[] = [proven.network.input.shape];
-  const values: Value[] = [{ squared: ONE }];
+  const values: Value[] = [ORIGIN];
   const layers: CheckedLayer[] = [];
   const body = liveLayers(proven.network).filter(l => l.op.kind !== 'head');
   const derivation = body.map(({ path, shape }, n) => {
@@ -292,7 +293,7 @@ export const certifyWeights = (
         return [key, { name, shape, sha256: sha256(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) }];
       }),
     );
-  const values: Value[] = [{ squared: ONE }];
+  const values: Value[] = [ORIGIN];
   const live = liveLayers(network);
   const shapes = new Map([[network.input.id, network.input.shape], ...live.map(l => [l.id, l.shape] as const)]);
   let head: object | undefined;

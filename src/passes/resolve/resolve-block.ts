@@ -208,6 +208,11 @@ const budgetOf = (chain: Chain, clauses: readonly Clause[]): { readonly bound?: 
   return bound ? { bound, span: first.span } : {};
 };
 
+/** Reports what stands behind a value that goes on: a bound there would be read as one of the whole line. */
+const refuseBehind = (chain: Chain, clauses: readonly Clause[], what: string, help: string): void => {
+  for (const c of clauses) chain.scope.report('L0127', c.span, `${what} takes no \`${c.word}\``, help);
+};
+
 /** Goes on with the value that a pipeline makes, or names it. */
 const resolvePipeline = (chain: Chain, p: Omit<Pipeline, 'span'> & { readonly span: Span }): void => {
   const { scope } = chain;
@@ -234,7 +239,12 @@ const resolvePipeline = (chain: Chain, p: Omit<Pipeline, 'span'> & { readonly sp
         'the parts of a split take no layers together',
         'give each part a line of its own',
       );
-    budgetOf(chain, clauses);
+    refuseBehind(
+      chain,
+      clauses,
+      'a split',
+      'a part of a value keeps its bound; give a `budget` to what is made of the parts',
+    );
     const parts = splitValues(chain, source!, names.length);
     for (const [i, name] of names.entries()) nameValue(chain, name, parts[i], layerNames(chain));
     return;
@@ -248,7 +258,12 @@ const resolvePipeline = (chain: Chain, p: Omit<Pipeline, 'span'> & { readonly sp
   const last = stages.at(-1);
   const own = last ? last.clauses.filter(c => c.word === 'budget') : clauses;
   if (last) {
-    budgetOf(chain, clauses);
+    refuseBehind(
+      chain,
+      clauses,
+      'a value that goes through layers',
+      '`budget` stands at the end of the line; to bound the value itself, name it by a line of its own',
+    );
     stages[stages.length - 1] = { ...last, clauses: last.clauses.filter(c => c.word !== 'budget') };
   }
   for (const stage of stages) {

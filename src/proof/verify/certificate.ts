@@ -1,6 +1,6 @@
 /** The whole certificate: every claim of it recomputed from shapes and emitted tensors. Format: docs/certificate.md. */
 import { checkDerivation } from './derivation.ts';
-import { type Emitted, follow, type Layer, readLayer, type Value } from './layers.ts';
+import { type Emitted, follow, type Layer, ORIGIN, readLayer, type Value } from './layers.ts';
 import { atMost, format, need, ONE, parseQ, type Q, refuse, scaled, square, toGrid, ZERO } from './numbers.ts';
 import {
   any,
@@ -133,7 +133,7 @@ const checkWeights = (value: unknown, net: Network, file: TensorFile, mode: Mode
     head: optional(any),
   });
   const open = new Set(file.tensors.keys());
-  const values: Value[] = [{ squared: ONE }];
+  const values: Value[] = [ORIGIN];
   for (const [n, layer] of net.body.entries()) {
     const { path } = layer;
     mode.progress?.(path);

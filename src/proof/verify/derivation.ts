@@ -1,5 +1,5 @@
 /** The derivation for all weights: what each layer's rule must say, and the rules by which T dominates the Gram matrix of any weight. */
-import { follow, type Layer, type Value, WINDOWS } from './layers.ts';
+import { follow, type Layer, ORIGIN, type Value, WINDOWS } from './layers.ts';
 import { atMost, format, need, ONE, parseQ, type Q, q, square, sum, ZERO } from './numbers.ts';
 import { any, listOf, lookUp, optional, read, recordOf, text } from './read.ts';
 import { type LinearMap, reach, size } from './weight.ts';
@@ -19,8 +19,11 @@ const window: Test = (v, _, { degree }) => {
   const most = WINDOWS[Number(format(degree))];
   return v.num >= 0n && most !== undefined && atMost(square(v), most);
 };
-const sides: Test = (v, m) => m.kernel.every(k => equal(v, q(k)));
-const stride: Test = (v, m) => m.stride.every(s => equal(v, q(s)));
+/** One square kernel for all channels. */
+const sides: Test = (v, m) => m.groups === 1 && m.kernel.every(k => equal(v, q(k)));
+/** Blocks of s×s pixels that are disjoint, as a dilation or a kernel smaller than them would not leave them. */
+const stride: Test = (v, m) => m.stride.every((s, a) => equal(v, q(s)) && m.dilation[a] === 1 && m.kernel[a] >= s);
+
 const entry =
   (what: 'stride' | 'dilation', axis: number): Test =>
   (v, m) =>
@@ -105,7 +108,7 @@ const checkDominance = (value: unknown, where: string, map: LinearMap): void => 
 /** Checks one derivation for each layer, and returns what bounds the value of the last one. Throws Refused. */
 export const checkDerivation = (value: unknown, layers: readonly Layer[]): Q => {
   const steps = listOf(any, layers.length)(value, 'derivation');
-  const values: Value[] = [{ squared: ONE }];
+  const values: Value[] = [ORIGIN];
   for (const [n, layer] of layers.entries()) {
     const { path } = layer;
     const step = read(steps[n], path, { path: text, squared: parseQ, ...STEP });

@@ -6,6 +6,7 @@ import {
   format,
   fromFloat,
   inverse,
+  isSquare,
   most,
   mul,
   need,
@@ -24,10 +25,25 @@ import {
 import { any, listOf, lookUp, oneOf, optional, type Parsed, read, text, whole } from './read.ts';
 import { dominates, type LinearMap, type Mode, readMap, type Shape, size, squaredNorm } from './weight.ts';
 
-/** What a layer's value is to the network's input: a squared bound; and of what it is a function, where that is a part of one value. */
+/** What a layer's value is to the network's input: a squared bound. Every path from the input to it passes through `from`. */
 export interface Value {
   readonly squared: Q;
-  readonly part?: { readonly of: number; readonly start: number; readonly end: number };
+  /** The nearest such value, with the squared bound of the map from there; the input has none. */
+  readonly from?: Value;
+  readonly own: Q;
+  /** Such values up to the input. */
+  readonly depth: number;
+  /** The channels of `from` that this value is. */
+  readonly slice?: readonly [start: number, end: number];
+}
+
+/** The network's input. */
+export const ORIGIN: Value = { squared: ONE, own: ONE, depth: 0 };
+
+/** What an input of a layer is to the value where all of its inputs fork: a squared bound, and the channels that it depends on, where not all. */
+export interface Branch {
+  readonly squared: Q;
+  readonly slice?: readonly [start: number, end: number];
 }
 
 /** The emitted tensors of one layer, and its derivation of dominance. */
@@ -40,7 +56,7 @@ export interface Emitted {
 }
 
 /** A bound from those of the inputs. */
-export type Bound = (inputs: readonly Value[]) => Q;
+export type Bound = (inputs: readonly Branch[]) => Q;
 
 interface Made {
   readonly output: Shape;
@@ -237,12 +253,16 @@ const pool = (rule: string): Kind =>
     bound: q(overlap(a.size, a.stride)),
   }));
 
-const squares = (inputs: readonly Value[]): Q => sum(inputs.map(v => v.squared));
-/** (Σ |a_n| c_n)². */
+const squares = (inputs: readonly Branch[]): Q => sum(inputs.map(v => v.squared));
+/** (Σ |a_n| c_n)²: √2 + 2√2 is known as 3√2, other irrational c_n are rounded up. */
 const weighted =
   (factors: readonly Q[]): Bound =>
-  inputs =>
-    square(sum(inputs.map((v, n) => mul(abs(factors[n]), rootUp(v.squared)))));
+  inputs => {
+    const known = inputs.map(v => v.squared);
+    const first = known.find(s => s.num > 0n) ?? ONE;
+    const unit = known.every(s => isSquare(mul(s, inverse(first)))) ? first : ONE;
+    return mul(unit, square(sum(known.map((s, n) => mul(abs(factors[n]), rootUp(mul(s, inverse(unit))))))));
+  };
 const same = (inputs: readonly Shape[], where: string): Shape => {
   need(
     inputs.every(s => `${s}` === `${inputs[0]}`),
@@ -511,10 +531,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
       output: [inputs.reduce((n, s) => n + s[0], 0), ...inputs[0].slice(1)],
       rule: 'concat',
       // Functions of disjoint parts of one value act side by side.
-      bound: values => {
-        const parts = values.map(v => v.part).sort((a, b) => (a?.start ?? 0) - (b?.start ?? 0));
-        const apart = parts.every((p, n) => p && p.of === parts[0]?.of && (n === 0 || parts[n - 1]!.end <= p.start));
-        return apart ? most(values.map(v => v.squared)) : squares(values);
+      bound: branches => {
+        const slices = branches.flatMap(b => (b.slice ? [b.slice] : [])).sort(([a], [b]) => a - b);
+        const apart =
+          slices.length === branches.length && slices.every(([start], n) => n === 0 || slices[n - 1][1] <= start);
+        return apart ? most(branches.map(b => b.squared)) : squares(branches);
       },
     };
   }),
@@ -549,12 +570,27 @@ export const readLayer = (value: unknown, where: string, values: readonly Shape[
   return { ...made, path, kind: name, inputs };
 };
 
-/** The bound of a layer's value from those of `values`, with its own bound or its function of several. */
+/** The last value that both depend on alone. */
+const fork = (a: Value, b: Value): Value => {
+  let [p, r] = [a, b];
+  while (p !== r) {
+    if (p.depth >= r.depth) p = p.from!;
+    else r = r.from!;
+  }
+  return p;
+};
+
+const branch = (top: Value, to: Value): Branch => {
+  let [at, squared, slice] = [to, ONE, undefined as Value['slice']];
+  for (; at !== top; at = at.from!) [squared, slice] = [mul(at.own, squared), at.slice];
+  return { squared, ...(slice && { slice }) };
+};
+
+/** The bound of a layer's value from those of `values`, with its own bound or its function of several, which is of the map from where they fork. */
 export const follow = (layer: Layer, bound: Q | Bound, values: readonly Value[]): Value => {
-  if (typeof bound === 'function') return { squared: bound(layer.inputs.map(n => values[n])) };
-  const [of] = layer.inputs;
-  const before = values[of];
-  const squared = mul(before.squared, bound);
-  if (layer.slice) return { squared, part: { of, start: layer.slice[0], end: layer.slice[1] } };
-  return before.part ? { squared, part: before.part } : { squared };
+  const inputs = layer.inputs.map(n => values[n]);
+  const from = inputs.reduce(fork);
+  const own = typeof bound === 'function' ? bound(inputs.map(v => branch(from, v))) : bound;
+  const { slice } = layer;
+  return { squared: mul(from.squared, own), from, own, depth: from.depth + 1, ...(slice && { slice }) };
 };

@@ -40,20 +40,20 @@ export const most = (values: readonly Q[]): Q => values.reduce((a, b) => (atMost
 export const sum = (values: readonly Q[]): Q => values.reduce(add, ZERO);
 export const format = (a: Q): string => (a.den === 1n ? `${a.num}` : `${a.num}/${a.den}`);
 
-/** √a where that is rational, else the next multiple of 2⁻⁶⁴ above it. */
-export const rootUp = (a: Q): Q => {
-  const floor = (n: bigint): bigint => {
-    if (n < 2n) return n;
-    let x = 1n << BigInt((n.toString(2).length + 1) >> 1);
-    for (let y = n; ; x = y) {
-      y = (x + n / x) >> 1n;
-      if (y >= x) return x;
-    }
-  };
-  const [num, den] = [floor(a.num), floor(a.den)];
-  if (num * num === a.num && den * den === a.den) return q(num, den);
-  return q(floor((a.num << 128n) / a.den) + 1n, 1n << 64n);
+/** ⌊√n⌋. */
+const root = (n: bigint): bigint => {
+  if (n < 2n) return n;
+  let x = 1n << BigInt((n.toString(2).length + 1) >> 1);
+  for (let y = n; ; x = y) {
+    y = (x + n / x) >> 1n;
+    if (y >= x) return x;
+  }
 };
+/** Whether √a is rational. */
+export const isSquare = (a: Q): boolean => root(a.num) ** 2n === a.num && root(a.den) ** 2n === a.den;
+/** √a where that is rational, else the next multiple of 2⁻⁶⁴ above it. */
+export const rootUp = (a: Q): Q =>
+  isSquare(a) ? q(root(a.num), root(a.den)) : q(root((a.num << 128n) / a.den) + 1n, 1n << 64n);
 
 /** "3", "-1/2": the one way `format` writes a rational, nothing else. */
 export const parseQ = (text: unknown): Q => {

@@ -194,6 +194,12 @@ describe('mistakes', () => {
     ['x |> input', 'L0126 «input» `input` is no layer that a value goes through'],
     ['let a = x |> relu by aol\nmix(a, x)', 'L0127 «by aol» `relu` takes no `by`'],
     ['let a = x by aol\nmix(a, x)', 'L0127 «by aol» a value takes no `by`'],
+    ['let a, b = split(x) budget 1/2\nconcat(b, a)', 'L0127 «budget 1/2» a split takes no `budget`'],
+    [
+      'let a = x budget 1/2 |> relu\nmix(a, x)',
+      'L0127 «budget 1/2» a value that goes through layers takes no `budget`',
+    ],
+    ['mix(x, x) budget 1/2 |> relu', 'L0127 «budget 1/2» a value that goes through layers takes no `budget`'],
     ['x |> relu budget 0', 'L0112 «0» the budget must be positive, found 0'],
     ['residual mix(x, x)', 'L0128 «residual» there is no such form of `mix`'],
     ['let a = x |> dens 4\nmix(a, x)', 'L0101 «dens» there is no layer `dens`'],
