@@ -15,17 +15,11 @@ import { format, toNumber } from '../../ir/rational.ts';
 import type { TensorGraph } from '../../ir/tensor.ts';
 import type { Derivation } from '../../proof/rules.ts';
 import { ARITHMETIC, digest, FORMAT, networkDigest, pairwiseSquares } from '../../proof/verify/certificate.ts';
-import {
-  type Bound,
-  type Layer as CheckedLayer,
-  type Emitted,
-  follow,
-  ORIGIN,
-  readLayer,
-  type Value,
-} from '../../proof/verify/layers.ts';
+import { readLayer } from '../../proof/verify/layers.ts';
+import type { Layer as CheckedLayer, Emitted } from '../../proof/verify/made.ts';
 import { atMost, format as formatQ, ONE, type Q, Refused, square } from '../../proof/verify/numbers.ts';
 import { sha256 } from '../../proof/verify/read.ts';
+import { type Bound, follow, ORIGIN, type Value } from '../../proof/verify/values.ts';
 import type { ProvenNetwork } from '../prove/prove.ts';
 import { type EmittedWeight, emittedWeights } from '../tensors/freeze.ts';
 import {

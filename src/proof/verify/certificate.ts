@@ -1,6 +1,7 @@
 /** The whole certificate: every claim of it recomputed from shapes and emitted tensors. Format: docs/certificate.md. */
 import { checkDerivation } from './derivation.ts';
-import { type Emitted, follow, type Layer, ORIGIN, readLayer, type Value } from './layers.ts';
+import { readLayer } from './layers.ts';
+import type { Emitted, Layer } from './made.ts';
 import { atMost, format, need, ONE, parseQ, type Q, refuse, scaled, square, toGrid, ZERO } from './numbers.ts';
 import {
   any,
@@ -15,6 +16,7 @@ import {
   text,
   whole,
 } from './read.ts';
+import { follow, ORIGIN, type Value } from './values.ts';
 import type { Mode, Shape } from './weight.ts';
 
 export const FORMAT = 'lip-lipschitz-certificate-2';

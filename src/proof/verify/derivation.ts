@@ -1,7 +1,9 @@
 /** The derivation for all weights: what each layer's rule must say, and the rules by which T dominates the Gram matrix of any weight. */
-import { follow, type Layer, ORIGIN, type Value, WINDOWS } from './layers.ts';
+import { WINDOWS } from './contractions.ts';
+import type { Layer } from './made.ts';
 import { atMost, format, need, ONE, parseQ, type Q, q, square, sum, ZERO } from './numbers.ts';
 import { any, listOf, lookUp, optional, read, recordOf, text } from './read.ts';
+import { follow, ORIGIN, type Value } from './values.ts';
 import { type LinearMap, reach, size } from './weight.ts';
 
 const equal = (a: Q, b: Q): boolean => format(a) === format(b);

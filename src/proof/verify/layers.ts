@@ -1,7 +1,20 @@
 /** Every kind of layer: its entries and shapes, the rule that bounds it for all weights, and the bound of the tensors that were emitted. */
+import { activation, inside } from './activations.ts';
+import { CONTRACTIONS } from './contractions.ts';
+import {
+  between,
+  biased,
+  type Emitted,
+  isometry,
+  type Layer,
+  type Made,
+  nearOne,
+  rounded,
+  scalar,
+  steepest,
+} from './made.ts';
 import {
   abs,
-  add,
   atMost,
   format,
   fromFloat,
@@ -23,62 +36,8 @@ import {
   ZERO,
 } from './numbers.ts';
 import { any, listOf, lookUp, oneOf, optional, type Parsed, read, text, whole } from './read.ts';
-import { dominates, type LinearMap, type Mode, readMap, type Shape, size, squaredNorm } from './weight.ts';
-
-/** What a layer's value is to the network's input: a squared bound. Every path from the input to it passes through `from`. */
-export interface Value {
-  readonly squared: Q;
-  /** The nearest such value, with the squared bound of the map from there; the input has none. */
-  readonly from?: Value;
-  readonly own: Q;
-  /** Such values up to the input. */
-  readonly depth: number;
-  /** The channels of `from` that this value is. */
-  readonly slice?: readonly [start: number, end: number];
-}
-
-/** The network's input. */
-export const ORIGIN: Value = { squared: ONE, own: ONE, depth: 0 };
-
-/** What an input of a layer is to the value where all of its inputs fork: a squared bound, and the channels that it depends on, where not all. */
-export interface Branch {
-  readonly squared: Q;
-  readonly slice?: readonly [start: number, end: number];
-}
-
-/** The emitted tensors of one layer, and its derivation of dominance. */
-export interface Emitted {
-  /** Each may be asked for once, and all must be. */
-  readonly tensor: (name: string, shape: Shape) => Float32Array;
-  readonly has: (name: string) => boolean;
-  readonly dominance: unknown;
-  readonly mode: Mode;
-}
-
-/** A bound from those of the inputs. */
-export type Bound = (inputs: readonly Branch[]) => Q;
-
-interface Made {
-  readonly output: Shape;
-  readonly rule: string;
-  readonly constants?: Readonly<Record<string, Q>>;
-  /** The weight, where a derivation that a diagonal dominates its Gram matrix is the rule's premise. */
-  readonly map?: LinearMap;
-  /** Whether the emitted tensors need such a derivation. */
-  readonly dominated?: boolean;
-  /** For all weights: the layer's own squared bound, or its bound from those of several inputs. */
-  readonly bound: Q | Bound;
-  /** Of the emitted tensors, where that is not the same. */
-  readonly emitted?: (e: Emitted) => Q | Bound;
-  readonly slice?: readonly [start: number, end: number];
-}
-
-export interface Layer extends Made {
-  readonly path: string;
-  readonly kind: string;
-  /** 0 is the network's input, n the value of the nth layer. */
-  readonly inputs: readonly number[];
-}
+import type { Bound, Branch } from './values.ts';
+import { dominates, readMap, type Shape, size, squaredNorm } from './weight.ts';
 
 interface Kind {
   readonly several?: boolean;
@@ -109,132 +68,6 @@ const pair = listOf(whole(1), 2);
 const image = (shape: Shape, where: string): Shape => (shape.length === 3 ? shape : refuse(`${where} needs an image`));
 const perChannel = (all: readonly Q[], input: Shape, where: string): void =>
   need(all.length === 1 || all.length === input[0], `${where}: ${all.length} numbers for ${input[0]} channels`);
-/** The emitted tensor is the exact numbers, each rounded to f32. */
-const rounded = (data: Float32Array, exact: readonly Q[], share = scaled(1n, -23)): Q[] =>
-  Array.from(data, fromFloat).map((v, i) => {
-    need(
-      atMost(abs(sub(v, exact[i])), mul(abs(exact[i]), share)),
-      `an emitted number is not the ${i + 1}. of its layer`,
-    );
-    return v;
-  });
-/** A number that f32 rounding alone can have made of 1. */
-const nearOne = (v: Q, where: string): Q => {
-  need(atMost(abs(sub(v, ONE)), scaled(1n, -21)), `${where}: its multiplier is not the layer's`);
-  return v;
-};
-/** The square of an emitted number. */
-const scalar = (e: Emitted, name: string): Q => square(fromFloat(e.tensor(name, [1])[0]));
-const isometry = (rule: string, output: Shape): Made => ({ output, rule, bound: ONE });
-const biased = (e: Emitted, n: number): void => {
-  if (e.has('b')) e.tensor('b', [n]);
-};
-
-/** Slope intervals of elementwise functions: every difference quotient lies in [low, high]. */
-const SLOPES: Readonly<Record<string, readonly [low: Q, high: Q]>> = {
-  relu: [ZERO, ONE],
-  tanh: [ZERO, ONE],
-  sigmoid: [ZERO, q(1, 4n)],
-  abs: [q(-1), ONE],
-};
-const slopesOf = (a: Q): readonly [low: Q, high: Q] => (atMost(a, ONE) ? [a, ONE] : [ONE, a]);
-const steepest = (slopes: readonly Q[]): Q => square(most(slopes.map(abs)));
-
-interface Activation {
-  readonly slopes?: readonly [low: Q, high: Q];
-  readonly channels?: number;
-  readonly made: Omit<Made, 'output'>;
-}
-
-/** An elementwise function; with `rule` channelwise, one for each channel. */
-const sloped = (slopes: readonly [Q, Q], emitted?: (e: Emitted) => Q, rule = 'elementwise'): Activation => ({
-  slopes,
-  made: {
-    rule,
-    constants: { low: slopes[0], high: slopes[1] },
-    bound: steepest(slopes),
-    ...(emitted ? { emitted } : {}),
-  },
-});
-const channelwise = (emitted?: (e: Emitted) => Q): Activation => ({
-  made: sloped([q(-1), ONE], emitted, 'channelwise').made,
-});
-const sorted = (group: number): Activation => ({ made: { rule: 'sort', constants: { group: q(group) }, bound: ONE } });
-const FUNCTION = { function: text };
-const TRAINED = { ...FUNCTION, weight: text };
-const halves = (channels: number, where: string): number =>
-  channels % 2 === 0 ? channels / 2 : refuse(`${where}: ${channels} channels have no halves`);
-/** Differences pass through I − 2d·vvᵀ, 0 ≤ d ≤ 1, on each pair: v [2, pairs]. */
-const reflections = (v: Float32Array): Q => {
-  const [p, r] = [v.slice(0, v.length / 2), v.slice(v.length / 2)].map(half => Array.from(half, fromFloat));
-  return between(ONE, mul(q(2), most(p.map((x, i) => add(square(x), square(r[i]))))));
-};
-
-/** Activations on `channels` channels that are more than a name. */
-const ACTIVATIONS: Readonly<Record<string, (value: unknown, where: string, channels: number) => Activation>> = {
-  maxmin: (value, where, channels) => {
-    const { pairs } = read(value, where, { ...FUNCTION, pairs: oneOf('adjacent', 'halves') });
-    if (pairs === 'halves') halves(channels, where);
-    return sorted(2);
-  },
-  groupsort: (value, where, channels) => {
-    const { group } = read(value, where, { ...FUNCTION, group: whole(1) });
-    need(channels % group === 0, `${where}: groups of ${group} do not divide ${channels} channels`);
-    return sorted(group);
-  },
-  leaky_relu: (value, where) => {
-    const { slope } = read(value, where, { ...FUNCTION, slope: parseQ });
-    return sloped(slopesOf(slope), e => steepest(slopesOf(rounded(e.tensor('a', [1]), [slope])[0])));
-  },
-  prelu: (value, where, channels) => {
-    read(value, where, TRAINED);
-    return channelwise(e => steepest([ONE, ...Array.from(e.tensor('a', [channels]), fromFloat)]));
-  },
-  halfabs: (value, where) => {
-    read(value, where, FUNCTION);
-    return channelwise();
-  },
-  rabs: (value, where, channels) => {
-    read(value, where, FUNCTION);
-    halves(channels, where);
-    // Twice the square of what (p ± q) is multiplied with.
-    return { made: { rule: 'rotate-halves', bound: ONE, emitted: e => nearOne(mul(q(2), scalar(e, 'm')), where) } };
-  },
-  crelu: (value, where, channels) => {
-    read(value, where, FUNCTION);
-    return { channels: 2 * channels, made: { rule: 'concatenated-relu', bound: ONE } };
-  },
-  householder: (value, where, channels) => {
-    read(value, where, TRAINED);
-    const pairs = halves(channels, where);
-    const made = { rule: 'householder-activation', constants: { order: ONE }, bound: ONE };
-    return { made: { ...made, emitted: e => reflections(e.tensor('v', [2, pairs])) } };
-  },
-  householder2: (value, where, channels) => {
-    read(value, where, TRAINED);
-    halves(channels, where);
-    const made = { rule: 'householder-activation', constants: { order: q(2) }, bound: ONE };
-    return { made: { ...made, emitted: () => refuse(`${where}: rounded sectors of order 2 are not continuous`) } };
-  },
-};
-
-/** Reads an activation on `channels` channels. */
-const activation = (value: unknown, where: string, channels: number): Activation => {
-  const name = (value as { function?: unknown } | null)?.function;
-  if (typeof name === 'string' && Object.hasOwn(ACTIVATIONS, name)) return ACTIVATIONS[name](value, where, channels);
-  read(value, where, FUNCTION);
-  return sloped(lookUp(SLOPES, name, 'activation'));
-};
-/** Reads the activation inside a residual or sandwich layer. */
-const inside = (value: unknown, where: string, channels: number): readonly [low: Q, high: Q] => {
-  const { slopes } = activation(value, where, channels);
-  return slopes && atMost(ZERO, slopes[0]) && atMost(slopes[1], ONE)
-    ? slopes
-    : refuse(`${where}: the activation inside must have slope in [0, 1]`);
-};
-
-/** h·x ∓ Wᵀ(t ⊙ σ(Wx + b)) with σ slope[0, 1]: differences pass through h·I − WᵀDW, whose eigenvalues lie between h and h − c, c = ±max t_i T_i. */
-const between = (h: Q, c: Q): Q => most([square(h), square(sub(h, c))]);
 
 /** How many windows of `size`, `stride` apart, one position lies in at most. */
 const overlap = (window: Shape, stride: Shape): number => size(window.map((k, a) => Math.ceil(k / stride[a])));
@@ -269,47 +102,6 @@ const same = (inputs: readonly Shape[], where: string): Shape => {
     `${where} joins values of different shapes`,
   );
   return inputs[0];
-};
-
-/** Squares w² for which |Σ_{m ≤ degree} (iy)ᵐ/m!| ≤ 1 on |y| ≤ w; of other degrees up to 14 there is no w > 0. */
-export const WINDOWS: Readonly<Record<number, Q>> = {
-  3: q(3),
-  4: q(8),
-  7: q(311, 100n),
-  8: q(288, 25n),
-  11: q(289, 100n),
-  12: q(571, 50n),
-};
-
-const FAMILY = { family: text };
-/** Ways to make an operator of norm at most 1 of every weight, with their constants. */
-const CONTRACTIONS: Readonly<Record<string, (value: unknown, where: string) => Readonly<Record<string, Q>>>> = {
-  cayley: (value, where) => {
-    read(value, where, FAMILY);
-    return {};
-  },
-  bro: (value, where) => {
-    const { eps } = read(value, where, { ...FAMILY, eps: parseQ });
-    need(eps.num > 0n, `${where}: eps must be positive`);
-    return { eps };
-  },
-  lot: (value, where) => {
-    const { eps, steps } = read(value, where, { ...FAMILY, eps: parseQ, steps: whole(0) });
-    need(eps.num > 0n, `${where}: eps must be positive`);
-    return { eps, steps: q(steps) };
-  },
-  skew_exponential: (value, where) => {
-    const padding = oneOf('zeros', 'circular');
-    const schema = { ...FAMILY, degree: whole(1), norm: parseQ, steps: whole(1), padding };
-    const { degree, norm, steps } = read(value, where, schema);
-    const window = WINDOWS[degree] ?? refuse(`${where}: the series of degree ${degree} is no contraction`);
-    need(atMost(ZERO, norm) && atMost(square(norm), window), `${where}: the norm is outside the window of its degree`);
-    return { degree: q(degree), norm, steps: q(steps) };
-  },
-  sandwich: (value, where) => {
-    read(value, where, { ...FAMILY, part: oneOf('product', 'second') });
-    return {};
-  },
 };
 
 /** A number for each channel is added. */
@@ -568,29 +360,4 @@ export const readLayer = (value: unknown, where: string, values: readonly Shape[
   );
   need(`${made.output}` === `${output}`, `${path} makes [${made.output}], not [${output}]`);
   return { ...made, path, kind: name, inputs };
-};
-
-/** The last value that both depend on alone. */
-const fork = (a: Value, b: Value): Value => {
-  let [p, r] = [a, b];
-  while (p !== r) {
-    if (p.depth >= r.depth) p = p.from!;
-    else r = r.from!;
-  }
-  return p;
-};
-
-const branch = (top: Value, to: Value): Branch => {
-  let [at, squared, slice] = [to, ONE, undefined as Value['slice']];
-  for (; at !== top; at = at.from!) [squared, slice] = [mul(at.own, squared), at.slice];
-  return { squared, ...(slice && { slice }) };
-};
-
-/** The bound of a layer's value from those of `values`, with its own bound or its function of several, which is of the map from where they fork. */
-export const follow = (layer: Layer, bound: Q | Bound, values: readonly Value[]): Value => {
-  const inputs = layer.inputs.map(n => values[n]);
-  const from = inputs.reduce(fork);
-  const own = typeof bound === 'function' ? bound(inputs.map(v => branch(from, v))) : bound;
-  const { slice } = layer;
-  return { squared: mul(from.squared, own), from, own, depth: from.depth + 1, ...(slice && { slice }) };
 };
