@@ -5,6 +5,7 @@
  */
 import type { Span } from '../diagnostics.ts';
 import type { Activation, LinearMap, Param, Rescaling, SpectralMethod } from './network.ts';
+import type { MatrixMethod } from './orthogonal.ts';
 import { add, equal, mul, ONE, type Rational, ZERO } from './rational.ts';
 
 /** WWᵀ ('rows') or WᵀW ('columns') of a stored weight W. */
@@ -63,8 +64,8 @@ export type Atom =
       readonly kind: 'weight';
       readonly map: LinearMap;
       readonly transposed: boolean;
-      /** The Cayley transform of the stored weight in its place: orthonormal columns or rows. */
-      readonly orthogonal: boolean;
+      /** What is made of the stored weight in its place, a matrix of norm at most 1; `map.weight` is of the family's shape. */
+      readonly orthogonal?: MatrixMethod;
       readonly span: Span;
     }
   /** T⁻¹, or T^(−1/2) where `root`. */

@@ -56,6 +56,9 @@ export type OrthogonalMethod =
 
 export type OrthogonalFamily = OrthogonalMethod['family'];
 
+/** Those that make a matrix. */
+export type MatrixMethod = Exclude<OrthogonalMethod, { family: 'bcop' | 'aoc' }>;
+
 /** All families, in the order in which they are listed to people. */
 export const ORTHOGONAL_FAMILIES = [
   'cayley',
@@ -89,6 +92,27 @@ export const seriesLimit = (degree: number, squarings: number): number =>
 /** True for families that make a whole kernel; the others make a matrix, and of a kernel the reshaped out × in·kh·kw one. */
 export const makesKernel = (m: OrthogonalMethod): m is Extract<OrthogonalMethod, { family: 'bcop' | 'aoc' }> =>
   m.family === 'bcop' || m.family === 'aoc';
+
+/**
+ * True where what is made of Wᵀ is the transpose of what is made of W. Where it is not, that holds for matrices that are not square: the
+ * tall one of W and Wᵀ is used then.
+ */
+export const commutesWithTranspose = (m: MatrixMethod): boolean => {
+  switch (m.family) {
+    case 'cayley':
+    case 'exponential':
+      return m.form === 'full';
+    case 'bro':
+    case 'bjorck':
+      return true;
+    case 'householder':
+    case 'cholesky':
+    case 'qr':
+      return false;
+    default:
+      return m satisfies never;
+  }
+};
 
 export const orthogonalParams = (m: OrthogonalMethod): readonly Param[] => {
   switch (m.family) {
@@ -151,8 +175,8 @@ const scaleArgs = (s: NormScale): readonly string[] => [
   ...('eps' in s && !equal(s.eps, ZERO) ? [`scale_eps = ${format(s.eps)}`] : []),
 ];
 
-/** As written after `by orthogonal`, e.g. `(bjorck, steps = 15, scale = gram, norm_steps = 12)`. */
-export const printOrthogonal = (m: OrthogonalMethod): string => {
+/** The options as they are written, e.g. `steps = 15`, `scale = gram`, `norm_steps = 12`. */
+const optionsOf = (m: OrthogonalMethod): readonly string[] => {
   const form = 'form' in m && m.form === 'lower' ? ['parameter = lower'] : [];
   const args = (): readonly string[] => {
     switch (m.family) {
@@ -176,5 +200,14 @@ export const printOrthogonal = (m: OrthogonalMethod): string => {
         return m satisfies never;
     }
   };
-  return `orthogonal(${[m.family, ...args()].join(', ')})`;
+  return args();
+};
+
+/** As written after `by`, e.g. `orthogonal(bjorck, steps = 15, scale = gram, norm_steps = 12)`. */
+export const printOrthogonal = (m: OrthogonalMethod): string => `orthogonal(${[m.family, ...optionsOf(m)].join(', ')})`;
+
+/** As written in a formula, whose `cayley` has no scale where none is asked for: `cayley(W, alpha = true)`. */
+export const printOrthogonalCall = (m: MatrixMethod, weight: string): string => {
+  const options = m.family === 'cayley' && m.form === 'full' ? (m.alpha ? ['alpha = true'] : []) : optionsOf(m);
+  return `${m.family}(${[weight, ...options].join(', ')})`;
 };

@@ -1,6 +1,7 @@
 /** Formulas as text, in the notation of the language. */
 import type { Atom, DiagExpr, Gram, Leaf, NormBound, Positive, Term, VectorExpr } from './formula.ts';
 import type { LinearMap } from './network.ts';
+import { printOrthogonalCall } from './orthogonal.ts';
 import { printActivation } from './print-activation.ts';
 import { absolute, equal, format, ONE, type Rational, ZERO } from './rational.ts';
 
@@ -59,7 +60,7 @@ export const printDiagonal = (d: DiagExpr): string => {
 export const printAtom = (a: Atom): string =>
   a.kind === 'weight'
     ? a.orthogonal
-      ? `cayley(${weight(a.map, false)})${a.transposed ? 'ᵀ' : ''}`
+      ? `${printOrthogonalCall(a.orthogonal, weight(a.map, false))}${a.transposed ? 'ᵀ' : ''}`
       : weight(a.map, a.transposed)
     : `${a.root ? 'invsqrt' : 'inv'}(${printDiagonal(a.of)})`;
 

@@ -13,6 +13,7 @@ import {
   type Shape,
   weightShape,
 } from '../ir/network.ts';
+import { printOrthogonalCall } from '../ir/orthogonal.ts';
 import { ZERO } from '../ir/rational.ts';
 import type { GramSide } from '../proof/rules.ts';
 import { cayleyCost, gramIterationCost, orthogonalCost } from './cost-orthogonal.ts';
@@ -128,22 +129,20 @@ const formulaCost = (
 ): Omit<Cost, 'params'> => {
   const atoms = atomsOf(op.body);
   const diagonals: DiagExpr[] = [];
-  const cayleys: string[] = [];
-  let cayleyFlops = 0;
+  const made = new Map<string, number>();
   let flops = op.body.terms.length * elements(output);
   for (const a of atoms) {
     if (a.kind === 'inverse') {
       if (!diagonals.some(d => sameExpr(d, a.of))) diagonals.push(a.of);
     } else {
       const points = a.map.kind === 'dense' ? 1 : image[0] * image[1];
-      if (a.orthogonal && !cayleys.includes(a.map.weight.path)) {
-        cayleys.push(a.map.weight.path);
-        cayleyFlops += cayleyCost(a.map.out, a.map.in);
-      }
+      if (a.orthogonal)
+        made.set(printOrthogonalCall(a.orthogonal, a.map.weight.path), orthogonalCost(a.map, a.orthogonal));
       flops += linearFlops(a.map, points) + 2 * (a.transposed ? a.map.in : a.map.out) * points;
     }
   }
-  return { flops, rescalingFlops: diagonals.reduce((s, d) => s + diagonalCost(d, image), cayleyFlops) };
+  const matrixFlops = [...made.values()].reduce((s, c) => s + c, 0);
+  return { flops, rescalingFlops: diagonals.reduce((s, d) => s + diagonalCost(d, image), matrixFlops) };
 };
 
 /** Products of complex numbers cost four real ones here: matrices are applied as real blocks. */

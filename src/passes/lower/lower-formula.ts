@@ -17,8 +17,8 @@ import type { LayerOp, Shape } from '../../ir/network.ts';
 import { absolute, equal, ONE, toNumber, ZERO } from '../../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
-import { cayleyTransform } from './lower-cayley.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
+import { orthogonalMatrices } from './lower-orthogonal.ts';
 import { powerDiagonal } from './lower-power.ts';
 import {
   along,
@@ -152,7 +152,7 @@ const leafValue = (l: Lowering, of: Leaf): TensorId => {
 /** The matrix that an atom multiplies with, as it is stored: not transposed. */
 const atomWeight = ({ b }: Lowering, { map, orthogonal }: Extract<Atom, { kind: 'weight' }>): TensorId => {
   const stored = b.param(map.weight.path, map.weight.shape);
-  return orthogonal ? cayleyTransform(b, stored) : stored;
+  return orthogonal ? orthogonalMatrices(b, map, orthogonal, stored) : stored;
 };
 
 const applyWeight = (l: Lowering, atom: Extract<Atom, { kind: 'weight' }>, weight: TensorId, v: TensorId): TensorId =>

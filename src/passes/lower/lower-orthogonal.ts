@@ -3,7 +3,7 @@
  * r×c that may be wide or tall. `lower-orthogonal-kernel.ts` makes kernels of them.
  */
 import { elements, type LinearMap } from '../../ir/network.ts';
-import { matrixSides, type OrthogonalMethod, seriesLimit } from '../../ir/orthogonal.ts';
+import { type MatrixMethod, matrixSides, seriesLimit } from '../../ir/orthogonal.ts';
 import { toNumber } from '../../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../../ir/tensor.ts';
 import { cayley, cayleyTransform, identityMatrix, skewCayley } from './lower-cayley.ts';
@@ -104,8 +104,6 @@ const whitened = (b: GraphBuilder, w: TensorId, eps: number): TensorId =>
     const shifted = eps === 0 ? gram : b.add(gram, b.mul(identityMatrix(b, r), shift));
     return b.matmul(unit, b.inverseCholesky(shifted), { b: true });
   });
-
-export type MatrixMethod = Exclude<OrthogonalMethod, { family: 'bcop' | 'aoc' }>;
 
 /** The matrix of each group of `map`, one below the other, from what is stored for it. */
 export const orthogonalMatrices = (

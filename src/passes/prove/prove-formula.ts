@@ -19,6 +19,7 @@ import {
   writtenOut,
 } from '../../ir/formula.ts';
 import type { LayerOp, LinearMap } from '../../ir/network.ts';
+import type { MatrixMethod } from '../../ir/orthogonal.ts';
 import { printActivation } from '../../ir/print-activation.ts';
 import { printAtom, printDiagonal, printGram, printPositive } from '../../ir/print-formula.ts';
 import {
@@ -39,6 +40,7 @@ import {
 import { apply, type Derivation, type GramSide } from '../../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
 import { onGeometry } from './prove-geometry.ts';
+import { proveOrthogonal } from './prove-orthogonal.ts';
 
 /** A sub-expression that no rule bounds. */
 export type Gap = Pick<Diagnostic, 'code' | 'message' | 'span' | 'labels' | 'help' | 'fix'> & { readonly help: string };
@@ -168,9 +170,21 @@ export const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
 const compose = (path: string, parts: readonly Derivation[]): Derivation =>
   parts.length === 0 ? apply('identity', path) : parts.length === 1 ? parts[0] : apply('compose', path, parts);
 
-/** I ⪰ G for a Cayley transform, whichever Gram matrix is meant. */
-const proveOrthogonal = ({ map }: Weight, side: GramSide): Derivation =>
-  apply('orthogonal-cayley', map.weight.path, [], {}, { weight: map.weight.path, side });
+type OrthogonalWeight = Weight & { readonly orthogonal: MatrixMethod };
+
+const isOrthogonal = (a: Atom): a is OrthogonalWeight => a.kind === 'weight' && a.orthogonal !== undefined;
+
+/** I ⪰ G for a matrix that is made orthogonal, whichever Gram matrix is meant. */
+const proveMade = ({ map, orthogonal, span }: OrthogonalWeight, side: GramSide): Result => {
+  let gap: Gap | undefined;
+  const found = proveOrthogonal(map, orthogonal, side, (code, message, help) => {
+    gap = { code, message, span, help };
+    return undefined;
+  });
+  if (found) return found;
+  if (!gap) throw new Error(`${map.weight.path}: no bound and no reason`);
+  return gap;
+};
 
 /** Each weight with the root of the T beside it, from left to right; the factors as derivations. */
 const proveProduct = (atoms: readonly Atom[], path: string): readonly Derivation[] | Gap => {
@@ -185,9 +199,11 @@ const proveProduct = (atoms: readonly Atom[], path: string): readonly Derivation
   const out: Derivation[] = [];
   for (let i = 0; i < roots.length; ) {
     const [a, b] = [roots[i], roots[i + 1]];
-    if (a.kind === 'weight' && a.orthogonal) {
+    if (isOrthogonal(a)) {
+      const made = proveMade(a, 'columns');
+      if (isGap(made)) return made;
       const [rule, side] = a.transposed ? (['linear-adjoint', 'out'] as const) : (['linear', 'in'] as const);
-      out.push(apply(rule, path, [proveOrthogonal(a, 'columns')], {}, { side }));
+      out.push(apply(rule, path, [made], {}, { side }));
       i += 1;
       continue;
     }
@@ -244,7 +260,7 @@ interface Branch {
 
 const branchOf = (term: Term): Branch | undefined => {
   const [weight, inverse, ...more] = term.atoms;
-  if (term.of.kind === 'act' && term.atoms.length === 1 && weight.kind === 'weight' && weight.orthogonal)
+  if (term.of.kind === 'act' && term.atoms.length === 1 && isOrthogonal(weight))
     return { term, weight, inverse: undefined, act: term.of };
   if (more.length > 0 || weight?.kind !== 'weight' || inverse?.kind !== 'inverse' || inverse.root) return undefined;
   return term.of.kind === 'act' ? { term, weight, inverse, act: term.of } : undefined;
@@ -362,7 +378,12 @@ const proveResidual = (variable: readonly Term[], all: readonly Branch[], path: 
   const parts: Derivation[] = [];
   for (const [n, { weight, inverse, act }] of branches.entries()) {
     const gram = gramOf(weight);
-    const dominates = inverse ? proveDominance(inverse.of, gram, inverse.span) : proveOrthogonal(weight, gram.side);
+    const dominates = inverse
+      ? proveDominance(inverse.of, gram, inverse.span)
+      : isOrthogonal(weight)
+        ? proveMade(weight, gram.side)
+        : undefined;
+    if (!dominates) throw new Error('a branch without a diagonal has an orthogonal weight');
     if (isGap(dominates)) return dominates;
     const slope = proveSlope(act.act)?.conclusion;
     const name = printActivation(act.act);

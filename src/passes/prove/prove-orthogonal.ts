@@ -2,7 +2,13 @@
 import type { Diagnostic } from '../../diagnostics.ts';
 import { overlap, phaseTaps } from '../../ir/conv-geometry.ts';
 import type { LinearMap } from '../../ir/network.ts';
-import { makesKernel, type NormScale, type OrthogonalMethod, SERIES_WINDOW } from '../../ir/orthogonal.ts';
+import {
+  type MatrixMethod,
+  makesKernel,
+  type NormScale,
+  type OrthogonalMethod,
+  SERIES_WINDOW,
+} from '../../ir/orthogonal.ts';
 import { compare, format, ONE, type Rational, rational, TWO, ZERO } from '../../ir/rational.ts';
 import { apply, asMatrix, type Derivation, type GramSide } from '../../proof/rules.ts';
 
@@ -40,8 +46,6 @@ const bjorckStart = (steps: number, scale: NormScale, q: Question): Readonly<Rec
   const start = startOf(scale, TWO, q);
   return start && { steps: rational(steps), start };
 };
-
-type MatrixMethod = Exclude<OrthogonalMethod, { family: 'bcop' | 'aoc' }>;
 
 const proveMatrix = (method: MatrixMethod, q: Question): Derivation | undefined => {
   const { weight, about, refuse } = q;

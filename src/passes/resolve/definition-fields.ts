@@ -112,7 +112,7 @@ export const bindGram = (body: Body, definition: Definition, gram: f.Gram, span:
   if (!field || !typed) return false;
   const { map, side } = gram;
   const size = side === 'rows' ? map.out : map.in;
-  const first: f.Atom = { kind: 'weight', map, transposed: side === 'columns', orthogonal: false, span };
+  const first: f.Atom = { kind: 'weight', map, transposed: side === 'columns', span };
   const second: f.Atom = { ...first, transposed: !first.transposed };
   define(body, field.name.text, field.name.span, {
     kind: 'matrix',
@@ -372,7 +372,7 @@ export const declareParam = (body: Body, field: Field, present: boolean, nameOf:
     return true;
   }
   const map = type.map(param);
-  const atom: f.Atom = { kind: 'weight', map, transposed: false, orthogonal: false, span: name.span };
+  const atom: f.Atom = { kind: 'weight', map, transposed: false, span: name.span };
   const columns: readonly [number, number] = [body.input[1], body.input[2]];
   define(body, name.text, name.span, {
     kind: 'matrix',

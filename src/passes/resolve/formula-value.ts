@@ -99,12 +99,19 @@ export const invert = (v: Value, root: boolean, span: Span): Value | Mismatch =>
   return { kind: 'matrix', rows: v.size, columns: v.size, form: 'any', factor: q.ONE, atoms: [atom] };
 };
 
-/** cayley(W). */
-export const orthogonalised = (v: Value, span: Span): Value | Mismatch => {
+export type Weight = Extract<f.Atom, { kind: 'weight' }>;
+
+/** W where `v` is a parameter of type mat, or its transpose; an orthogonal matrix is made of it. */
+export const matrixParameter = (v: Value, family: string): Weight | Mismatch => {
   const only = v.kind === 'matrix' && v.atoms.length === 1 && q.equal(v.factor, q.ONE) ? v.atoms[0] : undefined;
-  if (v.kind !== 'matrix' || only?.kind !== 'weight' || only.orthogonal || only.map.kind !== 'dense')
-    return mismatch(`\`cayley\` takes a parameter of type mat, not ${describe(v)}`);
-  return { ...v, atoms: [{ ...only, orthogonal: true, span }] };
+  if (only?.kind !== 'weight' || only.orthogonal || only.map.kind !== 'dense')
+    return mismatch(
+      `\`${family}\` takes a parameter of type mat, not ${describe(v)}`,
+      v.kind === 'matrix' && v.form === 'conv'
+        ? 'an orthogonal kernel is chosen where the layer is used: `conv … by orthogonal(…)`'
+        : undefined,
+    );
+  return only;
 };
 
 export const activate = (act: Activation, v: Value, span: Span): Value | Mismatch =>

@@ -13,6 +13,7 @@ import {
   type Term,
 } from '../../ir/formula.ts';
 import { type LayerOp, type LinearMap, layerParams, type Param, type Rescaling } from '../../ir/network.ts';
+import { commutesWithTranspose } from '../../ir/orthogonal.ts';
 import { add, compare, div, equal, neg, ONE, type Rational, TWO, ZERO } from '../../ir/rational.ts';
 import { proveSlope } from '../prove/prove-activation.ts';
 
@@ -158,14 +159,28 @@ const affine = (terms: readonly Term[]): { readonly variable: readonly Term[]; r
   return plain && constant.of.kind === 'param' ? { variable, bias: constant.of.param } : undefined;
 };
 
-/** Of `cayley(W)` in a formula, whose parameter is W itself. */
-export const CAYLEY: Rescaling = { by: 'orthogonal', method: { family: 'cayley', form: 'full' } };
+/** The layer's map and rescaling for an orthogonal matrix in the place of the weight, where the one made of Wᵀ is the transpose. */
+const orthogonalMap = (w: Weight): { readonly map: LinearMap; readonly rescaling: Rescaling } | undefined => {
+  const { map, transposed, orthogonal: method } = w;
+  if (!method || (transposed && map.out === map.in && !commutesWithTranspose(method))) return undefined;
+  const rescaling: Rescaling = { by: 'orthogonal', method };
+  // What is made is a corner of a symmetric matrix, whatever its sides are called.
+  if (method.family === 'bro') return { map: transposed ? { ...map, out: map.in, in: map.out } : map, rescaling };
+  return { map: mapOf(w), rescaling };
+};
+
+const rescaledMap = (w: Weight, T: DiagExpr): ReturnType<typeof orthogonalMap> => {
+  const rescaling = rescalingOf(T, rowsOf(w));
+  return rescaling && (!w.transposed || hasPlainAdjoint(w.map)) ? { map: mapOf(w), rescaling } : undefined;
+};
 
 /** A weight with its T^(−1/2) on one side, or an orthogonal one. */
 export const linear = (atoms: readonly Atom[], bias: Param | undefined): LayerOp | undefined => {
   const [a, b, ...more] = atoms;
-  if (a?.kind === 'weight' && a.orthogonal && !b)
-    return { kind: 'linear', map: mapOf(a), side: 'in', rescaling: CAYLEY, ...(bias ? { bias } : {}) };
+  if (a?.kind === 'weight' && a.orthogonal && !b) {
+    const made = orthogonalMap(a);
+    return made && { kind: 'linear', ...made, side: 'in', ...(bias ? { bias } : {}) };
+  }
   if (!a || !b || more.length > 0) return undefined;
   const side = a.kind === 'weight' ? 'in' : 'out';
   const [weight, inverse] = side === 'in' ? [a, b] : [b, a];
@@ -196,16 +211,15 @@ export const residual = (terms: readonly Term[], anySlope: boolean): LayerOp | u
   const weight: Weight = { ...outer, transposed: !outer.transposed };
   if (!read || others.length > 0 || read.of.kind !== 'input' || !equal(read.coefficient, ONE)) return undefined;
   if (read.atoms.length !== 1 || !sameExpr(read.atoms[0], weight)) return undefined;
-  const rescaling = inverse?.kind === 'inverse' ? rescalingOf(inverse.of, rowsOf(weight)) : CAYLEY;
-  if (!rescaling || (weight.transposed && !hasPlainAdjoint(weight.map))) return undefined;
+  const made = inverse?.kind === 'inverse' ? rescaledMap(weight, inverse.of) : orthogonalMap(weight);
+  if (!made) return undefined;
   const h = skip ? skip.coefficient : ZERO;
   const c = neg(branch.coefficient);
   return {
     kind: 'residual',
     ...(equal(h, ONE) ? {} : { identity: h }),
     ...(equal(c, TWO) ? {} : { factor: c }),
-    map: mapOf(weight),
-    rescaling,
+    ...made,
     act,
     ...(inner?.bias ? { bias: inner.bias } : {}),
   };

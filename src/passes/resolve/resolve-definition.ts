@@ -4,7 +4,7 @@
  */
 import type { Span } from '../../diagnostics.ts';
 import { outputShape } from '../../ir/conv-geometry.ts';
-import { atomsOf, type DiagExpr, type Gram } from '../../ir/formula.ts';
+import { atomsOf, type DiagExpr, type Gram, gramsOf, type VectorExpr } from '../../ir/formula.ts';
 import {
   type LayerOp,
   type Rescaling,
@@ -21,7 +21,7 @@ import { refuseTwist } from '../prove/refuse-twist.ts';
 import { decompose } from './decompose.ts';
 import { axesOf, bindGram, bindInput, bindOption, declareParam, fanIn, unknownShape } from './definition-fields.ts';
 import * as v from './formula-value.ts';
-import { CAYLEY, hasPlainAdjoint, mapOf, recognise, rescalingOf } from './recognise.ts';
+import { hasPlainAdjoint, mapOf, recognise, rescalingOf } from './recognise.ts';
 import { contraction, operatorBy } from './resolve-contraction.ts';
 import { type Body, define, read } from './resolve-formula.ts';
 import { type Chain, type KnownDefinition, type Made, nextPath, type Rule } from './resolve-layers.ts';
@@ -179,7 +179,6 @@ const withoutSizes = (scope: Scope): Scope => ({
 /** What an orthogonal matrix is made from is stored, in place of the matrix. */
 const stored = (op: LayerOp): LayerOp => {
   if ((op.kind !== 'linear' && op.kind !== 'residual') || op.rescaling.by !== 'orthogonal') return op;
-  if (op.rescaling === CAYLEY) return op;
   const { transposed: _, ...map } = op.map;
   const weight = { ...map.weight, shape: weightShape(op.map) };
   return { ...op, map: withStoredWeight({ ...map, weight }, op.rescaling) };
@@ -201,6 +200,33 @@ const replacesWeight = (d: DiagExpr): boolean => {
     default:
       return d satisfies never;
   }
+};
+
+/** False after reporting a parameter that is used in two shapes, or two parameters of one name. */
+const oneOfEach = (body: Body, value: VectorExpr): boolean => {
+  const { scope, params } = body;
+  for (const a of atomsOf(value)) {
+    const weights = a.kind === 'weight' ? [a.map.weight] : gramsOf(a.of).map(g => g.map.weight);
+    const other = weights.find(w => !params.includes(w));
+    if (!other) continue;
+    const name = other.path.slice(body.path.length + 1);
+    scope.report(
+      'L0141',
+      a.span,
+      `\`${name}\` is stored as what an orthogonal matrix is made from, so it can stand for nothing else`,
+      'give the other use a parameter of its own',
+    );
+    return false;
+  }
+  const twice = params.find((p, i) => params.findIndex(o => o.path === p.path) < i);
+  if (!twice || value.terms.length === 0) return true;
+  scope.report(
+    'L0106',
+    value.terms[0].span,
+    `this layer has two parameters \`${twice.path.slice(body.path.length + 1)}\``,
+    'a scale `alpha` belongs to one orthogonal matrix: leave one of them out with `alpha = false`',
+  );
+  return false;
 };
 
 const functionsOf = (names: ReadonlyMap<string, v.Value>): NonNullable<Scope['functions']> =>
@@ -245,6 +271,7 @@ export const definitionRule = (known: KnownDefinition): Rule => {
       names,
       options: new Map(),
       params: [],
+      orthogonal: new Map(),
       path,
       input,
       ...(library && { twisted }),
@@ -290,9 +317,14 @@ export const definitionRule = (known: KnownDefinition): Rule => {
         definition.body.at(-1)!.span,
         `a layer returns a vector or an image, not ${v.describe(value)}`,
       );
-    const op = stored(
-      recognise({ kind: 'formula', name: definition.name.text, params: body.params, body: value.of }, library),
+    if (!oneOfEach(body, value.of)) return undefined;
+    const recognised = recognise(
+      { kind: 'formula', name: definition.name.text, params: body.params, body: value.of },
+      library,
     );
+    // A matrix that the definition itself makes orthogonal is stored as its family needs it already.
+    const fromBy = 'rescaling' in recognised && [...rescalings.values()].includes(recognised.rescaling);
+    const op = fromBy ? stored(recognised) : recognised;
     if (by && op.kind === 'formula' && atomsOf(op.body).some(a => a.kind === 'inverse' && replacesWeight(a.of)))
       return outer.report(
         'L0104',
@@ -342,6 +374,7 @@ export const rescalingRule = (known: KnownDefinition): RescalingRule => {
       names,
       options: new Map(),
       params: [],
+      orthogonal: new Map(),
       path: t.path,
       input: t.input,
       ...(library && { twisted: t.twisted }),

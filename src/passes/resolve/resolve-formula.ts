@@ -1,14 +1,22 @@
 /** Expressions of `layer` definitions: names, functions and arithmetic → values. */
 import type { Span } from '../../diagnostics.ts';
 import { outputSize, phases, phaseTaps } from '../../ir/conv-geometry.ts';
-import type * as f from '../../ir/formula.ts';
-import { elements, type Param, type Rescaling, type Shape, type Twist } from '../../ir/network.ts';
+import * as f from '../../ir/formula.ts';
+import { elements, type LinearMap, type Param, type Rescaling, type Shape, type Twist } from '../../ir/network.ts';
+import {
+  commutesWithTranspose,
+  type MatrixMethod,
+  makesKernel,
+  ORTHOGONAL_FAMILIES,
+  printOrthogonalCall,
+} from '../../ir/orthogonal.ts';
 import * as q from '../../ir/rational.ts';
-import type { Expr } from '../../parser/ast.ts';
+import type { Arg, Expr } from '../../parser/ast.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
 import * as v from './formula-value.ts';
 import { diagonalOf } from './recognise.ts';
 import { ACTIVATION_NAMES, activationFits, activationOf } from './resolve-layers.ts';
+import { resolveOrthogonal, withStoredWeight } from './resolve-orthogonal.ts';
 import { choiceOf, integerOf, rationalOf, type Scope } from './resolve-scope.ts';
 
 /** What stands for an option: at the use, or the default of the definition. */
@@ -31,6 +39,8 @@ export interface Body {
   readonly input: Shape;
   /** The rescaling that `by` chose at the use, under the definition's name for it. */
   readonly chosen?: { readonly name: string; readonly of: (gram: f.Gram) => Rescaling | undefined };
+  /** What has been made orthogonal, by its text: written twice it is one matrix. */
+  readonly orthogonal: Map<string, { readonly map: LinearMap; readonly orthogonal: MatrixMethod }>;
   /** Told of what makes the layer another one than its bound is for; absent where that is refused at once. */
   readonly twisted?: (twist: Twist) => void;
 }
@@ -210,6 +220,75 @@ const chosen = (body: Body, e: Call): v.Value | undefined => {
   return { kind: 'diagonal', size: v.gramSize(gram), of: diagonal };
 };
 
+/** Families that make a matrix, each a function of a parameter. */
+const MATRIX_FAMILIES: readonly string[] = ORTHOGONAL_FAMILIES.filter(f => f !== 'bcop' && f !== 'aoc');
+
+/** `householder(W)`, `bjorck(W, steps = 20)`, …: options and defaults as after `by orthogonal`, but `cayley` has its scale `alpha` where it is asked for. */
+const orthogonalised = (body: Body, e: Call): v.Value | undefined => {
+  const { text: family, span } = e.callee;
+  const all = values(body, e, 1, 1);
+  if (!all) return undefined;
+  const weight = v.matrixParameter(all[0], family);
+  if ('mismatch' in weight) return settle(body, weight, e.span);
+  // An option of the definition stands for the word that was given for it.
+  const options = e.args
+    .filter(a => a.name)
+    .map((a): Arg => {
+      const word = a.value.kind === 'name' ? body.names.get(a.value.name) : undefined;
+      return word?.kind === 'word' ? { ...a, value: { kind: 'name', name: word.text, span: a.value.span } } : a;
+    });
+  const name = (text: string): Expr => ({ kind: 'name', name: text, span });
+  const plain = family === 'cayley' && !options.some(a => a.name?.text === 'alpha');
+  const args: readonly Arg[] = [
+    { value: name(family), span },
+    ...options,
+    ...(plain ? [{ name: { text: 'alpha', span }, value: name('false'), span }] : []),
+  ];
+  // The parameter as it was declared, whatever has been made of it before.
+  const target = { path: body.path, map: weight.map };
+  const rescaling = resolveOrthogonal(body.scope, target, args, e.span);
+  if (!rescaling || makesKernel(rescaling.method)) return undefined;
+  const { method } = rescaling;
+  if (weight.transposed && !commutesWithTranspose(method))
+    return body.scope.report(
+      'L0141',
+      e.span,
+      `what \`${family}\` makes of a transpose is not the transpose of what it makes`,
+      `write \`${family}(…)ᵀ\``,
+    );
+  const key = printOrthogonalCall(method, weight.map.weight.path);
+  const known = body.orthogonal.get(key) ?? storeOrthogonal(body, weight.map, method, e.span);
+  if (!known) return undefined;
+  body.orthogonal.set(key, known);
+  const { rows, columns } = all[0] as Extract<v.Value, { kind: 'matrix' }>;
+  const atom: f.Atom = { kind: 'weight', ...known, transposed: weight.transposed, span: e.span };
+  return { kind: 'matrix', rows, columns, form: 'dense', factor: q.ONE, atoms: [atom] };
+};
+
+/** Puts what the matrix is made from in the place of the parameter, and its scale beside it. */
+const storeOrthogonal = (
+  body: Body,
+  declared: LinearMap,
+  method: MatrixMethod,
+  span: Span,
+): { readonly map: LinearMap; readonly orthogonal: MatrixMethod } | undefined => {
+  const map = withStoredWeight(declared, { by: 'orthogonal', method });
+  const at = body.params.indexOf(declared.weight);
+  if (at >= 0) body.params[at] = map.weight;
+  if (method.family !== 'cayley' || !method.alpha) return { map, orthogonal: method };
+  const taken = (name: string): boolean => body.params.some(p => p.path === `${body.path}.${name}`);
+  let name = 'alpha';
+  for (let n = 1; taken(name); n++) name = `alpha${n}`;
+  const alpha = { ...method.alpha, path: `${body.path}.${name}` };
+  body.params.push(alpha);
+  define(body, name, span, {
+    kind: 'vector',
+    shape: alpha.shape,
+    of: f.leaf({ kind: 'param', param: alpha }, span),
+  });
+  return { map, orthogonal: { ...method, alpha } };
+};
+
 /** Functions of a formula. Numbers have their own: sqrt, floor, min, max. */
 const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | undefined>> = {
   inv: (body, e) => {
@@ -220,10 +299,7 @@ const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | unde
     const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
     return all && settle(body, v.invert(all[0], true, e.span), e.span);
   },
-  cayley: (body, e) => {
-    const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
-    return all && settle(body, v.orthogonalised(all[0], e.span), e.span);
-  },
+  ...Object.fromEntries(MATRIX_FAMILIES.map(family => [family, orthogonalised])),
   exp: (body, e) => {
     const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
     if (!all) return undefined;
@@ -306,6 +382,13 @@ const call = (body: Body, e: Call): v.Value | undefined => {
     const value = rationalOf(body.scope, e, 'this number');
     return value && { kind: 'scalar', value };
   }
+  if (ORTHOGONAL_FAMILIES.some(family => family === name))
+    return body.scope.report(
+      'L0103',
+      e.callee.span,
+      `\`${name}\` makes kernels, for which formulas have no function`,
+      `write \`conv … by orthogonal(${name})\` where the layer is used`,
+    );
   const known = [...Object.keys(FUNCTIONS), ...ACTIVATION_NAMES, 'max', ...NUMERIC];
   return body.scope.report('L0103', e.callee.span, `there is no function \`${shorten(name)}\``, suggest(name, known));
 };
