@@ -114,6 +114,50 @@ const gershgorin = (m: MatrixTerm, q: { readonly term: string; readonly positive
   };
 };
 
+/** T with T^m at least the sums of rows of |G^m|, m = 2^k, as the hypothesis that defines the root. */
+const power = (m: MatrixTerm, steps: number): Dominance => {
+  if (m.kernel) throw new NotInCoq(`${m.map.weight.path}: \`by aol\` in several steps of a kernel has no Coq form yet`);
+  const gram = `(gram ${gramMatrix(m)})`;
+  const k = steps - 1;
+  const root = m.declare('Variable', 'root', `${m.channels} -> R`);
+  const nonnegative = m.declare('Hypothesis', 'root_ge0', `forall i, 0 <= ${root} i`);
+  const sums = `\\sum_j \`|iter ${k} (@square R _) ${gram} i j|`;
+  const bound = m.declare('Hypothesis', 'root_ge', `forall i, ${sums} <= ${root} i ^+ (2 ^ ${k})`);
+  return { diagonal: root, proof: `(power_gershgorin ${nonnegative} ${bound})` };
+};
+
+const frobenius = (m: MatrixTerm): Dominance => {
+  if (!m.kernel) {
+    const M = gramMatrix(m);
+    return { diagonal: `(fun=> frob ${M})`, proof: `(frobenius_dom ${M})` };
+  }
+  const matrix = `(Conv.reshaped ${m.kernel.term})`;
+  return reshaped(m, `(frob ${matrix})`, `(frob_ge0 ${matrix})`, `(frobenius_dom ${matrix})`);
+};
+
+/** The largest sums of rows and columns as numbers that no sum is above. */
+const schur = (m: MatrixTerm): Dominance => {
+  const a = m.declare('Variable', 'row_sum', 'R');
+  const b = m.declare('Variable', 'column_sum', 'R');
+  const positive = [a, b].map(sum => m.declare('Hypothesis', 'sum_ge0', `0 <= ${sum}`));
+  const sums = m.kernel
+    ? [
+        `forall o, \\sum_c \\sum_t \`|${m.kernel.term} o c t| <= ${a}`,
+        `forall c, \\sum_o \\sum_t \`|${m.kernel.term} o c t| <= ${b}`,
+      ]
+    : [`forall j, \\sum_i \`|${m.matrix} j i| <= ${a}`, `forall i, \\sum_j \`|${m.matrix} j i| <= ${b}`];
+  const [rows, columns] = [
+    m.declare('Hypothesis', 'row_sum_ge', sums[0]),
+    m.declare('Hypothesis', 'column_sum_ge', sums[1]),
+  ];
+  const side = m.side === 'columns' ? '' : '_adj';
+  const signs = m.side === 'columns' ? positive[0] : positive.join(' ');
+  const proof = m.kernel
+    ? `(schur_taps${side}_dom ${m.kernel.valid} ${signs} ${rows} ${columns})`
+    : `(schur_sums${side}_dom ${signs} ${rows} ${columns})`;
+  return { diagonal: `(fun=> ${a} * ${b})`, proof };
+};
+
 /** Shares of a mix over one denominator, so that they are added up by adding numerators. */
 const mixed = (parts: readonly { readonly weight: Rational; readonly part: Dominance }[]): Dominance => {
   const den = parts.reduce((d, p) => d * p.weight.den, 1n);
@@ -148,10 +192,11 @@ export const dominance = (m: MatrixTerm, rescaling: Exclude<Rescaling, { by: 'or
     case 'aol':
       return shifted(gershgorin(m, undefined), rescaling.eps);
     case 'power':
-      throw new NotInCoq(`${m.map.weight.path}: \`by aol\` in several steps has no Coq wrapper yet`);
+      return shifted(power(m, rescaling.steps), rescaling.eps);
     case 'frobenius':
+      return shifted(frobenius(m), rescaling.eps);
     case 'schur':
-      throw new NotInCoq(`${m.map.weight.path}: \`by ${rescaling.by}\` has no Coq wrapper yet`);
+      return shifted(schur(m), rescaling.eps);
     case 'sll': {
       const term = m.declare('Variable', 'q', `${m.channels} -> R`);
       const bound = gershgorin(m, { term, positive: m.declare('Hypothesis', 'q_gt0', `forall i, 0 < ${term} i`) });

@@ -2,7 +2,7 @@
 import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
 import { printOrthogonal } from '../ir/orthogonal.ts';
 import { geometryWords, printActivation } from '../ir/print-network.ts';
-import { absolute, compare, div, ONE, type Rational, ZERO } from '../ir/rational.ts';
+import { absolute, compare, div, equal, ONE, type Rational, rational, TWO, ZERO } from '../ir/rational.ts';
 import { isBlockAverage } from '../ir/window.ts';
 import { type Dominance, dominance, type MatrixTerm, NotInCoq, orthogonalDominance, ratio } from './coq-dominance.ts';
 import type { GramSide } from './rules.ts';
@@ -290,6 +290,26 @@ const convGeometry = (
   return name;
 };
 
+/** h and c of a residual over one denominator, and a proof that max(|h|, |h − c|) is at most `constant`. */
+const residualFactors = (
+  h: Rational,
+  c: Rational,
+): { readonly h: string; readonly c: string; readonly bound: string; readonly constant: Rational } => {
+  const den = h.den * c.den;
+  const [a, b] = [h.num * c.den, c.num * h.den];
+  const size = (n: bigint): bigint => (n < 0n ? -n : n);
+  const k = size(a) > size(a - b) ? size(a) : size(a - b);
+  const name = a < 0n ? (b < 0n ? 'negative' : 'turned') : b < 0n ? 'opposite' : 'same';
+  const over = (n: bigint): string => (n < 0n ? `(- (ratio R ${-n} ${den}))` : `(ratio R ${n} ${den})`);
+  const between = name === 'same' || name === 'negative' ? 'isT isT' : 'isT';
+  return {
+    h: over(a),
+    c: over(b),
+    bound: `(@factors_${name} R ${size(a)} ${size(b)} ${k} ${den} isT isT ${between})`,
+    constant: rational(k, den),
+  };
+};
+
 const flatten = (w: Writer, from: Extract<Space, { kind: 'image' }>, to: Space): LayerTerm => {
   const size = equation(w, `(${from.c} * ${from.h} * ${from.w})%N = ${channelsOf(to)}`);
   return { term: `(flatten_image ${size})`, proof: `(flatten_image_lip ${size})` };
@@ -321,10 +341,17 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
         proof: `(@pad_channels_lip R ${p} ${channelsOf(from)} ${channelsOf(to)})`,
       }));
     case 'residual': {
-      if (op.identity || op.factor)
-        throw new NotInCoq(`${layer.path}: a residual of this form has no Coq theorem here yet`);
       const { matrix, T, dominates, bias } = weighted(w, op, from, to, { from: fromShape, to: layer.shape }, 'rows');
       const { term, slope } = residualActivation(op.act);
+      if (op.identity || op.factor) {
+        const { h, c, bound, constant } = residualFactors(op.identity ?? ONE, op.factor ?? TWO);
+        const lip = equal(constant, ONE);
+        return {
+          term: `(residual_general ${h} ${c} ${matrix} ${T} ${bias} ${term})`,
+          proof: `(residual_general_${lip ? 'lip _ isT' : 'lipc _'} ${bound} ${slope} ${dominates})`,
+          ...(!lip && { constant }),
+        };
+      }
       return {
         term: `(residual_dense ${matrix} ${T} ${bias} ${term})`,
         proof: `(residual_dom_lip _ ${slope} ${dominates})`,

@@ -2,7 +2,7 @@
  * A proven network as a Coq file: it states and proves, from the theory in proofs/, that this architecture has its bound for all weights,
  * and the certificate of an input by its head. Parameters are section variables; what a witness must satisfy is a hypothesis on it.
  */
-import type { Activation, Layer, Shape } from '../ir/network.ts';
+import type { Activation, Layer, Rescaling, Shape } from '../ir/network.ts';
 import { printOp } from '../ir/print-network.ts';
 import { compare, equal, format, mul, ONE } from '../ir/rational.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
@@ -31,7 +31,7 @@ const layerKey = (layer: Layer): string =>
 
 const HEADER = `From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra.
-From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Pooling Layers Architecture Branching Head.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Pooling Rules Layers Architecture Branching Families Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -39,6 +39,25 @@ Local Open Scope ring_scope.
 
 const usesActivation = (layers: readonly Layer[], kinds: readonly Activation['kind'][]): boolean =>
   layers.some(({ op }) => (op.kind === 'residual' || op.kind === 'activation') && kinds.includes(op.act.kind));
+
+/** True where T is a root of high order: its theorem needs that no number is above all others. */
+const usesRoots = (layers: readonly Layer[]): boolean => {
+  const power = (r: Rescaling): boolean => {
+    switch (r.by) {
+      case 'power':
+        return true;
+      case 'max':
+        return r.of.some(power);
+      case 'convex':
+        return r.of.some(p => power(p.part));
+      case 'scaled':
+        return power(r.of);
+      default:
+        return false;
+    }
+  };
+  return layers.some(({ op }) => (op.kind === 'residual' || op.kind === 'linear') && power(op.rescaling));
+};
 
 /** What the file states and how to check it, for a reader who has nothing but the file and the theory. */
 const preamble = (name: string, budget: string, head: boolean): string =>
@@ -72,7 +91,7 @@ export const coqFile = (proven: ProvenNetwork): string => {
   line(comment(preamble(network.name, format(network.budget), head !== undefined)));
   line(HEADER);
   line('Section Network.');
-  line(`Variable R : ${usesActivation(body, ['tanh']) ? 'archiFieldType' : 'realFieldType'}.`);
+  line(`Variable R : ${usesActivation(body, ['tanh']) || usesRoots(body) ? 'archiFieldType' : 'realFieldType'}.`);
   line('Notation relu := (fun a : R => Num.max a 0).');
   if (usesActivation(body, ['tanh', 'sigmoid'])) {
     line('(* an exponential *)');
