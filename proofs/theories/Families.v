@@ -68,9 +68,9 @@ move=> hk hs hA; apply: (lipc_weaken _ hk); first by rewrite le_maxr normr_ge0.
 apply: (@general_residual _ _ _ (adj A)) => // j; first by rewrite invr_ge0 (dom_ge0 hA).
 by case: (eqVneq (T j) 0) => [->|t0]; [rewrite mulr0 ler01 | rewrite mulVf].
 Qed.
-Theorem residual_general_lip (h c : R) k (I H : finType) (A : H -> I -> R) (T : H -> R) (b : {ffun H -> R}) s : N.leb 1 k ->
-  Num.max `|h| `|h - c| <= ratio R k k -> slope01 s -> dom (gram (adj A)) T -> lip (residual_general h c A T b s).
-Proof. by move=> k1 hk hs hA; have := residual_general_lipc b hk hs hA; rewrite /lipc ratio_id // expr1n. Qed.
+Theorem residual_general_lip (h c : R) k (I H : finType) (A : H -> I -> R) (T : H -> R) (b : {ffun H -> R}) s :
+  Num.max `|h| `|h - c| <= ratio R k k -> N.leb 1 k -> slope01 s -> dom (gram (adj A)) T -> lip (residual_general h c A T b s).
+Proof. by move=> hk k1 hs hA; have := residual_general_lipc b hk hs hA; rewrite /lipc ratio_id // expr1n. Qed.
 (* h and c over one denominator, of either sign *)
 Section Factors.
 Variables h c k d : N.

@@ -302,12 +302,12 @@ const residualFactors = (
   const name = a < 0n ? (b < 0n ? 'negative' : 'turned') : b < 0n ? 'opposite' : 'same';
   const over = (n: bigint): string => (n < 0n ? `(- (ratio R ${-n} ${den}))` : `(ratio R ${n} ${den})`);
   const between = name === 'same' || name === 'negative' ? 'isT isT' : 'isT';
-  return {
-    h: over(a),
-    c: over(b),
-    bound: `(@factors_${name} R ${size(a)} ${size(b)} ${k} ${den} isT isT ${between})`,
-    constant: rational(k, den),
-  };
+  const bound = `(@factors_${name} R ${size(a)} ${size(b)} ${k} ${den} isT isT ${between})`;
+  const constant = rational(k, den);
+  const reduced = equal(constant, ONE)
+    ? bound
+    : `(le_trans ${bound} (@ratio_le R ${k} ${den} ${constant.num} ${constant.den} isT isT isT))`;
+  return { h: over(a), c: over(b), bound: reduced, constant };
 };
 
 const flatten = (w: Writer, from: Extract<Space, { kind: 'image' }>, to: Space): LayerTerm => {
@@ -348,7 +348,7 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
         const lip = equal(constant, ONE);
         return {
           term: `(residual_general ${h} ${c} ${matrix} ${T} ${bias} ${term})`,
-          proof: `(residual_general_${lip ? 'lip _ isT' : 'lipc _'} ${bound} ${slope} ${dominates})`,
+          proof: `(residual_general_${lip ? 'lip' : 'lipc'} _ ${bound} ${lip ? 'isT ' : ''}${slope} ${dominates})`,
           ...(!lip && { constant }),
         };
       }

@@ -44,6 +44,27 @@ describe('coqFile', () => {
     const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
     expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
   });
+  it('states residuals with two factors, of any sign, over one denominator', () => {
+    const text = coqFile(
+      provenFrom(`layer half(hidden) (x: vec[n]) {
+  param U: mat[n, hidden] = xavier
+  param a: vec[hidden] = zeros
+  return -(1/2) * x + 3/5 * U * inv(schur(Uᵀ * U)) * relu(Uᵀ * x + a)
+}
+network Half {
+  input vec[4]
+  half 3
+  dense 3 by aol(steps = 3)
+  head 2
+}`),
+    );
+    expect(text).toContain('residual_general (- (ratio R 5 10)) (- (ratio R 6 10))');
+    // max(1/2, |−1/2 + 3/5|)
+    expect(text).toContain('Lemma layer_1_lip : lipc (ratio R 1 2) layer_1.');
+    expect(text).toContain('schur_sums_adj_dom');
+    expect(text).toContain('iter 2 (@square R _) (gram W_2) i j| <= root_2 i ^+ (2 ^ 2)');
+    expect(text).toContain('Variable R : archiFieldType.');
+  });
   it('refuses layers of the file by name', () => {
     const source = `layer project() (x: vec[n]) {
   param W: mat[n, 3] = xavier
