@@ -100,8 +100,8 @@ export const NAME_PAGES = {
     net('x[8]', 'repeat 12 { residual dense hidden = 4 }'),
   ),
   L0116: page(
-    'a number with too many digits',
-    'Constants are exact, so their length grows with every operation. Numbers of more than 4096 bits (about 1200 digits) are refused.',
+    'a number with too many digits, or too large',
+    'Constants are exact, so their length grows with every operation. Numbers of more than 4096 bits (about 1200 digits) are refused,\nand so are those above 3·10^38, which are infinite in 32-bit floating point.',
     net('x[8]', 'center 1e900 * 1e900'),
     net('x[8]', 'center 1e3 * 1e3'),
   ),

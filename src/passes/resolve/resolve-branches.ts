@@ -6,7 +6,7 @@ import * as q from '../../ir/rational.ts';
 import type { Expr, Name } from '../../parser/ast.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
 import { type Chain, describeShape, fits, nextPath } from './resolve-layers.ts';
-import { integerOf, rationalOf, show } from './resolve-scope.ts';
+import { integerOf, rationalOf, representable, show } from './resolve-scope.ts';
 
 /** A value; its shape is undefined after an error, which later ones would only echo. */
 export interface Value {
@@ -198,6 +198,7 @@ export const readValue = (chain: Chain, e: Expr): Value | undefined => {
     );
   const nothing = sum.terms.find(t => t.factor.num === 0n);
   if (nothing) return scope.report('L0112', e.span, 'this multiplies a value by 0', 'leave it out');
+  if (!sum.terms.every(t => representable(scope, t.factor, e.span, 'a factor'))) return undefined;
   const [{ value, factor }] = sum.terms;
   if (sum.terms.length === 1 && q.equal(factor, q.ONE)) return value;
   const values = sum.terms.map(t => t.value);

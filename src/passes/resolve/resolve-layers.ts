@@ -27,6 +27,7 @@ import {
   integerOf,
   rationalOf,
   rationalsOf,
+  representable,
   type Scope,
   type Signature,
   show,
@@ -288,6 +289,8 @@ export const RULES: Readonly<Record<string, Rule>> = {
       const divisor = perChannel(chain, st, e);
       if (!divisor || !chain.shape) return undefined;
       if (divisor.some(d => d.num === 0n)) return chain.scope.report('L0113', e.span, '`scale` divides by zero');
+      if (!divisor.every(d => representable(chain.scope, q.div(q.ONE, d), e.span, 'the factor 1/d of `scale`')))
+        return undefined;
       return { op: { kind: 'scale', divisor }, shape: chain.shape, path: nextPath(chain, 'scale') };
     },
   },

@@ -11,6 +11,7 @@ import {
   integerOf,
   pairOf,
   rationalOf,
+  representable,
   type Scope,
   type Signature,
   show,
@@ -107,6 +108,12 @@ const averagePool: Rule = {
     if (!shape || (e && !divisor)) return undefined;
     if (e && divisor && divisor.num <= 0n)
       return scope.report('L0113', e.span, `the divisor of \`avgpool\` must be positive, found ${show(divisor)}`);
+    if (
+      e &&
+      divisor &&
+      !representable(scope, q.div(q.ONE, q.mul(divisor, divisor)), e.span, 'the factor 1/d² of `avgpool`')
+    )
+      return undefined;
     const found = windowOf(chain, 'avgpool', args, shape);
     if (!found) return undefined;
     const { window, ...rest } = found;

@@ -170,15 +170,20 @@ const ARITHMETIC = {
 export const rationalOf = (scope: Scope, e: Expr, what: string): Rational | undefined => {
   const v = evaluate(scope, e, what);
   if (!v) return undefined;
-  return (
-    v.exact ??
-    scope.report(
-      'L0114',
-      e.span,
-      `${what} must be an exact rational; this is irrational, about ${v.approx}`,
-      'the proof is in exact arithmetic: round it yourself to the safe side, e.g. `1414/1000`',
-    )
+  if (v.exact) return representable(scope, v.exact, e.span, what) ? v.exact : undefined;
+  return scope.report(
+    'L0114',
+    e.span,
+    `${what} must be an exact rational; this is irrational, about ${v.approx}`,
+    'the proof is in exact arithmetic: round it yourself to the safe side, e.g. `1414/1000`',
   );
+};
+
+/** False after reporting a number that f32 turns into infinity: what multiplies with it would be no number. */
+export const representable = (scope: Scope, value: Rational, span: Span, what: string): boolean => {
+  if (Number.isFinite(Math.fround(q.toNumber(value)))) return true;
+  scope.report('L0116', span, `${what} is too large for a 32-bit floating-point number`, 'stay below 10^38');
+  return false;
 };
 
 /** A finite f64: settings of the training loop. */

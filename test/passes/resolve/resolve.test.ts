@@ -277,6 +277,20 @@ describe('sizes that are none', () => {
   });
 });
 
+test.each([
+  'center 1e39',
+  'scale 1e-39',
+  'scale 1e400',
+  'it * 1e20 * 1e20',
+  'leaky_relu 1e39',
+  'avgpool 2, divisor = 1e-20',
+  'dense 4 by aol(eps = 1e39)',
+])('%s: no number of the network is infinite in f32', line => {
+  expect(
+    compile(inNet(`input x[4]\n budget 3e38\n let a = it\n a |> abs\n ${line}`)).diagnostics.map(d => d.code),
+  ).toEqual(['L0116']);
+});
+
 test('a file of errors only gives a bounded list', () => {
   const { diagnostics } = compile(inNet(`input x[2]\n${'dens 3\n'.repeat(5000)}`));
   expect(diagnostics.length).toBe(100);
