@@ -4,6 +4,7 @@ import type { Network } from '../ir/network.ts';
 import { elements, networkParams } from '../ir/network.ts';
 import { format } from '../ir/rational.ts';
 import type { TrainRecipe } from '../ir/recipe.ts';
+import { architecture, difference } from './architecture.ts';
 import type { StoredTensor } from './safetensors.ts';
 import { firstNonFinite, readSafetensors, writeSafetensors } from './safetensors.ts';
 import { writeAtomically } from './write-atomically.ts';
@@ -14,6 +15,8 @@ import { writeAtomically } from './write-atomically.ts';
  */
 export interface Checkpoint {
   readonly network: string;
+  /** The function its weights are of, as `architecture` writes it; files written before it was kept have none. */
+  readonly architecture?: string;
   /** Steps done. */
   readonly step: number;
   /** The recipe as `recipeFields` writes it, key by key. */
@@ -57,6 +60,7 @@ export const saveCheckpoint = (path: string, checkpoint: Checkpoint): void => {
   const metadata = {
     format: FORMAT,
     network: checkpoint.network,
+    ...(checkpoint.architecture === undefined ? {} : { architecture: checkpoint.architecture }),
     step: `${checkpoint.step}`,
     recipe: JSON.stringify(checkpoint.recipe),
   };
@@ -108,30 +112,64 @@ export const loadCheckpoint = (path: string): Checkpoint => {
   if (typeof fields !== 'object' || fields === null) return damaged();
   const values = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, t] of file.tensors) values.set(name, { shape: t.shape, data: f32(name, t, path) });
-  return { network, step: Number(step), recipe: fields as Record<string, string>, values };
+  const { architecture: layers } = file.metadata;
+  return {
+    network,
+    ...(layers === undefined ? {} : { architecture: layers }),
+    step: Number(step),
+    recipe: fields as Record<string, string>,
+    values,
+  };
 };
 
 const sameShape = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((d, i) => d === b[i]);
 
+const listed = (names: readonly string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
+
+const SAME = 'give the same file, --set and --by as in training';
+
+const refuseOther = (path: string, was: string | undefined, network: Network, help: string): void => {
+  const differs = was === undefined ? undefined : difference(was, architecture(network));
+  if (differs !== undefined)
+    throw new InputFileError(`${path} was trained as another network than ${network.name}: ${differs}`, help);
+};
+
 /**
  * The weights of `network` from the safetensors file `path`, whoever wrote it: every parameter must be there, finite and of the right
- * shape; other tensors (optimiser state) are ignored. Throws InputFileError.
+ * shape. Beside them only their optimiser state may stand, and the architecture that a checkpoint records must be that of `network`,
+ * unless `anyNetwork` is set. Throws InputFileError.
  */
-export const loadWeights = (path: string, network: Network): Map<string, Float32Array> => {
+export const loadWeights = (
+  path: string,
+  network: Network,
+  { anyNetwork = false }: { readonly anyNetwork?: boolean } = {},
+): Map<string, Float32Array> => {
   const file = readSafetensors(
     readInputFile(path, 'weights', 'name a .safetensors file, e.g. one `lip train` wrote'),
     path,
   );
   const params = networkParams(network);
+  if (!anyNetwork)
+    refuseOther(
+      path,
+      file.metadata.architecture,
+      network,
+      `${SAME}; --any-network takes these weights all the same, for another function`,
+    );
   const missing = params.filter(p => !file.tensors.has(p.path)).map(p => p.path);
-  if (missing.length > 0) {
-    const shown = missing.slice(0, 5).join(', ') + (missing.length > 5 ? ', …' : '');
+  if (missing.length > 0)
     throw new InputFileError(
-      `${path} lacks ${missing.length} of the ${params.length} parameters of ${network.name}: ${shown}`,
+      `${path} lacks ${missing.length} of the ${params.length} parameters of ${network.name}: ${listed(missing)}`,
       'these weights belong to another network, or to another version of the file',
     );
-  }
+  const used = new Set(params.map(p => p.path));
+  const surplus = [...file.tensors.keys()].filter(name => !used.has(name.replace(/#[^#]*$/, '')));
+  if (surplus.length > 0 && !anyNetwork)
+    throw new InputFileError(
+      `${path} has ${surplus.length} tensor${surplus.length === 1 ? '' : 's'} that ${network.name} does not: ${listed(surplus)}`,
+      `these weights belong to another network: ${SAME}; --any-network ignores what is not needed`,
+    );
   return new Map(
     params.map(p => {
       const t = file.tensors.get(p.path)!;
@@ -146,11 +184,12 @@ export const loadWeights = (path: string, network: Network): Map<string, Float32
   );
 };
 
-/** Throws InputFileError unless `checkpoint` can go on as a run of `recipe` whose step keeps tensors of the shapes `needed`. */
+/** Throws InputFileError unless `checkpoint` can go on as a run of `recipe` on `network` whose step keeps tensors of the shapes `needed`. */
 export const checkResumable = (
   checkpoint: Checkpoint,
   path: string,
   recipe: TrainRecipe,
+  network: Network,
   needed: ReadonlyMap<string, readonly number[]>,
 ): void => {
   if (checkpoint.network !== recipe.network) {
@@ -158,6 +197,7 @@ export const checkResumable = (
       `${path} is a checkpoint of ${checkpoint.network}, but the recipe trains ${recipe.network}`,
     );
   }
+  refuseOther(path, checkpoint.architecture, network, `${SAME}, or start anew without --resume`);
   const now = recipeFields(recipe);
   // With a constant rate the number of epochs only says where to stop; any other schedule is stretched over it.
   const binding = Object.keys(now).filter(k => k !== 'epochs' || now.schedule !== 'constant');

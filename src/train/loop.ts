@@ -12,6 +12,7 @@ import { stepScalars } from '../passes/training/optimizer.ts';
 import { buildTrainStep } from '../passes/training/train-step.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { checkPlan, createExecutor, createParamStore } from '../runtime/executor.ts';
+import { architecture } from './architecture.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { checkResumable, recipeFields } from './checkpoint.ts';
 import { initializeParams } from './initialize.ts';
@@ -135,7 +136,8 @@ export const runTraining = async (options: TrainOptions): Promise<TrainResult> =
   }
   const graph = buildTrainStep(proven, recipe, recipe.batch);
   const shapes = keptTensors(proven, graph);
-  if (resume) checkResumable(resume.checkpoint, resume.path, recipe, shapes);
+  if (resume) checkResumable(resume.checkpoint, resume.path, recipe, proven.network, shapes);
+  const layers = architecture(proven.network);
   const { plan } = compileGraph(graph, target);
   // Before the weights are put on the device: they may be what does not fit.
   checkPlan(plan, device.limits);
@@ -154,7 +156,7 @@ export const runTraining = async (options: TrainOptions): Promise<TrainResult> =
       if (bad >= 0) throw new DivergedError(`entry ${bad} of ${path} is ${stored[bad]} after step ${step}`);
       values.set(path, { shape: shapes.get(path)!, data: stored });
     }
-    return { network: recipe.network, step, recipe: recipeFields(recipe), values };
+    return { network: recipe.network, architecture: layers, step, recipe: recipeFields(recipe), values };
   };
 
   let executor: Executor | undefined;

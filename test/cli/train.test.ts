@@ -143,6 +143,27 @@ describe('train, resume, certify', () => {
   });
 });
 
+test('weights trained by another method are refused by name, and taken on demand', async () => {
+  expect((await trainTo('out', '--epochs', '1')).code).toBe(0);
+  const other = [
+    'certify',
+    at('tiny.lip'),
+    '--weights',
+    at('out/checkpoint.safetensors'),
+    '-o',
+    at('o'),
+    '--by',
+    'aol',
+  ];
+  const refused = await lip(...other);
+  expect(refused.code).toBe(2);
+  expect(refused.err).toMatch(/trained as another network than Tiny: .* was `.* by sll.*`, is `.* by aol.*`/);
+  expect(refused.err).toMatch(/--by as in training; --any-network takes/);
+  expect((await lip(...other, '--any-network')).code).toBe(0);
+  const resume = ['--epochs', '2', '--resume', at('out/checkpoint.safetensors')];
+  expect((await trainTo('out', ...resume, '--by', 'aol')).err).toMatch(/trained as another network than Tiny/);
+});
+
 describe('bad input exits with 2 and says what is wrong', () => {
   const refused = async (message: RegExp, ...args: string[]) => {
     const { code, out, err } = await lip(...args);
@@ -177,7 +198,7 @@ describe('bad input exits with 2 and says what is wrong', () => {
     await refused(/nan: entry 7 of tensor head\.W is NaN/, ...certifyWith(at('nan')));
     await refused(/nan: entry 7 of tensor head\.W is NaN/, 'train', at('tiny.lip'), '--resume', at('nan'));
     await refused(
-      /conv\[0\]\.W has shape \[3, 2, 3, 3\], but Tiny needs \[3, 4, 3, 3\]/,
+      /trained as another network than Tiny: pad\[0\] was `pad to 2 .*`, is `pad to 4 /,
       ...certifyWith(path),
       '--set',
       'width=4',

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Network } from '../../src/ir/network.ts';
 import { ONE, rational, ZERO } from '../../src/ir/rational.ts';
 import type { TrainRecipe } from '../../src/ir/recipe.ts';
+import { architecture } from '../../src/train/architecture.ts';
 import type { Checkpoint } from '../../src/train/checkpoint.ts';
 import {
   checkResumable,
@@ -137,6 +138,35 @@ test('weights of another network are refused', () => {
   expect(() => loadWeights(dir, network)).toThrow(/it is a folder/);
 });
 
+test('surplus tensors are refused, unless any network will do', () => {
+  const path = join(dir, 'surplus.safetensors');
+  saveCheckpoint(path, checkpoint({ values: new Map([...checkpoint().values, ['head.q', value([1], 0)]]) }));
+  expect(() => loadWeights(path, network)).toThrow(/has 1 tensor that Net does not: head\.q$/);
+  expect(loadWeights(path, network, { anyNetwork: true }).size).toBe(2);
+});
+
+test('weights of other layers with the same shapes are refused, and not resumed', () => {
+  const path = join(dir, 'layers.safetensors');
+  const [head] = network.layers;
+  const act = (kind: 'tanh' | 'sigmoid'): Network => ({
+    ...network,
+    layers: [{ id: 2, inputs: [0], shape: [2], path: 'act[0]', span, op: { kind: 'activation', act: { kind } } }, head],
+  });
+  const trained = checkpoint({ architecture: architecture(act('tanh')) });
+  saveCheckpoint(path, trained);
+  expect(loadCheckpoint(path)).toEqual(trained);
+  expect(loadWeights(path, act('tanh')).size).toBe(2);
+  const message = /another network than Net: act\[0\] was `tanh \(input\) -> \[2\]`, is `sigmoid \(input\) -> \[2\]`/;
+  expect(() => loadWeights(path, act('sigmoid'))).toThrow(message);
+  expect(loadWeights(path, act('sigmoid'), { anyNetwork: true }).size).toBe(2);
+  expect(() => checkResumable(trained, path, recipe, act('sigmoid'), new Map())).toThrow(message);
+  expect(() => loadWeights(path, network)).toThrow(/act\[0\] is not there any more/);
+  // Names, budgets and initial values make no other function.
+  const input = { ...network.input, range: [ZERO, ONE] } as const;
+  const renamed = { ...act('tanh'), name: 'Other', budget: rational(2), input };
+  expect(loadWeights(path, renamed).size).toBe(2);
+});
+
 test('weights that are no checkpoint cannot be resumed', () => {
   const path = join(dir, 'plain.safetensors');
   writeFileSync(path, writeSafetensors(new Map()));
@@ -164,7 +194,7 @@ test('a run resumes only under its own recipe', () => {
   const check =
     (r: TrainRecipe, c = checkpoint(), n: Map<string, number[]> = needed) =>
     () =>
-      checkResumable(c, 'c', r, n);
+      checkResumable(c, 'c', r, network, n);
   expect(check(recipe)).not.toThrow();
   expect(check({ ...recipe, seed: 2 })).toThrow(/seed was 1, is 2/);
   expect(check({ ...recipe, epochs: 3 })).toThrow(/epochs was 2, is 3/);

@@ -20,6 +20,7 @@ interface AttackCommandOptions {
   readonly out?: string;
   readonly data?: string;
   readonly network?: string;
+  readonly anyNetwork?: boolean;
   readonly json?: boolean;
   readonly set?: Record<string, string>;
   readonly by?: string;
@@ -29,7 +30,7 @@ const attack = async (file: string, options: AttackCommandOptions): Promise<void
   const program = loadProgram(file, options);
   const recipe = pickRecipe('certify', program.certifies, program, options.network);
   const proven = provenOf(program, recipe.network);
-  const params = loadWeights(options.weights, proven.network);
+  const params = loadWeights(options.weights, proven.network, options);
   const data = dataFor(program, recipe.data, 'test', proven, options.data);
   const { weights, images, steps, restarts, rounds, seed } = options;
   const gpu = await openDevice();
@@ -84,6 +85,7 @@ export const register = (program: Command): void => {
       .option('-o, --out <folder>', 'where attack.json goes (default: out/NETWORK)')
       .option('--data <folder>', 'folder of the data, in place of the one in the file')
       .option('--network <name>', 'which network, when the file certifies several')
+      .option('--any-network', 'take weights trained as another network, as far as names and shapes fit')
       .option('--json', 'print the result as JSON on stdout'),
   ).action((file: string, options: AttackCommandOptions) => attack(file, options));
 };

@@ -27,6 +27,7 @@ interface BuildOptions {
   readonly weights?: string;
   readonly batch: number;
   readonly network?: string;
+  readonly anyNetwork?: boolean;
   readonly emit?: Representation;
   readonly of: 'inference' | 'train';
   readonly profile: Target['profile'];
@@ -51,9 +52,9 @@ const recipeOf = (program: ProvenProgram, proven: ProvenNetwork): TrainRecipe | 
 const weightsOf = (
   program: ProvenProgram,
   proven: ProvenNetwork,
-  file: string | undefined,
+  { weights: file, anyNetwork = false }: Pick<BuildOptions, 'weights' | 'anyNetwork'>,
 ): Map<string, Float32Array> => {
-  if (file !== undefined) return loadWeights(file, proven.network);
+  if (file !== undefined) return loadWeights(file, proven.network, { anyNetwork });
   const seed = recipeOf(program, proven)?.seed ?? 0;
   process.stderr.write(
     `lip: no --weights given: ${proven.network.name} keeps its untrained initial weights (seed ${seed})\n`,
@@ -63,8 +64,7 @@ const weightsOf = (
 
 /** The tensor graph that `--emit` is about. */
 const graphOf = (program: ProvenProgram, proven: ProvenNetwork, options: BuildOptions): TensorGraph => {
-  if (options.of === 'inference')
-    return freeze(proven, weightsOf(program, proven, options.weights), options.batch).graph;
+  if (options.of === 'inference') return freeze(proven, weightsOf(program, proven, options), options.batch).graph;
   const recipe = recipeOf(program, proven);
   if (!recipe)
     throw new CliError(
@@ -104,7 +104,7 @@ const print = (program: ProvenProgram, proven: ProvenNetwork, what: Representati
 
 const writeModule = async (program: ProvenProgram, proven: ProvenNetwork, options: BuildOptions): Promise<void> => {
   const network = proven.network.name;
-  const weights = weightsOf(program, proven, options.weights);
+  const weights = weightsOf(program, proven, options);
   const folder = options.out ?? join('out', network);
   const { files, sha256 } = await saveModule({ proven, weights, batch: options.batch, folder });
   if (options.json) {
@@ -125,6 +125,7 @@ export const register = (program: Command): void => {
     .option('--weights <file>', 'trained weights (safetensors); without them the initial ones')
     .option('--batch <n>', 'examples per submission', parseBatch, 64)
     .option('--network <name>', 'which network, if the file has several')
+    .option('--any-network', 'take weights trained as another network, as far as names and shapes fit')
     .addOption(new Option('--emit <what>', 'print this to stdout and write nothing').choices(REPRESENTATIONS))
     .addOption(
       new Option('--of <graph>', 'what --emit tensor, kernels, wgsl and plan show')

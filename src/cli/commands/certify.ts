@@ -17,6 +17,7 @@ interface CertifyCommandOptions {
   readonly out?: string;
   readonly data?: string;
   readonly network?: string;
+  readonly anyNetwork?: boolean;
   readonly sound?: SoundMode | 'all';
   readonly json?: boolean;
   readonly set?: Record<string, string>;
@@ -36,7 +37,7 @@ const certify = async (file: string, options: CertifyCommandOptions): Promise<vo
       EXIT.usage,
       existsSync(path) ? `there is ${path}` : `\`lip train ${file}\` writes ${path}`,
     );
-  const params = loadWeights(options.weights, proven.network);
+  const params = loadWeights(options.weights, proven.network, options);
   const data = dataFor(program, recipe.data, 'test', proven, options.data);
   const gpu = await openDevice();
   try {
@@ -69,6 +70,7 @@ export const register = (program: Command): void => {
       .option('-o, --out <folder>', 'where certificate and picture go (default: out/NETWORK)')
       .option('--data <folder>', 'folder of the data, in place of the one in the file')
       .option('--network <name>', 'which network, when the file certifies several')
+      .option('--any-network', 'take weights trained as another network, as far as names and shapes fit')
       .addOption(
         new Option('--sound [mode]', 'also radii that hold for the network as executed, rounding errors included')
           .choices([...MODES, 'all'])

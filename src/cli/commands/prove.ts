@@ -22,6 +22,7 @@ interface ProveOptions {
   readonly weights?: string;
   readonly out?: string;
   readonly network?: string;
+  readonly anyNetwork?: boolean;
   readonly json?: boolean;
   readonly coq?: boolean;
   readonly set?: Record<string, string>;
@@ -63,7 +64,7 @@ const writeCertificate = (proven: ProvenNetwork, options: ProveOptions): void =>
     finish({ network: name, certificate: out, squaredBound: `${squared.num}/${squared.den}` });
     return;
   }
-  const weights = loadWeights(options.weights, proven.network);
+  const weights = loadWeights(options.weights, proven.network, options);
   const line = createProgress(process.stderr);
   const layers = proven.network.layers.length;
   line.update(`folding the weights of ${name} in f64`);
@@ -127,6 +128,7 @@ export const register = (program: Command): void => {
       .option('-o, --out <file>', 'the certificate; the tensors go beside it (default: out/NETWORK/lipschitz.json)')
       .option('--coq', 'write a Coq file instead, checked against the theory in proofs/ by `npm run test:coq`')
       .option('--network <name>', 'which network, if the file has several')
+      .option('--any-network', 'take weights trained as another network, as far as names and shapes fit')
       .option('--json', 'print the summary as JSON'),
   ).action(proveProgram);
 };
