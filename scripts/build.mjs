@@ -1,4 +1,4 @@
-// Bundles the command line, the runtime that emitted modules carry, and `lip/device` into dist/. Dependencies stay external.
+// Bundles the command line, the threads of `lip prove` and `lip verify`, the runtime that emitted modules carry, and `lip/device` into dist/. Dependencies stay external.
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
@@ -6,7 +6,7 @@ const root = new URL('..', import.meta.url).pathname;
 rmSync(`${root}dist`, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { lip: 'src/cli/main.ts' },
+  entryPoints: { lip: 'src/cli/main.ts', 'proof-worker': 'src/cli/proof-worker.ts' },
   outdir: 'dist',
   bundle: true,
   splitting: true,

@@ -13,10 +13,13 @@ import { readTensors } from '../../proof/verify/read.ts';
 import { loadWeights } from '../../train/checkpoint.ts';
 import { writeSafetensors } from '../../train/safetensors.ts';
 import { writeAtomically } from '../../train/write-atomically.ts';
+import { verifyInThreads } from '../check-in-threads.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { addProgramOptions, loadProgram, pickNetwork } from '../load-program.ts';
 import { createProgress } from '../progress.ts';
 import { describeSquared, layerProgress, tensorsFileOf } from '../proof-report.ts';
+import { defaultThreads, THREADS } from '../threads.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 interface ProveOptions {
   readonly weights?: string;
@@ -27,6 +30,7 @@ interface ProveOptions {
   readonly coq?: boolean;
   readonly set?: Record<string, string>;
   readonly by?: string;
+  readonly threads?: number;
 }
 
 interface Report {
@@ -50,7 +54,7 @@ const printReport = (r: Report, bound: string): string => {
   return `${lines.join('\n')}\n`;
 };
 
-const writeCertificate = (proven: ProvenNetwork, options: ProveOptions): void => {
+const writeCertificate = async (proven: ProvenNetwork, options: ProveOptions): Promise<void> => {
   const { name } = proven.network;
   const out = options.out ?? join('out', name, 'lipschitz.json');
   const bound = formatBound(proven.squared);
@@ -80,9 +84,9 @@ const writeCertificate = (proven: ProvenNetwork, options: ProveOptions): void =>
     ...metadata,
   });
   // What is written is what was checked: the checker reads the bytes, not our arrays.
-  const verdict = verifyCertificate(certificate, readTensors(bytes), {
-    progress: layerProgress(line, 'check', layers),
-  });
+  const { threads = defaultThreads() } = options;
+  const progress = layerProgress(line, 'check', layers);
+  const verdict = await verifyInThreads(certificate, readTensors(bytes), { progress }, { threads });
   line.update('power iteration on Jacobians');
   const lowerBound = lipschitzLowerBound(folded);
   line.done();
@@ -109,10 +113,10 @@ const writeCoq = (proven: ProvenNetwork, options: ProveOptions): void => {
   );
 };
 
-const proveProgram = (file: string, options: ProveOptions): void => {
+const proveProgram = async (file: string, options: ProveOptions): Promise<void> => {
   const proven = pickNetwork(loadProgram(file, options), options.network);
   try {
-    (options.coq ? writeCoq : writeCertificate)(proven, options);
+    await (options.coq ? writeCoq : writeCertificate)(proven, options);
   } catch (e) {
     if (e instanceof NotCertifiable || e instanceof NotInCoq) throw new CliError(e.message, EXIT.negative);
     throw e;
@@ -129,6 +133,7 @@ export const register = (program: Command): void => {
       .option('--coq', 'write a Coq file instead, checked against the theory in proofs/ by `npm run test:coq`')
       .option('--network <name>', 'which network, if the file has several')
       .option('--any-network', 'take weights trained as another network, as far as names and shapes fit')
+      .option('--threads <n>', THREADS, wholeNumber(1))
       .option('--json', 'print the summary as JSON'),
   ).action(proveProgram);
 };

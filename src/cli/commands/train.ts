@@ -1,9 +1,10 @@
 /** `lip train`: runs the train block of a file. */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { TrainRecipe } from '../../ir/recipe.ts';
 import { openDevice } from '../../runtime/node-device.ts';
 import { addProgramOptions, loadProgram, type ProvenProgram } from '../load-program.ts';
 import { checkpointPath, dataFor, outputFolder, pickRecipe, provenOf, trainProgram } from '../train-program.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 interface TrainCommandOptions {
   readonly out?: string;
@@ -16,16 +17,6 @@ interface TrainCommandOptions {
   readonly set?: Record<string, string>;
   readonly by?: string;
 }
-
-const wholeNumber =
-  (least: number) =>
-  (text: string): number => {
-    const n = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(n) || n < least) {
-      throw new InvalidArgumentError(`expected a whole number of at least ${least}.`);
-    }
-    return n;
-  };
 
 /** Exit code of a process ended by Ctrl-C, as shells report it. */
 export const INTERRUPTED = 130;

@@ -2,17 +2,21 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { readInputFile } from '../../data/read-input-file.ts';
-import { FORMAT, verifyCertificate } from '../../proof/verify/certificate.ts';
+import { FORMAT } from '../../proof/verify/certificate.ts';
 import { Refused } from '../../proof/verify/numbers.ts';
 import { readTensors } from '../../proof/verify/read.ts';
+import { verifyInThreads } from '../check-in-threads.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { createProgress } from '../progress.ts';
 import { describeSquared, layerProgress, tensorsFileOf } from '../proof-report.ts';
+import { defaultThreads, THREADS } from '../threads.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 interface VerifyOptions {
   readonly weights?: string;
   readonly exact?: boolean;
   readonly json?: boolean;
+  readonly threads?: number;
 }
 
 const HELP = 'name the file that `lip prove` wrote, e.g. out/NETWORK/lipschitz.json';
@@ -26,7 +30,7 @@ const parseCertificate = (path: string): Record<string, unknown> => {
   throw new CliError(`${path} is not a certificate: it is not a JSON object`, EXIT.usage, HELP);
 };
 
-const verify = (path: string, options: VerifyOptions): void => {
+const verify = async (path: string, options: VerifyOptions): Promise<void> => {
   const certificate = parseCertificate(path);
   // The other JSON files of the same folder: what `lip certify` and `lip build` write.
   if (certificate.format !== FORMAT)
@@ -45,7 +49,8 @@ const verify = (path: string, options: VerifyOptions): void => {
   try {
     const progress = layerProgress(line, 'check', weights?.layers?.length ?? 1);
     const tensors = bytes && readTensors(bytes);
-    const verdict = verifyCertificate(certificate, tensors, { exact: options.exact ?? false, progress });
+    const { exact = false, threads = defaultThreads() } = options;
+    const verdict = await verifyInThreads(certificate, tensors, { exact, progress }, { threads });
     line.done();
     const { network, squared, emitted } = verdict;
     const text = (v: { num: bigint; den: bigint }) => `${v.num}/${v.den}`;
@@ -80,6 +85,7 @@ export const register = (program: Command): void => {
     .description('check a certificate: everything in it is recomputed from shapes and tensors')
     .option('--weights <file>', 'the emitted tensors (default: the file beside the certificate)')
     .option('--exact', 'integers for everything, in place of f64 with a bound of its errors: slow, for small networks')
+    .option('--threads <n>', THREADS, wholeNumber(1))
     .option('--json', 'print the verdict as JSON')
     .action(verify);
 };

@@ -127,24 +127,27 @@ const emittedOf = (entry: Parsed<typeof ENTRY>, file: TensorFile, open: Set<stri
   },
 });
 
+const WEIGHTS = { arithmetic: oneOf(ARITHMETIC), squared: parseQ, layers: listOf(any), head: optional(any) };
+
+const readEntry = (value: unknown, layer: Layer): Parsed<typeof ENTRY> => {
+  const { path } = layer;
+  const entry = read(value, path, ENTRY);
+  need(entry.path === path, `${path} is missing`);
+  need(
+    (entry.dominance !== undefined) === (layer.dominated ?? layer.map !== undefined),
+    `${path}: dominance is for layers with a weight`,
+  );
+  return entry;
+};
+
 const checkWeights = (value: unknown, net: Network, file: TensorFile, mode: Mode): Q => {
-  const o = read(value, 'weights', {
-    arithmetic: oneOf(ARITHMETIC),
-    squared: parseQ,
-    layers: listOf(any, net.body.length),
-    head: optional(any),
-  });
+  const o = read(value, 'weights', { ...WEIGHTS, layers: listOf(any, net.body.length) });
   const open = new Set(file.tensors.keys());
   const values: Value[] = [ORIGIN];
   for (const [n, layer] of net.body.entries()) {
     const { path } = layer;
     mode.progress?.(path);
-    const entry = read(o.layers[n], path, ENTRY);
-    need(entry.path === path, `${path} is missing`);
-    need(
-      (entry.dominance !== undefined) === (layer.dominated ?? layer.map !== undefined),
-      `${path}: dominance is for layers with a weight`,
-    );
+    const entry = readEntry(o.layers[n], layer);
     const before = open.size;
     const own = layer.emitted?.(emittedOf(entry, file, open, mode)) ?? layer.bound;
     need(before - open.size === Object.keys(entry.tensors ?? {}).length, `${path} has a tensor that its kind has not`);
@@ -178,11 +181,15 @@ const checkWeights = (value: unknown, net: Network, file: TensorFile, mode: Mode
   return squared;
 };
 
-/**
- * Checks a certificate. `file` is the tensors file beside it; needed when, and only when, the certificate speaks of weights.
- * Throws Refused with the first thing that does not hold.
- */
-export const verifyCertificate = (certificate: unknown, file: TensorFile | undefined, mode: Mode = {}): Verdict => {
+interface Opened {
+  readonly net: Network;
+  /** For all weights. */
+  readonly squared: Q;
+  readonly weights?: { readonly claimed: unknown; readonly file: TensorFile };
+}
+
+/** Checks everything but the emitted tensors. */
+const opened = (certificate: unknown, file: TensorFile | undefined): Opened => {
   const o = read(certificate, 'the certificate', {
     format: oneOf(FORMAT),
     network: any,
@@ -199,15 +206,34 @@ export const verifyCertificate = (certificate: unknown, file: TensorFile | undef
   const squared = checkDerivation(o.derivation, net.body);
   need(format(o.squared) === format(squared), `the squared bound is ${format(squared)}`);
   need(atMost(ZERO, net.budget) && atMost(squared, square(net.budget)), 'the bound is above the budget');
-  const verdict = { network: net.name, squared };
   if (o.weights === undefined) {
     need(file === undefined, 'the certificate speaks of no weights');
-    return { ...verdict, tensors: 0 };
+    return { net, squared };
   }
   if (!file) return refuse('the tensors file is needed');
   need(
     file.network === networkDigest(o),
     'the tensors were emitted for another network than this certificate describes',
   );
-  return { ...verdict, emitted: checkWeights(o.weights, net, file, mode), tensors: file.tensors.size };
+  return { net, squared, weights: { claimed: o.weights, file } };
+};
+
+/**
+ * Checks a certificate. `file` is the tensors file beside it; needed when, and only when, the certificate speaks of weights.
+ * Throws Refused with the first thing that does not hold.
+ */
+export const verifyCertificate = (certificate: unknown, file: TensorFile | undefined, mode: Mode = {}): Verdict => {
+  const { net, squared, weights } = opened(certificate, file);
+  const verdict = { network: net.name, squared };
+  if (!weights) return { ...verdict, tensors: 0 };
+  const emitted = checkWeights(weights.claimed, net, weights.file, mode);
+  return { ...verdict, emitted, tensors: weights.file.tensors.size };
+};
+
+/** Of `verifyCertificate` what concerns the emitted tensors of the nth layer from 0: its share of the work, not a verdict. Throws Refused. */
+export const checkLayer = (certificate: unknown, file: TensorFile, n: number, mode: Mode): void => {
+  const { net, weights } = opened(certificate, file);
+  const layer = net.body[n] ?? refuse(`there is no layer ${n + 1}`);
+  const entry = readEntry(read(weights?.claimed, 'weights', WEIGHTS).layers[n], layer);
+  layer.emitted?.(emittedOf(entry, file, new Set(file.tensors.keys()), mode));
 };

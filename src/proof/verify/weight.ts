@@ -11,6 +11,8 @@ export interface Mode {
   readonly exact?: boolean;
   /** Called now and then with the layer that is being checked. */
   readonly progress?: (path: string) => void;
+  /** Makes the check of a layer's dominance, or takes what another thread found by making it. */
+  readonly dominance?: (path: string, check: () => Dominance) => Dominance;
 }
 
 /** A map from an image to an image; a dense one is a convolution with a 1×1 kernel on a 1×1 image. */
@@ -216,7 +218,7 @@ export const symbolBelow = (l: Lattice, grid: number, bound: number, exact: bool
 };
 
 /** G ⪯ diag(T), G the Gram matrix of the lattice's outputs ('rows') or inputs ('columns'). */
-interface Dominance {
+export interface Dominance {
   readonly side: string;
   readonly T: readonly Q[];
 }
@@ -314,6 +316,17 @@ const checkDominance = (value: unknown, e: Emitted): Dominance => {
   return lookUp(RULES, rule, `rule for ${e.where} called`)(value, { ...e, where: `${e.where}, ${rule}` });
 };
 
+const layerDominance = (
+  value: unknown,
+  where: string,
+  map: LinearMap,
+  data: ArrayLike<number>,
+  mode: Mode,
+): Dominance => {
+  const check = () => checkDominance(value, { where, map, data, mode, lattice: lattice(map, data) });
+  return mode.dominance ? mode.dominance(where, check) : check();
+};
+
 /** T on the output channels of an emitted weight, by a derivation from its entries. Throws Refused. */
 export const dominates = (
   value: unknown,
@@ -322,10 +335,10 @@ export const dominates = (
   data: ArrayLike<number>,
   mode: Mode,
 ): readonly Q[] => {
-  const d = checkDominance(value, { where, map, data, mode, lattice: lattice(map, data) });
+  const d = layerDominance(value, where, map, data, mode);
   return d.side === 'rows' ? d.T : uniform(d.T, map.out);
 };
 
 /** A bound of the squared norm of an emitted weight. Throws Refused. */
 export const squaredNorm = (value: unknown, where: string, map: LinearMap, data: ArrayLike<number>, mode: Mode): Q =>
-  most(checkDominance(value, { where, map, data, mode, lattice: lattice(map, data) }).T);
+  most(layerDominance(value, where, map, data, mode).T);
