@@ -230,6 +230,7 @@ describe('what is refused', () => {
     ['conv 2, kernel = 2 by skew_exponential', /L0112 .*both sizes odd/],
     ['conv 2, kernel = 4 by fourier(lot)', /L0112 .*both sizes odd/],
     ['conv 2 by fourier(lot, eps = 0)', /L0112 .*must be positive/],
+    ['conv 2 by fourier(lot, eps = 1e-400)', /L0112 .*at least 1e-9/],
     ['conv 2 by fourier(bro, eps = -1)', /L0112 .*must be positive/],
     ['conv 2 by fourier', /L0110 .*needs a value for `family`/],
     ['conv 2 by fourier(qr)', /L0105/],

@@ -386,6 +386,7 @@ describe('what is read', () => {
     ['dense 8 by orthogonal(exponential, degree = 15)', /^L0212 .*not known/],
     ['dense 8 by orthogonal(bro, rank = 9)', /^L0112 .*rank 8 at most, found 9/],
     ['dense 8 by orthogonal(bro, eps = 0)', /^L0112 .*positive/],
+    ['dense 8 by orthogonal(bro, eps = 1e-400)', /^L0112 .*at least 1e-9/],
     ['dense 8 by orthogonal(cholesky, eps = -1)', /^L0112 .*negative/],
     ['dense 8 by orthogonal(bjorck, scale_eps = -1)', /^L0112 .*negative/],
     ['dense 8 by orthogonal(bjorck, steps = 0)', /^L0112/],

@@ -3,6 +3,7 @@ import type { ContractionMethod, LayerOp } from '../../ir/network.ts';
 import { compare, format, mul, ONE, type Rational, rational, ZERO } from '../../ir/rational.ts';
 import { apply, type Derivation, EXPONENTIAL_WINDOWS } from '../../proof/rules.ts';
 import type { Refuse } from './prove.ts';
+import { LEAST_EPS, shortFormat } from './prove-orthogonal.ts';
 
 type Contraction = Extract<LayerOp, { kind: 'contraction' }>;
 type Sandwich = Extract<LayerOp, { kind: 'sandwich' }>;
@@ -74,10 +75,10 @@ const proveNorm = (op: Contraction, refuse: Refuse): Derivation | undefined => {
       return everyFrequency(weight, cayley(weight));
     case 'bro':
     case 'lot': {
-      if (compare(method.eps, ZERO) <= 0)
+      if (compare(method.eps, LEAST_EPS) < 0)
         return refuse(
           'L0112',
-          `\`eps\` of \`fourier(${method.family})\` must be positive, found ${format(method.eps)}: without it a matrix that is singular at one frequency has no inverse`,
+          `\`eps\` of \`fourier(${method.family})\` must be positive, and at least 1e-9, found ${shortFormat(method.eps)}: without it a matrix that is singular at one frequency has no inverse`,
           'leave `eps` out',
         );
       const each =

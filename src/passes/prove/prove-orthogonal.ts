@@ -9,7 +9,7 @@ import {
   type OrthogonalMethod,
   SERIES_WINDOW,
 } from '../../ir/orthogonal.ts';
-import { compare, format, ONE, type Rational, rational, TWO, ZERO } from '../../ir/rational.ts';
+import { compare, format, ONE, type Rational, rational, TWO, toNumber, ZERO } from '../../ir/rational.ts';
 import { apply, asMatrix, type Derivation, type GramSide } from '../../proof/rules.ts';
 
 type Refuse = (code: Diagnostic['code'], message: string, help: string) => undefined;
@@ -40,6 +40,15 @@ const startOf = (scale: NormScale, limit: Rational, { weight, refuse }: Question
       );
 };
 
+/** Below this share of the mean diagonal, f32 cannot tell a regularised matrix from a singular one, whose inverse means nothing. */
+export const LEAST_EPS = rational(1, 1_000_000_000);
+
+/** A rational for a message: exact where it is short. */
+export const shortFormat = (r: Rational): string => {
+  const text = format(r);
+  return text.length <= 24 ? text : `about ${toNumber(r).toExponential(2)}`;
+};
+
 const bjorckStart = (steps: number, scale: NormScale, q: Question): Readonly<Record<string, Rational>> | undefined => {
   if (!Number.isSafeInteger(steps) || steps < 1)
     return q.refuse('L0112', `Björck's iteration needs at least one step, found ${steps}`, 'write `steps = 15`');
@@ -55,11 +64,11 @@ const proveMatrix = (method: MatrixMethod, q: Question): Derivation | undefined 
     case 'householder':
       return apply('orthogonal-householder', weight, [], {}, about);
     case 'bro':
-      return compare(method.eps, ZERO) > 0
+      return compare(method.eps, LEAST_EPS) >= 0
         ? apply('orthogonal-bro', weight, [], { eps: method.eps }, about)
         : refuse(
             'L0112',
-            `\`eps\` must be positive, found ${format(method.eps)}`,
+            `\`eps\` must be positive, and at least 1e-9, found ${shortFormat(method.eps)}`,
             'VᵀV alone need not have an inverse',
           );
     case 'bjorck': {
