@@ -68,6 +68,24 @@ export type Atom =
       readonly orthogonal?: MatrixMethod;
       readonly span: Span;
     }
+  /** Columns `from` to `to` − 1 of a matrix that is made orthogonal. */
+  | {
+      readonly kind: 'block';
+      readonly map: LinearMap;
+      readonly transposed: boolean;
+      readonly orthogonal: MatrixMethod;
+      readonly from: number;
+      readonly to: number;
+      readonly span: Span;
+    }
+  /** √squared·diag(exp(q)), of −q where `negative`; √squared·I without a q. */
+  | {
+      readonly kind: 'scaling';
+      readonly squared: Rational;
+      readonly q?: Param;
+      readonly negative: boolean;
+      readonly span: Span;
+    }
   /** T⁻¹, or T^(−1/2) where `root`. */
   | { readonly kind: 'inverse'; readonly root: boolean; readonly of: DiagExpr; readonly span: Span };
 
@@ -223,7 +241,7 @@ export const diagonalSize = (d: DiagExpr): number =>
   });
 
 export const atomsSize = (atoms: readonly Atom[]): number =>
-  total(atoms.map(a => (a.kind === 'weight' ? 1 : 1 + diagonalSize(a.of))));
+  total(atoms.map(a => (a.kind === 'inverse' ? 1 + diagonalSize(a.of) : 1)));
 
 /** Nodes of a formula written out, shared ones each time: what comparing and lowering it costs. */
 export const vectorSize = (v: VectorExpr): number =>

@@ -1,7 +1,7 @@
 /** Formulas as text, in the notation of the language. */
 import type { Atom, DiagExpr, Gram, Leaf, NormBound, Positive, Term, VectorExpr } from './formula.ts';
 import type { LinearMap } from './network.ts';
-import { printOrthogonalCall } from './orthogonal.ts';
+import { type MatrixMethod, printOrthogonalCall } from './orthogonal.ts';
 import { printActivation } from './print-activation.ts';
 import { absolute, equal, format, ONE, type Rational, ZERO } from './rational.ts';
 
@@ -57,12 +57,25 @@ export const printDiagonal = (d: DiagExpr): string => {
   }
 };
 
-export const printAtom = (a: Atom): string =>
-  a.kind === 'weight'
-    ? a.orthogonal
-      ? `${printOrthogonalCall(a.orthogonal, weight(a.map, false))}${a.transposed ? 'ᵀ' : ''}`
-      : weight(a.map, a.transposed)
-    : `${a.root ? 'invsqrt' : 'inv'}(${printDiagonal(a.of)})`;
+export const printAtom = (a: Atom): string => {
+  const made = (method: MatrixMethod, map: LinearMap): string => printOrthogonalCall(method, weight(map, false));
+  switch (a.kind) {
+    case 'weight':
+      return a.orthogonal ? `${made(a.orthogonal, a.map)}${a.transposed ? 'ᵀ' : ''}` : weight(a.map, a.transposed);
+    case 'block': {
+      const [part, size] = a.from === 0 ? ['first', a.to] : ['last', a.map.in - a.from];
+      return `${part}(${made(a.orthogonal, a.map)}, ${size})${a.transposed ? 'ᵀ' : ''}`;
+    }
+    case 'scaling': {
+      const root = equal(a.squared, ONE) ? [] : [`sqrt(${format(a.squared)})`];
+      return [...root, ...(a.q ? [`exp(${a.negative ? '-' : ''}${local(a.q.path)})`] : [])].join(' * ');
+    }
+    case 'inverse':
+      return `${a.root ? 'invsqrt' : 'inv'}(${printDiagonal(a.of)})`;
+    default:
+      return a satisfies never;
+  }
+};
 
 const printLeaf = (of: Leaf): string => {
   switch (of.kind) {

@@ -134,7 +134,7 @@ const formulaCost = (
   for (const a of atoms) {
     if (a.kind === 'inverse') {
       if (!diagonals.some(d => sameExpr(d, a.of))) diagonals.push(a.of);
-    } else {
+    } else if (a.kind !== 'scaling') {
       const points = a.map.kind === 'dense' ? 1 : image[0] * image[1];
       if (a.orthogonal)
         made.set(printOrthogonalCall(a.orthogonal, a.map.weight.path), orthogonalCost(a.map, a.orthogonal));

@@ -13,7 +13,7 @@ import {
   type VectorExpr,
   writtenOut,
 } from '../../ir/formula.ts';
-import type { LayerOp, Shape } from '../../ir/network.ts';
+import type { LayerOp, Param, Shape } from '../../ir/network.ts';
 import { absolute, equal, ONE, toNumber, ZERO } from '../../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
@@ -125,6 +125,12 @@ const diagonal = (l: Lowering, d: DiagExpr): TensorId => {
   }
 };
 
+/** exp(q), or exp(−q): [m]. */
+const exponential = (b: GraphBuilder, q: Param, negative: boolean): TensorId => {
+  const exponent = clampedExponent(b, q);
+  return b.unary('exp', negative ? b.unary('neg', exponent) : exponent);
+};
+
 const inverse = (l: Lowering, atom: Extract<Atom, { kind: 'inverse' }>): TensorId => {
   const T = diagonal(l, atom.of);
   return atom.root ? inverseRootOrZero(l.b, T) : inverseOrZero(l.b, T);
@@ -149,13 +155,17 @@ const leafValue = (l: Lowering, of: Leaf): TensorId => {
   }
 };
 
+type Matrix = Extract<Atom, { kind: 'weight' | 'block' }>;
+
 /** The matrix that an atom multiplies with, as it is stored: not transposed. */
-const atomWeight = ({ b }: Lowering, { map, orthogonal }: Extract<Atom, { kind: 'weight' }>): TensorId => {
+const atomWeight = ({ b }: Lowering, atom: Matrix): TensorId => {
+  const { map, orthogonal } = atom;
   const stored = b.param(map.weight.path, map.weight.shape);
-  return orthogonal ? orthogonalMatrices(b, map, orthogonal, stored) : stored;
+  const whole = orthogonal ? orthogonalMatrices(b, map, orthogonal, stored) : stored;
+  return atom.kind === 'block' ? b.slice(whole, [0, atom.from], [map.out, atom.to]) : whole;
 };
 
-const applyWeight = (l: Lowering, atom: Extract<Atom, { kind: 'weight' }>, weight: TensorId, v: TensorId): TensorId =>
+const applyWeight = (l: Lowering, atom: Matrix, weight: TensorId, v: TensorId): TensorId =>
   atom.transposed ? applyAdjoint(l.b, atom.map, weight, v, imageOf(l)) : applyMap(l.b, atom.map, weight, v);
 
 /** c·A·T⁻¹·v with T⁻¹ on the units, so that the layer's uses of A stay one tensor; t = |c|/T is a witness that may be rounded down. */
@@ -192,6 +202,11 @@ const termValue = (l: Lowering, t: Term): { readonly value: TensorId; readonly n
     const atom = t.atoms[i];
     if (atom.kind === 'inverse') {
       pending = merge(pending, inverse(l, atom));
+      continue;
+    }
+    if (atom.kind === 'scaling') {
+      scalar *= Math.sqrt(toNumber(atom.squared));
+      if (atom.q) value = scaleUnits(value, exponential(b, atom.q, atom.negative));
       continue;
     }
     let weight = atomWeight(l, atom);

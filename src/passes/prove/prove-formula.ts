@@ -186,6 +186,20 @@ const proveMade = ({ map, orthogonal, span }: OrthogonalWeight, side: GramSide):
   return gap;
 };
 
+/** What a sandwich layer is made of, anywhere else. */
+const unbounded = (a: Extract<Atom, { kind: 'scaling' | 'block' }>): Gap => ({
+  code: 'L0204',
+  message:
+    a.kind === 'block' || a.q
+      ? `nothing bounds \`${printAtom(a)}\`: ${a.kind === 'block' ? 'columns of a matrix and exponentials' : 'it'} may stand in a sandwich layer only`
+      : `\`${printAtom(a)}\` is irrational, and the proof is in exact arithmetic: a root may stand in a sandwich layer only`,
+  span: a.span,
+  help:
+    a.kind === 'block' || a.q
+      ? 'write `sqrt(2) * first(Q, out)ᵀ * exp(q) * act(sqrt(2) * exp(-q) * last(Q, n) * x + b)` with `let Q = cayley(W, alpha = true)`, W: mat[out, out + n]'
+      : 'round it yourself to the safe side, e.g. `1414/1000`',
+});
+
 /** Each weight with the root of the T beside it, from left to right; the factors as derivations. */
 const proveProduct = (atoms: readonly Atom[], path: string): readonly Derivation[] | Gap => {
   const roots: Atom[] = atoms.flatMap(a =>
@@ -207,6 +221,7 @@ const proveProduct = (atoms: readonly Atom[], path: string): readonly Derivation
       i += 1;
       continue;
     }
+    if (a.kind === 'scaling' || a.kind === 'block') return unbounded(a);
     i += 2;
     const weight = a.kind === 'weight' ? a : b?.kind === 'weight' ? b : undefined;
     const root = a.kind === 'inverse' ? a : b?.kind === 'inverse' ? b : undefined;

@@ -25,6 +25,10 @@ export type Value =
       readonly atoms: readonly f.Atom[];
     }
   | { readonly kind: 'diagonal'; readonly size: number; readonly of: f.DiagExpr }
+  /** √squared, which no rational is. */
+  | { readonly kind: 'root'; readonly squared: q.Rational }
+  /** √squared·exp(±q): a diagonal matrix. */
+  | { readonly kind: 'scaling'; readonly size: number; readonly of: Scaling }
   /** Entries above 0: exp(q), exp(q) + 1. */
   | { readonly kind: 'positive'; readonly size: number; readonly of: f.Positive }
   /** |G|, its columns multiplied by `weights`. */
@@ -32,6 +36,8 @@ export type Value =
   | { readonly kind: 'activation'; readonly act: Activation }
   /** The choice of an option, one of several. */
   | { readonly kind: 'word'; readonly text: string; readonly of: readonly string[] };
+
+type Scaling = Extract<f.Atom, { kind: 'scaling' }>;
 
 export interface Mismatch {
   readonly mismatch: string;
@@ -54,6 +60,9 @@ export const describe = (v: Value): string => {
         : `a mat[${v.rows}, ${v.columns}]`;
     case 'diagonal':
       return `a diagonal of ${v.size}`;
+    case 'root':
+      return `the irrational number sqrt(${q.format(v.squared)})`;
+    case 'scaling':
     case 'positive':
       return `${v.size} positive numbers`;
     case 'absolute Gram matrix':
@@ -83,7 +92,7 @@ export const transpose = (v: Value): Value | Mismatch => {
   if (v.kind !== 'matrix') return mismatch(`only a matrix has a transpose, not ${describe(v)}`);
   const atoms = [...v.atoms]
     .reverse()
-    .map((a): f.Atom => (a.kind === 'weight' ? { ...a, transposed: !a.transposed } : a));
+    .map((a): f.Atom => (a.kind === 'weight' || a.kind === 'block' ? { ...a, transposed: !a.transposed } : a));
   const sizes = v.sizes && { sizes: { rows: v.sizes.columns, columns: v.sizes.rows } };
   return { ...v, rows: v.columns, columns: v.rows, ...sizes, atoms };
 };
@@ -114,6 +123,56 @@ export const matrixParameter = (v: Value, family: string): Weight | Mismatch => 
   return only;
 };
 
+/** first(Q, size) and last(Q, size): columns of a matrix that is made orthogonal. */
+export const columnsOf = (v: Value, part: 'first' | 'last', size: number, span: Span): Value | Mismatch => {
+  const only = v.kind === 'matrix' && v.atoms.length === 1 && q.equal(v.factor, q.ONE) ? v.atoms[0] : undefined;
+  if (v.kind !== 'matrix' || only?.kind !== 'weight' || !only.orthogonal || only.transposed)
+    return mismatch(
+      `\`${part}\` takes columns of an orthogonal matrix, not of ${describe(v)}`,
+      'write `first(cayley(W, alpha = true), out)`',
+    );
+  if (size > v.columns) return mismatch(`${describe(v)} has ${v.columns} columns, not ${size}`);
+  const [from, to] = part === 'first' ? [0, size] : [v.columns - size, v.columns];
+  const { map, orthogonal } = only;
+  return { ...v, columns: size, atoms: [{ kind: 'block', map, transposed: false, orthogonal, from, to, span }] };
+};
+
+/** √squared, and exp(±q). */
+const scalingOf = (v: Value, span: Span): Scaling | undefined => {
+  if (v.kind === 'root') return { kind: 'scaling', squared: v.squared, negative: false, span };
+  if (v.kind === 'scaling') return v.of;
+  return v.kind === 'positive' && v.of.q && q.equal(v.of.shift, q.ZERO)
+    ? { kind: 'scaling', squared: q.ONE, q: v.of.q, negative: false, span }
+    : undefined;
+};
+
+/** A root or a diagonal of exponentials times something, or undefined where that is no product of matrices. */
+const scaling = (a: Value, b: Value, span: Span): Value | Mismatch | undefined => {
+  if (a.kind !== 'root' && b.kind === 'root') return scaling(b, a, span);
+  const left = scalingOf(a, span);
+  if (!left) return undefined;
+  if (a.kind === 'root') {
+    const right = scalingOf(b, span);
+    if (b.kind === 'root') return { kind: 'root', squared: q.mul(a.squared, b.squared) };
+    if ((b.kind === 'positive' || b.kind === 'scaling') && right)
+      return { kind: 'scaling', size: b.size, of: { ...right, squared: q.mul(a.squared, right.squared) } };
+    if (b.kind === 'matrix') return { ...b, atoms: [left, ...b.atoms] };
+    if (b.kind === 'vector') return { ...b, of: f.product(q.ONE, [left], b.of, span) };
+    return undefined;
+  }
+  if ((b.kind !== 'vector' && b.kind !== 'matrix') || (a.kind !== 'positive' && a.kind !== 'scaling')) return undefined;
+  return applied(diagonalMatrix(a.size, left), b, span);
+};
+
+const diagonalMatrix = (size: number, atom: f.Atom): Extract<Value, { kind: 'matrix' }> => ({
+  kind: 'matrix',
+  rows: size,
+  columns: size,
+  form: 'any',
+  factor: q.ONE,
+  atoms: [atom],
+});
+
 export const activate = (act: Activation, v: Value, span: Span): Value | Mismatch =>
   v.kind === 'vector'
     ? { ...v, of: f.leaf({ kind: 'act', act, of: v.of, span }, span) }
@@ -136,6 +195,11 @@ const scaled = (factor: q.Rational, v: Value, span: Span): Value | Mismatch => {
       const times = of.map(p => ({ ...p, factor: q.mul(factor, p.factor) }));
       return { ...v, of: { kind: 'sum', of: times, shift: q.mul(factor, shift), span } };
     }
+    case 'root':
+      return q.compare(factor, q.ZERO) > 0
+        ? { kind: 'root', squared: q.mul(q.mul(factor, factor), v.squared) }
+        : mismatch(`${describe(v)} cannot be multiplied by ${q.format(factor)}`, 'subtract the product instead');
+    case 'scaling':
     case 'positive':
     case 'absolute Gram matrix':
     case 'activation':
@@ -179,7 +243,13 @@ const applied = (m: Extract<Value, { kind: 'matrix' }>, v: Value, span: Span): V
 const times = (a: Value, b: Value, span: Span): Value | Mismatch => {
   if (a.kind === 'scalar') return scaled(a.value, b, span);
   if (b.kind === 'scalar') return scaled(b.value, a, span);
-  if (a.kind === 'matrix') return applied(a, b, span);
+  const product = scaling(a, b, span);
+  if (product) return product;
+  if (a.kind === 'matrix') {
+    const right = b.kind === 'positive' || b.kind === 'scaling' ? scalingOf(b, span) : undefined;
+    const size = right && 'size' in b ? b.size : 0;
+    return applied(a, right ? diagonalMatrix(size, right) : b, span);
+  }
   if (a.kind === 'absolute Gram matrix' && b.kind === 'positive' && f.sameExpr(a.weights, ONES))
     return b.size === gramSize(a.gram)
       ? { ...a, weights: b.of }
@@ -243,6 +313,8 @@ const added = (a: Value, b: Value, span: Span): Value | Mismatch => {
         return mismatch('a positive vector may only be added to, not subtracted from');
       return { ...a, of: { ...a.of, shift: q.add(a.of.shift, b.value) } };
     }
+    case 'root':
+    case 'scaling':
     case 'matrix':
     case 'absolute Gram matrix':
     case 'activation':
@@ -294,6 +366,8 @@ export const sizeOf = (v: Value): number => {
       return f.diagonalSize(v.of);
     case 'scalar':
       return Math.ceil((v.value.num.toString(16).length + v.value.den.toString(16).length) / 16);
+    case 'root':
+    case 'scaling':
     case 'positive':
     case 'absolute Gram matrix':
     case 'activation':

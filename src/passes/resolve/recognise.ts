@@ -14,7 +14,7 @@ import {
 } from '../../ir/formula.ts';
 import { type LayerOp, type LinearMap, layerParams, type Param, type Rescaling } from '../../ir/network.ts';
 import { commutesWithTranspose } from '../../ir/orthogonal.ts';
-import { add, compare, div, equal, neg, ONE, type Rational, TWO, ZERO } from '../../ir/rational.ts';
+import { add, compare, div, equal, mul, neg, ONE, type Rational, TWO, ZERO } from '../../ir/rational.ts';
 import { proveSlope } from '../prove/prove-activation.ts';
 
 type Formula = Extract<LayerOp, { kind: 'formula' }>;
@@ -225,6 +225,52 @@ export const residual = (terms: readonly Term[], anySlope: boolean): LayerOp | u
   };
 };
 
+/** The atoms but for √r·I, and the product of all r, which stands for the coefficient too. */
+const withoutRoots = (t: Term): { readonly squared: Rational; readonly atoms: readonly Atom[] } => {
+  let squared = mul(t.coefficient, t.coefficient);
+  const atoms = t.atoms.flatMap((a): readonly Atom[] => {
+    if (a.kind !== 'scaling') return [a];
+    squared = mul(squared, a.squared);
+    return a.q ? [{ ...a, squared: ONE }] : [];
+  });
+  return { squared, atoms };
+};
+
+/** √2 Aᵀ Ψ σ(√2 Ψ⁻¹ B x + b) with [A B] one Cayley transform, Ψ = diag(exp(q)). */
+const sandwich = (variable: readonly Term[]): LayerOp | undefined => {
+  const [outer, ...more] = variable;
+  if (outer?.of.kind !== 'act' || more.length > 0) return undefined;
+  const { act, of } = outer.of;
+  const inner = affine(of.terms);
+  const [read, ...others] = inner?.variable ?? [];
+  if (read?.of.kind !== 'input' || others.length > 0) return undefined;
+  const [behind, before] = [withoutRoots(outer), withoutRoots(read)];
+  const [a, d, ...rest] = behind.atoms;
+  const [e, b, ...left] = before.atoms;
+  if (rest.length > 0 || left.length > 0) return undefined;
+  if (a?.kind !== 'block' || b?.kind !== 'block' || d?.kind !== 'scaling' || e?.kind !== 'scaling') return undefined;
+  const positive = [outer, read].every(t => compare(t.coefficient, ZERO) > 0);
+  if (!positive || !equal(behind.squared, TWO) || !equal(before.squared, TWO)) return undefined;
+  if (!d.q || !e.q || !sameExpr(d.q, e.q) || d.negative || !e.negative) return undefined;
+  const { map, orthogonal } = a;
+  if (!sameExpr(map, b.map) || !sameExpr(orthogonal, b.orthogonal)) return undefined;
+  if (orthogonal.family !== 'cayley' || orthogonal.form !== 'full' || !orthogonal.alpha) return undefined;
+  const split = a.transposed && !b.transposed && a.from === 0 && a.to === map.out && b.from === map.out;
+  if (!split || b.to !== map.in) return undefined;
+  const slope = proveSlope(act)?.conclusion;
+  if (slope?.kind !== 'slope' || compare(slope.low, ZERO) < 0 || compare(slope.high, ONE) > 0) return undefined;
+  return {
+    kind: 'sandwich',
+    out: map.out,
+    in: map.in - map.out,
+    weight: map.weight,
+    alpha: orthogonal.alpha,
+    psi: d.q,
+    act,
+    ...(inner?.bias ? { bias: inner.bias } : {}),
+  };
+};
+
 /** Every parameter of the formula must be one of the layer's: a parameter without effect has a gradient of 0, but it is there. */
 const sameParams = (op: Formula, params: readonly Param[]): boolean =>
   op.params.length === params.length && op.params.every(p => params.includes(p));
@@ -237,6 +283,6 @@ export const recognise = (op: Formula, anySlope = false): LayerOp => {
   const [only, ...more] = variable;
   const plain = more.length === 0 && only?.of.kind === 'input' && equal(only.coefficient, ONE);
   const found = plain ? linear(only.atoms, bias) : undefined;
-  const layer = found ?? (bias ? undefined : residual(variable, anySlope));
+  const layer = found ?? (bias ? undefined : (residual(variable, anySlope) ?? sandwich(variable)));
   return layer && sameParams(op, layerParams(layer)) ? layer : op;
 };

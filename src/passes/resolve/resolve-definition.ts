@@ -4,9 +4,10 @@
  */
 import type { Span } from '../../diagnostics.ts';
 import { outputShape } from '../../ir/conv-geometry.ts';
-import { atomsOf, type DiagExpr, type Gram, gramsOf, type VectorExpr } from '../../ir/formula.ts';
+import { type Atom, atomsOf, type DiagExpr, type Gram, gramsOf, type VectorExpr } from '../../ir/formula.ts';
 import {
   type LayerOp,
+  type Param,
   type Rescaling,
   rescalingParams,
   type Shape,
@@ -202,11 +203,25 @@ const replacesWeight = (d: DiagExpr): boolean => {
   }
 };
 
+const weightsOf = (a: Atom): readonly Param[] => {
+  switch (a.kind) {
+    case 'weight':
+    case 'block':
+      return [a.map.weight];
+    case 'scaling':
+      return [];
+    case 'inverse':
+      return gramsOf(a.of).map(g => g.map.weight);
+    default:
+      return a satisfies never;
+  }
+};
+
 /** False after reporting a parameter that is used in two shapes, or two parameters of one name. */
 const oneOfEach = (body: Body, value: VectorExpr): boolean => {
   const { scope, params } = body;
   for (const a of atomsOf(value)) {
-    const weights = a.kind === 'weight' ? [a.map.weight] : gramsOf(a.of).map(g => g.map.weight);
+    const weights = weightsOf(a);
     const other = weights.find(w => !params.includes(w));
     if (!other) continue;
     const name = other.path.slice(body.path.length + 1);

@@ -17,7 +17,7 @@ import * as v from './formula-value.ts';
 import { diagonalOf } from './recognise.ts';
 import { ACTIVATION_NAMES, activationFits, activationOf } from './resolve-layers.ts';
 import { resolveOrthogonal, withStoredWeight } from './resolve-orthogonal.ts';
-import { choiceOf, integerOf, rationalOf, type Scope } from './resolve-scope.ts';
+import { choiceOf, evaluate, integerOf, rationalOf, type Scope } from './resolve-scope.ts';
 
 /** What stands for an option: at the use, or the default of the definition. */
 export interface Given {
@@ -289,6 +289,14 @@ const storeOrthogonal = (
   return { map, orthogonal: { ...method, alpha } };
 };
 
+/** `first(Q, out)`, `last(Q, n)`. */
+const columns = (body: Body, e: Call, part: 'first' | 'last'): v.Value | undefined => {
+  const all = noOptions(body, e) ? values(body, e, 2, 2) : undefined;
+  if (!all) return undefined;
+  const size = integerOf(body.scope, e.args[1].value, 'the number of columns');
+  return size === undefined ? undefined : settle(body, v.columnsOf(all[0], part, size, e.span), e.span);
+};
+
 /** Functions of a formula. Numbers have their own: sqrt, floor, min, max. */
 const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | undefined>> = {
   inv: (body, e) => {
@@ -305,10 +313,20 @@ const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | unde
     if (!all) return undefined;
     const [value] = all;
     const only = value.kind === 'vector' && value.of.terms.length === 1 ? value.of.terms[0] : undefined;
-    if (value.kind !== 'vector' || !only || only.of.kind !== 'param' || !q.equal(only.coefficient, q.ONE))
+    const negative = only !== undefined && q.equal(only.coefficient, q.rational(-1));
+    if (value.kind !== 'vector' || only?.of.kind !== 'param' || !(negative || q.equal(only.coefficient, q.ONE)))
       return body.scope.report('L0141', e.span, `\`exp\` takes a parameter vector, not ${v.describe(value)}`);
+    const { param } = only.of;
+    if (negative)
+      return {
+        kind: 'scaling',
+        size: value.shape[0],
+        of: { kind: 'scaling', squared: q.ONE, q: param, negative, span: e.span },
+      };
     return { kind: 'positive', size: value.shape[0], of: { q: only.of.param, shift: q.ZERO } };
   },
+  first: (body, e) => columns(body, e, 'first'),
+  last: (body, e) => columns(body, e, 'last'),
   gershgorin: (body, e) => {
     const option = e.args.find(a => a.name?.text === 'steps');
     const all = noOptions(body, option ? { ...e, args: e.args.filter(a => a !== option) } : e)
@@ -377,6 +395,11 @@ const call = (body: Body, e: Call): v.Value | undefined => {
   if (name === 'max') {
     const all = values(body, e, 2, 16);
     if (!all || all.some(a => a.kind !== 'scalar')) return all && settle(body, v.largest(all, e.span), e.span);
+  }
+  if (name === 'sqrt' && e.args.length === 1 && !e.args[0].name) {
+    const of = evaluate(body.scope, e.args[0].value, 'this number');
+    if (!of) return undefined;
+    if (of.exact && of.exact.num > 0n && !q.exactSqrt(of.exact)) return { kind: 'root', squared: of.exact };
   }
   if (NUMERIC.includes(name) || name === 'max') {
     const value = rationalOf(body.scope, e, 'this number');
