@@ -1,10 +1,10 @@
 /** The layers of a network as Coq terms over proofs/theories, each with the theorem that bounds it. */
 import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
-import { printOrthogonal } from '../ir/orthogonal.ts';
 import { geometryWords, printActivation } from '../ir/print-network.ts';
 import { absolute, compare, div, equal, ONE, type Rational, rational, TWO, ZERO } from '../ir/rational.ts';
 import { isBlockAverage } from '../ir/window.ts';
 import { type Dominance, dominance, type MatrixTerm, NotInCoq, orthogonalDominance, ratio } from './coq-dominance.ts';
+import { orthogonalMatrix } from './coq-orthogonal.ts';
 import type { GramSide } from './rules.ts';
 
 /** Comments may not hold what opens or closes one. */
@@ -170,27 +170,6 @@ const activation = (w: Writer, act: Activation, from: Space, channels: number): 
   }
 };
 
-/** A weight that Cayley makes orthogonal, rows × columns by name and size: the matrix, and the proof of `dom (gram …) (fun=> 1)`. */
-const cayleyMatrix = (
-  w: Writer,
-  emit: MatrixTerm['declare'],
-  rows: { readonly name: string; readonly size: number },
-  columns: { readonly name: string; readonly size: number },
-  side: GramSide,
-): { readonly matrix: string; readonly proof: string } => {
-  const wide = columns.size > rows.size;
-  const [short, long] = wide ? [rows, columns] : [columns, rows];
-  const rest = long.size - short.size;
-  const size = equation(w, `(${short.name} + ${rest})%N = ${long.name}`);
-  const u = emit('Variable', 'U', `'M[R]_${short.name}`);
-  const v = emit('Variable', 'V', `'M[R]_(${rest}, ${short.name})`);
-  const name = wide ? 'cayley_wide' : 'cayley_tall';
-  return {
-    matrix: `(${name} ${size} ${u} ${v})`,
-    proof: `(${name}${side === 'rows' ? '_adj' : ''}_dom ${size} ${u} ${v})`,
-  };
-};
-
 /** The matrix of a linear or residual layer with its diagonal T; `T` and `T_dom` are names in the section. */
 const weighted = (
   w: Writer,
@@ -204,8 +183,6 @@ const weighted = (
   const { map, rescaling } = op;
   if (op.kind === 'linear' && op.adjoint)
     throw new NotInCoq(`${map.weight.path}: a transposed convolution has no Coq theorem here yet`);
-  if (rescaling.by === 'orthogonal' && (rescaling.method.family !== 'cayley' || rescaling.method.form !== 'full'))
-    throw new NotInCoq(`${map.weight.path}: \`by ${printOrthogonal(rescaling.method)}\` has no Coq theorem here yet`);
   // The output of a residual layer is its input's space: its hidden units need a name of their own.
   const out = op.kind === 'residual' ? nat(w, 'hidden', map.out) : channelsOf(to);
   let matrix: string;
@@ -218,7 +195,14 @@ const weighted = (
     rows = `'I_${out}`;
     columns = `'I_${from.n}`;
     if (rescaling.by === 'orthogonal') {
-      const made = cayleyMatrix(w, emit, { name: out, size: map.out }, { name: from.n, size: map.in }, side);
+      const made = orthogonalMatrix(
+        w,
+        emit,
+        rescaling.method,
+        { name: out, size: map.out },
+        { name: from.n, size: map.in },
+        side,
+      );
       matrix = made.matrix;
       orthogonal = made.proof;
     } else matrix = emit('Variable', 'W', `${rows} -> ${columns} -> R`);
@@ -236,7 +220,14 @@ const weighted = (
       const taps = nat(w, 'columns', `(${from.c} * ker_h ${geometry} * ker_w ${geometry})%N`);
       const size = map.in * map.kernel[0] * map.kernel[1];
       // The reshaped kernel has a bound of its own; which side the convolution's is for does not matter to it.
-      const made = cayleyMatrix(w, emit, { name: out, size: map.out }, { name: taps, size }, 'columns');
+      const made = orthogonalMatrix(
+        w,
+        emit,
+        rescaling.method,
+        { name: out, size: map.out },
+        { name: taps, size },
+        'columns',
+      );
       const name = `K_${w.id}`;
       w.line(`Definition ${name}${binder(w)} : ${kernelType} := kernel_of (erefl ${taps}) ${made.matrix}.`);
       term = applied(w, name);
@@ -402,8 +393,23 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
     case 'depth_to_space':
       throw new NotInCoq(`${layer.path}: ${op.kind} has no Coq theorem here yet`);
     case 'contraction':
-    case 'sandwich':
       throw new NotInCoq(`${layer.path}: an operator layer has no Coq theorem here yet`);
+    case 'sandwich': {
+      if (op.kernel || from.kind !== 'features')
+        throw new NotInCoq(`${layer.path}: a sandwich layer of images has no Coq theorem here yet`);
+      const n = channelsOf(to);
+      const u = emit('Variable', 'U', `'M[R]_${n}`);
+      const v = emit('Variable', 'V', `'M[R]_(${from.n}, ${n})`);
+      const bias = op.bias ? emit('Variable', 'b', `{ffun 'I_${n} -> R}`) : `(0 : {ffun 'I_${n} -> R})`;
+      const [d, e] = ['d', 'e'].map(stem => emit('Variable', stem, `'I_${n} -> R`));
+      const positive = [d, e].map(x => emit('Hypothesis', 'psi_gt0', `forall i, 0 < ${x} i`));
+      const both = emit('Hypothesis', 'psi_two', `forall i, ${d} i * ${e} i <= 2%:R`);
+      const { term, slope } = residualActivation(op.act);
+      return {
+        term: `(sandwiched (sandwich_first ${u} ${v}) (sandwich_second ${u} ${v}) ${bias} ${d} ${e} ${term})`,
+        proof: `(sandwiched_lip _ (sandwich_blocks_dom ${u} ${v}) ${slope} ${positive.join(' ')} ${both})`,
+      };
+    }
     case 'maxpool':
     case 'l2pool':
     case 'tile':

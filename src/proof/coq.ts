@@ -38,7 +38,10 @@ Local Open Scope ring_scope.
 `;
 
 const usesActivation = (layers: readonly Layer[], kinds: readonly Activation['kind'][]): boolean =>
-  layers.some(({ op }) => (op.kind === 'residual' || op.kind === 'activation') && kinds.includes(op.act.kind));
+  layers.some(
+    ({ op }) =>
+      (op.kind === 'residual' || op.kind === 'sandwich' || op.kind === 'activation') && kinds.includes(op.act.kind),
+  );
 
 /** True where T is a root of high order: its theorem needs that no number is above all others. */
 const usesRoots = (layers: readonly Layer[]): boolean => {
@@ -65,7 +68,9 @@ const preamble = (name: string, budget: string, head: boolean): string =>
 
    What it states. ${name}_lip: the function \`features\`, which is the network up to its head, is ${budget}-Lipschitz in the Euclidean norm, over any
    ordered field R. The parameters are the variables of the section, so the theorem holds for all their values. A hypothesis says what defines a
-   stored number that is a root, an exponential or a norm, as an inequality: s_root says s^2 T <= 1, so s may be rounded down.${
+   stored number that is a root, an exponential or a norm, as an inequality: s_root says s^2 T <= 1, so s may be rounded down. Three are about
+   matrices: gram_schmidt says that the columns of Q are orthogonal to each other, of norm 1 or 0; cholesky what L is a factor of;
+   gram_iteration_symbol that lam is at least the squared norm of the convolution.${
      head
        ? `
    ${name}_radius: if every margin is positive and larger than the norm of the difference of two rows of the head times the radius, no input

@@ -44,6 +44,28 @@ describe('coqFile', () => {
     const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
     expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
   });
+  it('makes the matrix of each orthogonal family from variables, turned where it is wide', () => {
+    const text = coqFile(
+      provenFrom(`network Families {
+  input vec[6]
+  dense 4 by orthogonal(householder)
+  dense 5 by orthogonal(bro, rank = 2)
+  dense 5 by orthogonal(bjorck, steps = 7)
+  dense 7 by orthogonal(cholesky)
+  dense 7 by orthogonal(exponential)
+  residual dense hidden = 3 by orthogonal(qr)
+  sandwich 4
+  head 2
+}`),
+    );
+    expect(text).toContain('(adj (reflections short_1 V_1))');
+    expect(text).toContain('Hypothesis eps_gt0_2 : 0 < eps_2.');
+    expect(text).toContain('@bjorck_steps_dom R _ _ 7 ');
+    expect(text).toContain('cholesky_4 : L_4 *m L_4^T = W_4 *m W_4^T + (ratio R');
+    expect(text).toContain('odflt 0 (exponential_window R 12)');
+    expect(text).toContain('Hypothesis gram_schmidt_6 : forall i k, i != k -> gram Q_6 i k = 0.');
+    expect(text).toContain('sandwich_blocks_dom U_7 V_7');
+  });
   it('states residuals with two factors, of any sign, over one denominator', () => {
     const text = coqFile(
       provenFrom(`layer half(hidden) (x: vec[n]) {
