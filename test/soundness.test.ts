@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { provenFrom } from '../src/fixtures/compile-source.ts';
 import { interpret } from '../src/ir/interpret.ts';
@@ -173,6 +174,31 @@ describe('no pair of inputs beats the proven bound of layers without a weight ma
       expect(worst.pairwise, source).toBeLessThanOrEqual(bound * SLACK);
     }
   });
+});
+
+it('no pair of inputs beats the proven bound of whatever is generated', () => {
+  const kinds = fc.record({
+    operators: fc.boolean(),
+    geometries: fc.boolean(),
+    structures: fc.boolean(),
+    branches: fc.boolean(),
+  });
+  const property = fc.property(
+    fc.nat(),
+    kinds,
+    fc.constantFrom('train' as const, 'inference' as const),
+    (seed, given, mode) => {
+      const r = randomFrom(seed);
+      const source = randomSource(r, given);
+      const proven = provenFrom(source);
+      const bound = Math.sqrt(toNumber(proven.squared));
+      const worst = stretch(probe(proven, mode), randomParams(r, proven.network), r, 10);
+      expect(Number.isNaN(worst.ratio) || Number.isNaN(worst.pairwise), source).toBe(false);
+      expect(worst.ratio, source).toBeLessThanOrEqual(bound * SLACK);
+      expect(worst.pairwise, source).toBeLessThanOrEqual(bound * SLACK);
+    },
+  );
+  fc.assert(property, { numRuns: 40, seed: 20_232 });
 });
 
 describe('the search would notice', () => {
