@@ -175,7 +175,7 @@ export type ContractionMethod =
       readonly steps: number;
       readonly padding: 'zeros' | 'circular';
     }
-  /** 2AᵀB or B alone, [Aᵀ B] the Cayley transform of alpha·W/‖W‖_F, `weight` W (out, out + in): a sandwich layer without its activation. */
+  /** 2AᵀB or B alone, [A B] the Cayley transform of alpha·W/‖W‖_F, `weight` W (out, out + in): a sandwich layer without its activation. */
   | { readonly family: 'sandwich'; readonly part: 'product' | 'second'; readonly alpha: Param };
 
 /** Layers with several inputs x₁, x₂, …, of equal shapes but for the channels of a concat. Every other layer has one input. */
@@ -237,7 +237,7 @@ export type LayerOp =
       readonly bias?: Param;
     }
   /**
-   * y = √2 AᵀΨσ(√2 Ψ⁻¹Bx + b), Ψ = diag(exp(psi)), [Aᵀ B] the Cayley transform of alpha·W/‖W‖_F, `weight` W (out, out + in); with a `kernel`
+   * y = √2 AᵀΨσ(√2 Ψ⁻¹Bx + b), Ψ = diag(exp(psi)), [A B] the Cayley transform of alpha·W/‖W‖_F, `weight` W (out, out + in); with a `kernel`
    * (out, out + in, kh, kw) at every frequency of a circular convolution (Wang & Manchester, ICML 2023).
    */
   | {

@@ -232,7 +232,7 @@ const RULES = {
   },
   sandwich: {
     statement:
-      'AAᵀ + BBᵀ ⪯ I, d, e > 0 with d_i e_i ≤ 2 and σ slope[0, 1] make x ↦ Aᵀ(d ⊙ σ(e ⊙ Bx + b)) 1-Lipschitz (the layer has d = √2·Ψ, e = √2·Ψ⁻¹; G is the Gram matrix of the rows of [Aᵀ B])',
+      'AAᵀ + BBᵀ ⪯ I, d, e > 0 with d_i e_i ≤ 2 and σ slope[0, 1] make x ↦ Aᵀ(d ⊙ σ(e ⊙ Bx + b)) 1-Lipschitz (the layer has d = √2·Ψ, e = √2·Ψ⁻¹; G is the Gram matrix of the rows of [A B])',
     source: 'Wang & Manchester, ICML 2023, Theorem 3.2 (sandwich layer)',
     coq: 'sandwich',
   },
