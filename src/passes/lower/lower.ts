@@ -38,7 +38,7 @@ export interface LoweredNetwork {
    */
   readonly multipliers: ReadonlyMap<string, TensorId>;
   /**
-   * The weight that each linear, residual and dense operator layer multiplies with, by its path ('inference' only but for a linear one; [Aᵀ B] of a sandwich); T is already in a linear one. Of layers with
+   * The weight that each linear, residual and dense operator layer multiplies with, by its path ('inference' only but for a linear one; [A B] of a sandwich); T is already in a linear one. Of layers with
    * other parameters, what is computed of these alone: slopes, gains, the normal vectors of reflections.
    */
   readonly weights: ReadonlyMap<string, TensorId>;

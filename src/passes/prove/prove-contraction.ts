@@ -104,7 +104,7 @@ export const proveContraction = (op: Contraction, path: string, refuse: Refuse):
     // 2AᵀB is a sandwich layer around the identity, whose slope is 1.
     return apply('sandwich', path, [norm, apply('slope', 'identity', [], { a: ONE }, { function: 'leaky_relu' })]);
   const linear = apply('linear', path, [norm], {}, { side: 'out' });
-  // B is [Aᵀ B] behind zeros in front of x.
+  // B is [A B] behind zeros in front of x.
   return op.method.family === 'sandwich' ? apply('compose', path, [apply('zero-pad', path), linear]) : linear;
 };
 

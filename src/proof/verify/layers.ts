@@ -270,7 +270,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       constants: { low, high },
       bound: ONE,
       dominated: input.length === 1,
-      // Aᵀ(d ⊙ σ(e ⊙ Bx + b)), W = [Aᵀ B]: with AAᵀ + BBᵀ ⪯ diag(T), d_i e_i T_i ≤ 2 is enough.
+      // Aᵀ(d ⊙ σ(e ⊙ Bx + b)), W = [A B]: with AAᵀ + BBᵀ ⪯ diag(T), d_i e_i T_i ≤ 2 is enough.
       emitted: e => {
         need(input.length === 1, `${where}: its tensors are not those of a matrix`);
         biased(e, a.out);
