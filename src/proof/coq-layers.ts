@@ -198,6 +198,7 @@ const weighted = (
       const made = orthogonalMatrix(
         w,
         emit,
+        map.weight.path,
         rescaling.method,
         { name: out, size: map.out },
         { name: from.n, size: map.in },
@@ -223,6 +224,7 @@ const weighted = (
       const made = orthogonalMatrix(
         w,
         emit,
+        map.weight.path,
         rescaling.method,
         { name: out, size: map.out },
         { name: taps, size },
@@ -311,6 +313,7 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
   const emit = declare(w);
   switch (op.kind) {
     case 'center':
+    case 'batchcenter':
     case 'translate': {
       const offset = emit('Variable', 'offset', `'I_${channelsOf(from)} -> R`);
       const value = from.kind === 'image' ? `${offset} i.1` : `${offset} i`;
@@ -325,6 +328,15 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
         proof: `(@scale_lipc R _ ${p} ${d} ${least.num} ${least.den} isT isT ${bound})`,
         constant: div(ONE, least),
       }));
+    }
+    case 'gain': {
+      const sine = emit('Variable', 'sine', `'I_${channelsOf(from)} -> R`);
+      const bound = emit('Hypothesis', 'sine_le1', `forall i, \`|${sine} i| <= 1`);
+      const at = from.kind === 'image' ? 'i.1' : 'i';
+      return {
+        term: `(fun x => (fun i : ${indexOf(from)} => ${sine} ${at}) *d x)`,
+        proof: `(@bounded_gain R _ (fun i : ${indexOf(from)} => ${sine} ${at}) (fun i => ${bound} ${at}))`,
+      };
     }
     case 'pad':
       return ofChannels(from, p => ({
@@ -413,8 +425,6 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
     case 'maxpool':
     case 'l2pool':
     case 'tile':
-    case 'gain':
-    case 'batchcenter':
     case 'layercenter':
       throw new NotInCoq(`${layer.path}: layers of this kind (\`${op.kind}\`) have no Coq theorem here yet`);
     case 'formula':

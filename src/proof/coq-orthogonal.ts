@@ -46,12 +46,13 @@ const scaled = (
 export const orthogonalMatrix = (
   w: Writer,
   emit: MatrixTerm['declare'],
+  path: string,
   method: OrthogonalMethod,
   rows: Side,
   columns: Side,
   side: GramSide,
 ): Orthogonal => {
-  const refused = new NotInCoq(`\`by ${printOrthogonal(method)}\` has no Coq theorem here yet`);
+  const refused = new NotInCoq(`${path}: \`by ${printOrthogonal(method)}\` has no Coq theorem here yet`);
   const wide = columns.size > rows.size;
   const [short, long] = wide ? [rows, columns] : [columns, rows];
   const fits = (a: Side, stem: string): string => {

@@ -66,6 +66,14 @@ describe('coqFile', () => {
     expect(text).toContain('Hypothesis gram_schmidt_6 : forall i k, i != k -> gram Q_6 i k = 0.');
     expect(text).toContain('sandwich_blocks_dom U_7 V_7');
   });
+  it('takes means and sines of channels as numbers, a sine of at most 1', () => {
+    const text = coqFile(
+      provenFrom('network Gains {\n  input image[2, 4, 4]\n  batchcenter\n  gain\n  flatten\n  gain\n  head 2\n}'),
+    );
+    expect(text).toContain("Variable offset_1 : 'I_c_0 -> R.");
+    expect(text).toContain('Hypothesis sine_le1_4 : forall i, `|sine_4 i| <= 1.');
+    expect(text).toContain('Theorem Gains_lip : lip features.');
+  });
   it('states residuals with two factors, of any sign, over one denominator', () => {
     const text = coqFile(
       provenFrom(`layer half(hidden) (x: vec[n]) {
