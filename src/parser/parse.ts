@@ -7,10 +7,11 @@ import {
   type TokenType,
   tokenMatcher,
 } from 'chevrotain';
-import { advice, type Diagnostic, type Help, type Span } from '../diagnostics.ts';
+import { advice, type Diagnostic, type Fix, type Help, type Span } from '../diagnostics.ts';
 import { parseDecimal } from '../ir/rational.ts';
 import type { Comment, Definition, Expr, FileNode, Item } from './ast.ts';
 import { buildDefinition, buildExpression, buildItem, findSurplus, type Surplus } from './build-ast.ts';
+import { dropForeign } from './foreign.ts';
 import { LipParser } from './grammar.ts';
 import { findExcess } from './nesting.ts';
 import { suggest } from './suggest.ts';
@@ -35,7 +36,7 @@ const label = (type: TokenType): string => type.LABEL ?? type.name;
 
 /** What each rule begins with, for a reader who doesn't know the grammar. */
 const EXPECTED: Readonly<Record<string, string>> = {
-  file: '`network`, `layer`, `train` or `certify`',
+  file: '`network`, `layer`, `rescaling`, `train` or `certify`',
   item: '`network`, `train` or `certify`',
   statement: 'a layer or a setting',
   block: '`,` or the end of the line',
@@ -102,14 +103,27 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
   const expected = unclosed ? '`}`' : e.message;
   const message = `expected ${expected}, found ${found(e.token)}`;
   if (rule === 'file' && tokenMatcher(e.token, t.Identifier))
-    return failure('L0108', span, message, suggest(e.token.image, ['network', 'layer', 'train', 'certify']));
-  const help = unclosed
+    return failure(
+      'L0108',
+      span,
+      message,
+      suggest(e.token.image, ['network', 'layer', 'rescaling', 'train', 'certify']),
+    );
+  const help: Help | undefined = unclosed
     ? 'a `{` before this is never closed: add `}`'
     : rule === 'file' && CLOSING.includes(e.token.tokenType)
       ? 'this closes nothing: remove it, or look for the bracket that should have opened before'
       : !atEnd && followsTranspose(e.token, source)
         ? TIMES
-        : undefined;
+        : rule === 'formula' &&
+            tokenMatcher(e.token, t.Identifier) &&
+            /^\s*=/.test(source.slice(span.end, span.end + 20))
+          ? {
+              text: `to name a value write \`let ${e.token.image} = …\``,
+              from: e.token.image,
+              to: `let ${e.token.image}`,
+            }
+          : undefined;
   return failure('L0003', span, message, help);
 };
 
@@ -119,6 +133,53 @@ const AFTER: Readonly<Record<string, string>> = {
   formula: 'the end of the line',
   value: EXPECTED.value,
   stage: EXPECTED.value,
+};
+
+/** The last keyword that opens a part of the file before an offset. */
+const itemAt = (source: string, offset: number): string | undefined =>
+  [...source.slice(0, offset).matchAll(/^[^\S\n]*(network|train|certify|layer|rescaling)\b/gm)].at(-1)?.[1];
+
+const SIZES = /^(\d+)[x×](\d+)$/;
+/** `kernel = 3`, `kernel 3`, `bias = false`, with what stands behind it on the line. */
+const OPTION =
+  /^([\p{L}_][\p{L}\p{N}_]*)(\s*=\s*|[^\S\n]+)([\p{L}\p{N}_."/×-]+)(?=[^\S\n]*(?:,|\n|\r|\}|\/\/|by\b|$))/u;
+
+/** What is missing before a surplus token: a comma, a `let`, the brackets of a list. */
+const forgotten = ({ token, behind }: Surplus, source: string): { help: string; fix?: Fix } | undefined => {
+  const start = token.startOffset;
+  const line = source.slice(source.lastIndexOf('\n', start - 1) + 1, start);
+  const rest = source.slice(start, start + 200);
+  const setting = itemAt(source, start) === 'train';
+  if (tokenMatcher(token, t.Equals)) {
+    const name = /^\s*([\p{L}_][\p{L}\p{N}_]*)\s*$/u.exec(line)?.[1];
+    if (name === undefined || behind !== 'statement') return undefined;
+    if (setting)
+      return {
+        help: `settings take no \`=\`: write \`${name} …\``,
+        fix: { span: spanOf(token), from: '=', to: '' },
+      };
+    return { help: `to name a value write \`let ${name} = …\`, as \`let ${name} = it |> dense 64\`` };
+  }
+  const before = /(\d+)$/.exec(line)?.[1];
+  const sizes = before === undefined ? null : /^[x×](\d+)(?![\p{L}\p{N}_])/u.exec(rest);
+  if (before !== undefined && sizes) {
+    const to = `[${before}, ${sizes[1]}]`;
+    const span = { start: start - before.length, end: start + sizes[0].length };
+    return { help: `two sizes are a list: write \`${to}\``, fix: { span, from: before + sizes[0], to } };
+  }
+  const option =
+    ['statement', 'stage'].includes(behind) && tokenMatcher(token, t.Identifier) ? OPTION.exec(rest) : null;
+  if (!option) return undefined;
+  const [text, name, between, given] = option;
+  const gap = /[^\S\n]*$/.exec(line)![0];
+  const size = SIZES.exec(given);
+  const value = size ? `[${size[1]}, ${size[2]}]` : given;
+  if (setting && between.includes('=')) return undefined;
+  const to = setting ? `, ${name} ${value}` : `, ${name} = ${value}`;
+  return {
+    help: `write \`${to}\``,
+    fix: { span: { start: start - gap.length, end: start + text.length }, from: gap + text, to },
+  };
 };
 
 const surplusHelp = ({ token, behind }: Surplus, source: string): string | undefined =>
@@ -133,7 +194,9 @@ const surplusHelp = ({ token, behind }: Surplus, source: string): string | undef
 const describeSurplus = (surplus: Surplus, source: string): Diagnostic => {
   const { token, behind } = surplus;
   const message = `expected ${AFTER[behind] ?? EXPECTED.block}, found ${found(token)}`;
-  return failure('L0003', spanOf(token), message, surplusHelp(surplus, source));
+  const mend = forgotten(surplus, source);
+  const diagnostic = failure('L0003', spanOf(token), message, mend?.help ?? surplusHelp(surplus, source));
+  return mend?.fix ? { ...diagnostic, fix: mend.fix } : diagnostic;
 };
 
 const tokenize = (source: string): { tokens: IToken[]; comments: Comment[] } => {
@@ -149,7 +212,7 @@ const tokenize = (source: string): { tokens: IToken[]; comments: Comment[] } => 
 const MAX_DIGITS = 1000;
 
 /** Reports what the lexer could not make a good token of, and drops it where the rest reads better without. */
-const checkTokens = (tokens: readonly IToken[]): { tokens: IToken[]; diagnostics: Diagnostic[] } => {
+const checkTokens = (tokens: readonly IToken[], source: string): { tokens: IToken[]; diagnostics: Diagnostic[] } => {
   const diagnostics: Diagnostic[] = [];
   const kept: IToken[] = [];
   let strayEnd = -1;
@@ -159,7 +222,7 @@ const checkTokens = (tokens: readonly IToken[]): { tokens: IToken[]; diagnostics
       // A run of such characters is one mistake.
       if (span.start !== strayEnd) {
         const message = `${quote(token.image)} is not part of the language`;
-        diagnostics.push(failure('L0002', span, message, strayHelp(token.image)));
+        diagnostics.push(failure('L0002', span, message, strayHelp(token, source)));
       }
       strayEnd = span.end;
       continue;
@@ -175,11 +238,13 @@ const checkTokens = (tokens: readonly IToken[]): { tokens: IToken[]; diagnostics
   return { tokens: kept, diagnostics };
 };
 
-const strayHelp = (image: string): string | undefined =>
+const strayHelp = ({ image, startOffset }: IToken, source: string): Help | undefined =>
   image === ';'
-    ? 'statements end with their line; put one per line, or `,` between them'
-    : image === '#'
-      ? 'comments begin with `//`'
+    ? /^;[^\S\n]*(?:\n|$|\/\/)/.test(source.slice(startOffset, startOffset + 200))
+      ? { text: 'statements end with their line: leave it out', from: ';', to: '' }
+      : 'statements end with their line: put each layer on a line of its own'
+    : image === '@' && source[startOffset + 1] !== '@'
+      ? { text: TIMES, from: '@', to: '*' }
       : image === "'"
         ? 'strings are written with `"`'
         : image === '^'
@@ -224,8 +289,9 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
     };
   }
   const { tokens, comments } = tokenize(source);
-  const clean = checkTokens(t.insertNewlines(tokens));
-  const diagnostics = [...clean.diagnostics];
+  const own = dropForeign(tokens, source);
+  const clean = checkTokens(t.insertNewlines(own.tokens), source);
+  const diagnostics = [...own.diagnostics, ...clean.diagnostics];
   const excess = findExcess(clean.tokens);
   if (excess) return { file: emptyFile(source), diagnostics: tidy([...diagnostics, excess], source) };
 
@@ -257,7 +323,8 @@ export const parse = (source: string): { file: FileNode; diagnostics: Diagnostic
 
 /** Parses one expression, as given on the command line to `--by` and `--set`. */
 export const parseExpression = (source: string): { expression?: Expr; diagnostics: Diagnostic[] } => {
-  const { tokens, diagnostics } = checkTokens(tokenize(source.slice(0, MAX_SOURCE)).tokens);
+  const text = source.slice(0, MAX_SOURCE);
+  const { tokens, diagnostics } = checkTokens(tokenize(text).tokens, text);
   const excess = findExcess(tokens);
   if (excess) return { diagnostics: [excess] };
   parser.input = tokens;

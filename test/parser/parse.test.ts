@@ -172,7 +172,7 @@ train B on {
   });
   test('what is not an item', () => {
     expect(messages('netwrk A { relu }\nnetwork B { relu }')).toEqual([
-      'L0108 "netwrk" expected `network`, `layer`, `train` or `certify`, found `netwrk`',
+      'L0108 "netwrk" expected `network`, `layer`, `rescaling`, `train` or `certify`, found `netwrk`',
     ]);
     expect(parse('netwrk A {}').diagnostics[0].help).toBe('did you mean `network`?');
     expect(parse('netwrk A { relu }\nnetwork B { relu }').file.items.map(i => i.name.text)).toEqual(['B']);
@@ -210,12 +210,8 @@ train B on {
   test('characters of other languages, each run once, with what to write instead', () => {
     const { diagnostics } = body('dense 4;\n# hm\nrelu @@@@\ntanh');
     expect(diagnostics.map(d => [d.code, d.message, d.help])).toEqual([
-      [
-        'L0002',
-        '`;` is not part of the language',
-        'statements end with their line; put one per line, or `,` between them',
-      ],
-      ['L0002', '`#` is not part of the language', 'comments begin with `//`'],
+      ['L0002', '`;` is not part of the language', 'statements end with their line: leave it out'],
+      ['L0002', '`#` is not part of the language', 'comments begin with `//` and end with their line'],
       ['L0002', '`@` is not part of the language', undefined],
     ]);
   });

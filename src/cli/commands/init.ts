@@ -31,7 +31,7 @@ network ${name}(width = 8, convs = 2, denses = 2) by sll {
   center 0.1307  // subtracts the mean of the data
   pad channels to width
 
-  // x - 2 W T^-1 relu(W'x + b), T found by the method after \`by\`: sll, aol, spectral or own(...)
+  // x - 2 W T^-1 relu(W^T x + b), T found by the method after \`by\`: sll, aol, spectral or own(...)
   repeat convs { residual conv hidden = 8, kernel = 3 }
 
   avgpool 4  // sum over 4x4 blocks / 4: norm exactly 1

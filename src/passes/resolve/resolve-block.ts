@@ -1,5 +1,5 @@
 /** The block of a `network`: walks its statements, repetitions included, and builds the chain of layers. */
-import type { Span } from '../../diagnostics.ts';
+import type { Help, Span } from '../../diagnostics.ts';
 import type { ValueId } from '../../ir/network.ts';
 import type { Rational } from '../../ir/rational.ts';
 import * as q from '../../ir/rational.ts';
@@ -15,6 +15,7 @@ import {
 import { shorten, suggest } from '../../parser/suggest.ts';
 import { layerElsewhere } from './elsewhere.ts';
 import { IT, isCombination, isValueName, nameValue, readValue, refuseUnused, splitValues } from './resolve-branches.ts';
+import { CONV_OPTIONS } from './resolve-conv.ts';
 import { definitionRule } from './resolve-definition.ts';
 import { type Chain, fits } from './resolve-layers.ts';
 import { bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
@@ -34,7 +35,11 @@ const refuseClauses = (scope: Scope, st: Statement, allowed: readonly ClauseWord
         'L0127',
         c.span,
         `\`${st.name.text}\` takes no \`${c.word}\``,
-        allowed.length > 0 ? `it takes ${allowed.map(a => `\`${a}\``).join(', ')}` : undefined,
+        st.name.text === 'head' && c.word === 'by'
+          ? 'the rows of `head` are normalised one by one, which needs no method: leave it out'
+          : allowed.length > 0
+            ? `it takes ${allowed.map(a => `\`${a}\``).join(', ')}`
+            : undefined,
       );
     } else if (seen.has(c.word)) {
       ok = false;
@@ -172,11 +177,12 @@ const resolveEntry = (chain: Chain, entry: Entry, until: number): void => {
 };
 
 const layerNames = (chain: Chain): readonly string[] => [...LAYER_NAMES, ...chain.definitions.keys()];
-const isLayer = (chain: Chain, name: string): boolean => LAYER_NAMES.includes(name) || chain.definitions.has(name);
+export const isLayer = (definitions: Chain['definitions'], name: string): boolean =>
+  LAYER_NAMES.includes(name) || definitions.get(name)?.definition.form === 'layer';
 
 /** Whether a statement, as `a` or `mix(a, b, 1/2)`, is a value and no layer. */
 const makesValue = (chain: Chain, { name: { text } }: Statement): boolean =>
-  !isLayer(chain, text) && (isValueName(chain, text) || isCombination(text));
+  !isLayer(chain.definitions, text) && (isValueName(chain, text) || isCombination(text));
 
 /** A statement that makes a value, as an expression. */
 const valueExpr = (chain: Chain, st: Statement): Expr | undefined => {
@@ -311,12 +317,33 @@ const needsInput = (chain: Chain, span: Span): boolean => {
   return true;
 };
 
+/** Options of layers, which behind `dense 64, ` begin a statement where their `=` is missing. */
+const OPTION_NAMES: readonly string[] = [...CONV_OPTIONS, 'bias', 'side', 'act', 'eps', 'pairs', 'inverse'];
+
+/** Layers to remind of; `lip explain` has the others. */
+const FREQUENT = 'dense, conv, residual, relu, maxmin, groupsort, center, pad, avgpool, maxpool, flatten, head';
+
+const helpForLayer = (chain: Chain, st: Statement): Help => {
+  const name = st.name.text;
+  const [arg] = st.args;
+  if (OPTION_NAMES.includes(name) && arg && !arg.name)
+    return `\`${name}\` is an option of layers: write \`${name} = …\` behind the layer, on its line`;
+  const elsewhere = layerElsewhere(name);
+  if (elsewhere !== undefined) return elsewhere;
+  const layers = [...chain.definitions.values()].filter(d => d.definition.form === 'layer');
+  const own = [...new Set([...layers.filter(d => !d.library).map(d => d.definition.name.text), ...chain.names.keys()])];
+  const known = [...new Set([...LAYER_NAMES, ...layers.map(d => d.definition.name.text), ...own])];
+  const near = suggest(name, known);
+  if (typeof near !== 'string') return near;
+  return `the usual ones are ${FREQUENT}${own.length > 0 ? `; named in this file: ${own.join(', ')}` : ''}; README.md lists all`;
+};
+
 const resolveStatement = (chain: Chain, st: Statement): void => {
   const { scope } = chain;
   const name = st.name.text;
   const key = `${st.residual ? 'residual ' : st.transposed ? 'transposed ' : ''}${name}`;
   const definition = chain.definitions.get(key);
-  if (st.residual && !definition && isLayer(chain, name)) {
+  if (st.residual && !definition && isLayer(chain.definitions, name)) {
     scope.report(
       'L0128',
       st.residual,
@@ -352,19 +379,18 @@ const resolveStatement = (chain: Chain, st: Statement): void => {
       ? LAYER_STATEMENTS[name]
       : undefined;
   if (!rule) {
-    const layers = [...chain.definitions.values()].filter(d => d.definition.form === 'layer');
-    const known = [...LAYER_NAMES, ...layers.map(d => d.definition.name.text), ...chain.names.keys()];
-    scope.report(
-      'L0101',
-      st.name.span,
-      `there is no layer \`${shorten(name)}\``,
-      layerElsewhere(name) ?? suggest(name, known),
-    );
+    scope.report('L0101', st.name.span, `there is no layer \`${shorten(name)}\``, helpForLayer(chain, st));
     chain.shape = undefined;
     return;
   }
   needsInput(chain, st.span);
-  if (chain.headSeen) scope.report('L0126', st.span, `\`${name}\` comes after \`head\`, which must be the last layer`);
+  if (chain.headSeen)
+    scope.report(
+      'L0126',
+      st.span,
+      `\`${name}\` comes after \`head\`, which must be the last layer`,
+      'move it before `head`: certified radii are about the logits that `head` makes',
+    );
   chain.headSeen ||= name === 'head';
   const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
   const owner = `\`${st.residual ? 'residual ' : ''}${name}\``;

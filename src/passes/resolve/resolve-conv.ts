@@ -32,6 +32,8 @@ interface Padding {
   readonly border?: (typeof REPEATING)[number];
 }
 
+const NUMBERS = ['a number', '[height, width]'] as const;
+
 /** `padding = …` for a kernel that spans `span` pixels per axis. */
 const paddingOf = (given: Option | undefined, span: Pair, stride: Pair): Padding | undefined => {
   // Half of what the kernel reaches over: the size of the image over the stride, for an odd span. An even one has no middle: without a stride and
@@ -42,6 +44,7 @@ const paddingOf = (given: Option | undefined, span: Pair, stride: Pair): Padding
   ];
   if (given === undefined) return { padding: half(1), mode: 'zeros', same: true };
   const { expr: e, scope } = given;
+  if (e.kind === 'string') return choiceOf(scope, e, '`padding`', WORDS, NUMBERS) as undefined;
   if (e.kind !== 'name') {
     const padding = pairOf(scope, e, '`padding`', 0);
     return padding && { padding, mode: 'zeros', same: false };
@@ -54,7 +57,7 @@ const paddingOf = (given: Option | undefined, span: Pair, stride: Pair): Padding
     const padding = pairOf(scope, e, '`padding`', 0);
     return padding && { padding, mode: 'zeros', same: false };
   }
-  const word = choiceOf(scope, e, '`padding`', WORDS);
+  const word = choiceOf(scope, e, '`padding`', WORDS, NUMBERS);
   switch (word) {
     case undefined:
       return undefined;

@@ -1,5 +1,5 @@
 /** Expressions of `layer` definitions: names, functions and arithmetic → values. */
-import type { Span } from '../../diagnostics.ts';
+import type { Help, Span } from '../../diagnostics.ts';
 import { outputSize, phases, phaseTaps } from '../../ir/conv-geometry.ts';
 import * as f from '../../ir/formula.ts';
 import { elements, type LinearMap, type Param, type Rescaling, type Shape, type Twist } from '../../ir/network.ts';
@@ -371,6 +371,52 @@ const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | unde
   schur: (body, e) => (noOptions(body, e) ? norm(body, e, { kind: 'schur' }) : undefined),
 };
 
+/** Why a smaller one of two diagonals, or a product of them, is no T. */
+const NOT_DOMINATING: Readonly<Record<string, string>> = {
+  min: 'the smaller of two diagonals need not dominate: use `max`, or a mixture `1/2 * a + 1/2 * b`',
+  sqrt: 'a geometric mean of two diagonals need not dominate: use `max`, or a mixture `1/2 * a + 1/2 * b`',
+};
+
+/** Reports a function of numbers that is applied to diagonals or vectors; false where its arguments are numbers. */
+const refusesNumeric = (body: Body, e: Call): boolean => {
+  const name = e.callee.text;
+  const inner = e.args.map(a => a.value);
+  if (inner.some(a => isDiagonal(a)) && Object.hasOwn(NOT_DOMINATING, name)) {
+    body.scope.report('L0141', e.span, `\`${name}\` takes numbers, and these are diagonals`, NOT_DOMINATING[name]);
+    return true;
+  }
+  if (!inner.some(a => isVector(body, a))) return false;
+  body.scope.report(
+    'L0141',
+    e.span,
+    `\`${name}\` takes numbers, and this is a vector`,
+    `elementwise functions are ${ACTIVATION_NAMES.join(', ')}`,
+  );
+  return true;
+};
+
+/** Whether diagonals are named in an expression. */
+const isDiagonal = (e: Expr): boolean =>
+  e.kind === 'binary'
+    ? isDiagonal(e.left) || isDiagonal(e.right)
+    : e.kind === 'call' && ['gershgorin', 'schur', 'spectral', 'frobenius', 'rowsum'].includes(e.callee.text);
+
+const isVector = (body: Body, e: Expr): boolean =>
+  e.kind === 'name'
+    ? body.names.get(e.name)?.kind === 'vector'
+    : e.kind === 'call' && ACTIVATION_NAMES.some(a => a === e.callee.text);
+
+/** The functions that there are; one of them in place of the name only where one letter differs, for another function is another map. */
+const functionHelp = (name: string): Help => {
+  const known = [...new Set([...Object.keys(FUNCTIONS), ...ACTIVATION_NAMES, 'max', ...NUMERIC])];
+  const near = suggest(name, known);
+  if (typeof near !== 'string' && name.length > 3 && Math.abs(near.to.length - name.length) <= 1) return near;
+  if (['sin', 'cos'].includes(name))
+    return `its slopes are [−1, 1]; the elementwise functions are ${ACTIVATION_NAMES.join(', ')}`;
+  const own = Object.keys(FUNCTIONS).filter(f => f !== 'abs');
+  return `elementwise functions are ${ACTIVATION_NAMES.join(', ')}; of matrices ${own.join(', ')}; of numbers max, ${NUMERIC.join(', ')}`;
+};
+
 const NUMERIC: readonly string[] = ['sqrt', 'floor', 'min'];
 
 const call = (body: Body, e: Call): v.Value | undefined => {
@@ -396,6 +442,7 @@ const call = (body: Body, e: Call): v.Value | undefined => {
     const all = values(body, e, 2, 16);
     if (!all || all.some(a => a.kind !== 'scalar')) return all && settle(body, v.largest(all, e.span), e.span);
   }
+  if (NUMERIC.includes(name) && refusesNumeric(body, e)) return undefined;
   if (name === 'sqrt' && e.args.length === 1 && !e.args[0].name) {
     const of = evaluate(body.scope, e.args[0].value, 'this number');
     if (!of) return undefined;
@@ -412,8 +459,14 @@ const call = (body: Body, e: Call): v.Value | undefined => {
       `\`${name}\` makes kernels, for which formulas have no function`,
       `write \`conv … by orthogonal(${name})\` where the layer is used`,
     );
-  const known = [...Object.keys(FUNCTIONS), ...ACTIVATION_NAMES, 'max', ...NUMERIC];
-  return body.scope.report('L0103', e.callee.span, `there is no function \`${shorten(name)}\``, suggest(name, known));
+  const [arg] = e.args;
+  if (['transpose', 't'].includes(name.toLowerCase()) && e.args.length === 1) {
+    const text = 'the transpose is written `ᵀ` or `^T`: `Wᵀ`, `W^T`';
+    const help =
+      arg.value.kind === 'name' ? { text, from: `${name}(${arg.value.name})`, to: `${arg.value.name}ᵀ` } : text;
+    return body.scope.report('L0103', e.span, `there is no function \`${shorten(name)}\``, help);
+  }
+  return body.scope.report('L0103', e.callee.span, `there is no function \`${shorten(name)}\``, functionHelp(name));
 };
 
 /** Nodes of one formula. Those of papers have a few dozen. */

@@ -20,6 +20,7 @@ import {
   type Statement,
 } from '../../parser/ast.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
+import { settingElsewhere } from './elsewhere.ts';
 import {
   type Bound,
   bindArgs,
@@ -376,14 +377,22 @@ const assign = <K extends keyof Settings>(scope: Scope, settings: Settings, key:
 };
 
 /** `train Network on data { … }`. Undefined after an error in its header; errors in settings leave the default. */
-export const resolveTrain = (scope: Scope, item: Item, networks: readonly string[]): TrainRecipe | undefined => {
+export const resolveTrain = (
+  scope: Scope,
+  item: Item,
+  networks: readonly string[],
+  /** What could not be read: a setting there has its error already. */
+  broken: readonly Span[],
+): TrainRecipe | undefined => {
   const network = networkName(scope, item, networks);
   for (const p of item.params) scope.report('L0110', p.span, '`train` takes no parameters');
   const on = clauseOf(scope, item, 'on', ['on'], '`train Name on mnist { … }`');
   const data = on && dataSource(scope, on);
   const settings = defaults();
   const seen = new Set<string>();
-  for (const st of item.body ?? []) {
+  for (const [i, st] of (item.body ?? []).entries()) {
+    const until = item.body?.[i + 1]?.span.start ?? item.span.end;
+    if (broken.some(b => b.start >= st.span.start && b.start < until)) continue;
     if (isPipeline(st)) {
       scope.report('L0127', st.span, '`train` takes settings only', 'values and `|>` belong into the `network`');
       continue;
@@ -395,7 +404,7 @@ export const resolveTrain = (scope: Scope, item: Item, networks: readonly string
         'L0101',
         st.name.span,
         `there is no setting \`${shorten(name)}\` of \`train\``,
-        suggest(name, SETTING_NAMES),
+        settingElsewhere(name) ?? suggest(name, SETTING_NAMES),
       );
       continue;
     }

@@ -1,5 +1,5 @@
 /** `by …`: which rescaling T a layer gets. */
-import type { Span } from '../../diagnostics.ts';
+import type { Help, Span } from '../../diagnostics.ts';
 import type { LinearMap, Rescaling, Shape, Side, Twist } from '../../ir/network.ts';
 import * as q from '../../ir/rational.ts';
 import type { Arg, Expr } from '../../parser/ast.ts';
@@ -151,21 +151,41 @@ const isConstant = (scope: Scope, e: Expr): boolean => {
   }
 };
 
+const methodHelp = (scope: Scope, e: Expr): Help => {
+  const h = head(e);
+  const methods = [...(scope.rescalings?.keys() ?? []), ...PRIMITIVE_METHODS, ...OPERATOR_METHODS];
+  if (!h) return `write one of ${methods.join(', ')}`;
+  if (COMBINATIONS.some(c => c === h.name)) return 'write `own(…)` around it';
+  return rescalingElsewhere(h.name) ?? suggest(h.name, methods);
+};
+
+/** What to say of a `--by` that names no method; undefined where it names one. */
+export const flagFault = (scope: Scope, e: Expr): { readonly message: string; readonly help: string } | undefined => {
+  const name = head(e)?.name;
+  const methods: readonly string[] = [...PRIMITIVE_METHODS, ...OPERATOR_METHODS];
+  if (name !== undefined && (methods.includes(name) || scope.rescalings?.has(name))) return undefined;
+  const help = methodHelp(scope, e);
+  return {
+    message: `--by${name === undefined ? '' : ` ${shorten(name)}`}: this is not a way to rescale a layer`,
+    help: typeof help === 'string' ? help : help.text,
+  };
+};
+
 /** The rescaling that `by e` asks for, or undefined after reporting why there is none. */
 export const resolveRescaling = (scope: Scope, e: Expr, t: RescalingTarget): Rescaling | undefined => {
   const taken: Taken = new Set(t.taken);
   const h = head(e);
   if (!h || (h.name !== 'own' && !isRescaling(scope, h.name))) {
     const text = h ? `\`${shorten(h.name)}\`` : 'this';
-    const methods = [...(scope.rescalings?.keys() ?? []), ...PRIMITIVE_METHODS, ...OPERATOR_METHODS];
-    const help = h ? (rescalingElsewhere(h.name) ?? suggest(h.name, methods)) : `write one of ${methods.join(', ')}`;
-    return scope.report(
-      'L0104',
-      h ? h.span : e.span,
-      `${text} is not a way to rescale a layer`,
-      h && COMBINATIONS.some(c => c === h.name) ? 'write `own(…)` around it' : help,
-    );
+    return scope.report('L0104', h ? h.span : e.span, `${text} is not a way to rescale a layer`, methodHelp(scope, e));
   }
+  if (h.name === 'own' && h.args.length > 1 && h.args.every(a => !a.name))
+    return scope.report(
+      'L0110',
+      e.span,
+      `\`own\` takes one diagonal, found ${h.args.length}`,
+      'join them: `own(max(a, b))`, or `own(mix(a, b, 1/2))`',
+    );
   if (h.name !== 'own') return named(scope, t, taken, h.name, h.args, e.span);
   const bound = bindArgs(scope, '`by own`', e.span, h.args, { positional: ['T'], required: ['T'] });
   return bound && combine(scope, t, taken, bound.get('T')!);

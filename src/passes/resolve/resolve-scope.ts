@@ -14,6 +14,8 @@ export interface Scope {
   /** Numbers that are functions of what else has a name here. */
   readonly functions?: ReadonlyMap<string, (args: readonly Arg[]) => Rational | undefined>;
   /** What may stand after `by`, from the library and the file. */
+  /** Whether a layer has this name. */
+  readonly isLayer?: (name: string) => boolean;
   readonly rescalings?: ReadonlyMap<string, RescalingRule>;
 }
 
@@ -220,6 +222,18 @@ export const integerOf = (
 
 /** One number or a list of two: (height, width). */
 export const pairOf = (scope: Scope, e: Expr, what: string, least = 1): readonly [number, number] | undefined => {
+  if (e.kind === 'tuple') {
+    const numbers = e.args.every(a => !a.name && a.value.kind === 'number')
+      ? e.args.map(a => (a.value.kind === 'number' ? q.format(a.value.value) : ''))
+      : [];
+    const text = 'lists stand in square brackets: write `[1, 2]`';
+    return scope.report(
+      'L0111',
+      e.span,
+      `${what} is one number or [height, width], found a list in parentheses`,
+      numbers.length === 2 ? { text, from: `(${numbers.join(', ')})`, to: `[${numbers.join(', ')}]` } : text,
+    );
+  }
   if (e.kind !== 'list') {
     const n = integerOf(scope, e, what, least);
     return n === undefined ? undefined : [n, n];
@@ -240,12 +254,20 @@ export const rationalsOf = (scope: Scope, e: Expr, what: string): readonly Ratio
   return known.length === values.length ? known : undefined;
 };
 
+/** `"same"` where the word `same` is meant. */
+const unquoted = (e: Expr, choices: readonly string[]): Help | undefined =>
+  e.kind === 'string' && choices.includes(e.value)
+    ? { text: `words have no quotes: write \`${e.value}\``, from: `"${e.value}"`, to: e.value }
+    : undefined;
+
 /** One of a few words. */
 export const choiceOf = <C extends string>(
   scope: Scope,
   e: Expr,
   what: string,
   choices: readonly C[],
+  /** What else may stand there. */
+  others: readonly string[] = [],
 ): C | undefined => {
   const found = e.kind === 'name' ? e.name : undefined;
   const choice = choices.find(c => c === found);
@@ -254,8 +276,8 @@ export const choiceOf = <C extends string>(
     scope.report(
       'L0105',
       e.span,
-      `${what} is ${choices.map(c => `\`${c}\``).join(' or ')}, found ${found === undefined ? KIND[e.kind] : `\`${shorten(found)}\``}`,
-      found === undefined ? undefined : suggest(found, choices),
+      `${what} is ${[...choices.map(c => `\`${c}\``), ...others].join(' or ')}, found ${found === undefined ? KIND[e.kind] : `\`${shorten(found)}\``}`,
+      found === undefined ? unquoted(e, choices) : suggest(found, choices),
     )
   );
 };
@@ -295,8 +317,12 @@ export const bindArgs = (
   for (const arg of args) {
     const name = arg.name ? arg.name.text : positional[next++];
     if (name === undefined) {
-      const help =
-        options.length > 0 ? `options are given by name: ${options.map(o => `${o} = …`).join(', ')}` : undefined;
+      const word = arg.value.kind === 'name' ? arg.value.name : arg.value.kind === 'call' ? arg.value.callee.text : '';
+      const help = scope.isLayer?.(word)
+        ? `\`${word}\` is a layer: put it on its own line`
+        : options.length > 0
+          ? `options are given by name: ${options.map(o => `${o} = …`).join(', ')}`
+          : undefined;
       refuse(
         'L0110',
         arg.span,
@@ -308,7 +334,7 @@ export const bindArgs = (
         'L0102',
         arg.name!.span,
         `${owner} has no option \`${shorten(name)}\``,
-        optionElsewhere(name) ?? suggest(name, names),
+        optionElsewhere(name, names) ?? suggest(name, names),
       );
     else if (bound.has(name)) refuse('L0106', arg.span, `\`${name}\` of ${owner} is given twice`);
     else bound.set(name, arg.value);

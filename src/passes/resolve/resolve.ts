@@ -8,12 +8,12 @@ import { libraryDefinitions } from '../../library.ts';
 import { type Expr, type FileNode, type Item, isPipeline } from '../../parser/ast.ts';
 import { parseExpression } from '../../parser/parse.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
-import { resolveBlock, resolveBudget } from './resolve-block.ts';
+import { isLayer, resolveBlock, resolveBudget } from './resolve-block.ts';
 import { refuseDead, refuseUnused } from './resolve-branches.ts';
 import { checkDefinitions, definitionKey, rescalingRule } from './resolve-definition.ts';
 import type { Chain, KnownDefinition } from './resolve-layers.ts';
 import { resolveCertify, resolveTrain } from './resolve-recipes.ts';
-import type { RescalingRule } from './resolve-rescaling.ts';
+import { flagFault, type RescalingRule } from './resolve-rescaling.ts';
 import { createReporter, rationalOf, type Scope } from './resolve-scope.ts';
 import { checkUnused } from './resolve-unused.ts';
 
@@ -149,13 +149,20 @@ const resolveNetwork = (
     findings++;
     return report(...finding);
   };
-  const scope: Scope = { report: counting, values, rescalings: rescalingsOf(definitions) };
+  const scope: Scope = {
+    report: counting,
+    values,
+    rescalings: rescalingsOf(definitions),
+    isLayer: name => isLayer(definitions, name),
+  };
   const header = item.clauses.find(c => c.word === 'by');
   const overridden =
     options.by === undefined ? undefined : parseOption(report, options.by, '--by', header?.span ?? item.name.span);
+  const fault = overridden && flagFault(scope, overridden);
+  if (fault) report('L0104', item.name.span, fault.message, fault.help);
   const chain: Chain = {
     scope,
-    defaultBy: overridden ?? header?.value,
+    defaultBy: (fault ? undefined : overridden) ?? header?.value,
     definitions,
     layers: [],
     counters: new Map(),
@@ -250,7 +257,7 @@ export const resolve = (file: FileNode, options: ResolveOptions = {}): Program =
         break;
       }
       case 'train': {
-        const recipe = resolveTrain({ report, values: new Map() }, item, names);
+        const recipe = resolveTrain({ report, values: new Map() }, item, names, file.broken);
         if (recipe) program.trains.push(recipe);
         break;
       }

@@ -394,7 +394,7 @@ describe('names and shapes', () => {
       /^L0109 --set q/,
     );
     expect(refusal('network N(«w = 2») by sll { input x[2]\n dense w }', { set: { w: '3 3' } })).toMatch(/^L0109/);
-    expect(refusal('network N(w = 2) «by sll» { input x[2]\n dense w }', { by: 'foo' })).toMatch(/^L0104/);
+    expect(refusal('network «N»(w = 2) by sll { input x[2]\n dense w }', { by: 'foo' })).toMatch(/^L0104 --by foo/);
     expect(refusal('network N(w = 2) «by sll» { input x[2]\n dense w }', { by: 'aol(' })).toMatch(/^L0109 --by/);
   });
   test('names of JavaScript objects are no names here', () => {
