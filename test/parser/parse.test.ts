@@ -177,7 +177,7 @@ train B on {
     expect(parse('netwrk A {}').diagnostics[0].help).toBe('did you mean `network`?');
     expect(parse('netwrk A { relu }\nnetwork B { relu }').file.items.map(i => i.name.text)).toEqual(['B']);
     expect(messages('network A { relu }\n}\nnetwork B { tanh }')).toEqual([
-      'L0003 "}" expected `network`, `layer`, `train` or `certify`, found `}`',
+      'L0003 "}" expected `network`, `layer`, `rescaling`, `train` or `certify`, found `}`',
     ]);
   });
   test('a block that is never closed', () => {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { DIAGNOSTIC_CODES, type DiagnosticPage, isDiagnosticCode } from '../../diagnostic-codes.ts';
 import { libraryDefinitions } from '../../library.ts';
 import { nearest } from '../../parser/suggest.ts';
+import { LAYER_STATEMENTS } from '../../passes/resolve/resolve-statements.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { fill } from '../wrap.ts';
 
@@ -12,6 +13,13 @@ const indent = (text: string): string =>
     .split('\n')
     .map(l => (l === '' ? '' : `    ${l}`))
     .join('\n');
+
+/** Layers that are not written in the language have no page of their own. */
+const inBuilt = (name: string): string | undefined => {
+  if (!Object.hasOwn(LAYER_STATEMENTS, name)) return undefined;
+  const pages = new Set(libraryDefinitions().map(d => d.definition.name.text));
+  return `\`${name}\` is a layer built into the compiler: README.md says what it is; definitions to read have ${[...pages].join(', ')}`;
+};
 
 /** The page of a code as plain text. */
 export const explainPage = (code: string, page: DiagnosticPage): string => {
@@ -60,7 +68,7 @@ export const register = (program: Command): void => {
         throw new CliError(
           `there is no diagnostic ${given}`,
           EXIT.usage,
-          near ? `did you mean ${near}? \`lip explain\` lists all` : '`lip explain` lists all',
+          inBuilt(given) ?? (near ? `did you mean ${near}? \`lip explain\` lists all` : '`lip explain` lists all'),
         );
       }
       const page: DiagnosticPage = DIAGNOSTIC_CODES[code];
