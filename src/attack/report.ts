@@ -91,10 +91,12 @@ export const attackTable = (s: AttackSummary, { box, rounding }: ReportContext):
     s.ratio
       ? `  smallest attack / certified radius: ${s.ratio.least.toFixed(4)} at least, ${s.ratio.median.toFixed(4)} in the median of ${s.ratio.of} images`
       : '  no image has both a certified radius and an attack',
-    ...(s.unbroken > 0 ? [`  ${s.unbroken} images were not broken at any radius tried`] : []),
+    ...(s.unbroken > 0
+      ? [`  ${s.unbroken} image${s.unbroken === 1 ? ' was' : 's were'} not broken at any radius tried`]
+      : []),
     ...(rounding > 0
       ? [
-          `  ${rounding} attacks inside certified radii exist only because logits are rounded to f32: \`lip certify --sound\` accounts for it`,
+          `  ${rounding} attack${rounding === 1 ? '' : 's'} inside certified radii exist${rounding === 1 ? 's' : ''} only because logits are rounded to f32: \`lip certify --sound\` accounts for it`,
         ]
       : []),
   ].join('\n')}\n`;

@@ -9,6 +9,7 @@ import { MAX_SOURCE, parse } from '../parser/parse.ts';
 import { type ProvenNetwork, prove } from '../passes/prove/prove.ts';
 import { refute } from '../passes/refute/refute.ts';
 import { type ResolveOptions, resolve } from '../passes/resolve/resolve.ts';
+import { unusedParams } from '../passes/resolve/unused-params.ts';
 import { writeAtomically } from '../train/write-atomically.ts';
 import { CliError, EXIT } from './errors.ts';
 import { withFixesFor } from './fixes.ts';
@@ -16,6 +17,7 @@ import {
   countDiagnostics,
   createSourceFile,
   diagnosticToJson,
+  position,
   renderDiagnostics,
   wantsColor,
 } from './render-diagnostic.ts';
@@ -171,6 +173,14 @@ export const loadProgram = (path: string, options: LoadOptions = {}): ProvenProg
   const results = program.networks.map(network => ({ network, result: prove(network) }));
   const refused = results.flatMap(r => ('diagnostics' in r.result ? refute(r.network, r.result.diagnostics) : []));
   if (refused.length > 0) refuse(path, source, refused, options);
+  const at = createSourceFile(path, source);
+  for (const d of parsed.file.definitions)
+    for (const { text, span } of unusedParams(d)) {
+      const { line, column } = position(at, span.start);
+      process.stderr.write(
+        `lip: ${path}:${line}:${column}: the parameter \`${text}\` of \`${d.name.text}\` is never used (a layer with such a parameter stays a formula): remove its line\n`,
+      );
+    }
   const networks = results.flatMap(r =>
     'proven' in r.result ? [{ network: r.network, proven: r.result.proven }] : [],
   );

@@ -60,8 +60,10 @@ export const parseNpy = (bytes: Uint8Array, path: string): NpyArray => {
   return { dtype, shape, data: READERS[dtype].view(new Uint8Array(bytes.subarray(start + length)).buffer) };
 };
 
+const HELP = 'paths in `npy(…)` count from the folder of the .lip file; --data FOLDER names another one';
+
 const images = (path: string): { shape: number[]; count: number; data: Uint8Array | Float32Array } => {
-  const a = parseNpy(readInputFile(path, 'images'), path);
+  const a = parseNpy(readInputFile(path, 'images', HELP), path);
   const expected =
     'expected images as (count, channels, height, width), (count, height, width) or (count, features) of f4, f8 (in the units of the network input) or u1 (divided by 255)';
   if (a.shape.length < 2 || a.shape.length > 4) {
@@ -81,7 +83,7 @@ const images = (path: string): { shape: number[]; count: number; data: Uint8Arra
 };
 
 const labels = (path: string): Int32Array => {
-  const a = parseNpy(readInputFile(path, 'labels'), path);
+  const a = parseNpy(readInputFile(path, 'labels', HELP), path);
   const expected = 'expected labels as a vector (count) of u1, i4 or i8, classes counted from 0';
   if (a.shape.length !== 1) throw new InputFileError(`${path}: an array of shape (${a.shape.join(', ')})`, expected);
   if (a.data instanceof Float32Array || a.data instanceof Float64Array) {

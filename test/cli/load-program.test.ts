@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { CliError } from '../../src/cli/errors.ts';
 import { addProgramOptions, invalidUtf8At, loadProgram, readSource } from '../../src/cli/load-program.ts';
 import type { Register } from '../../src/cli/run.ts';
@@ -33,6 +33,23 @@ describe('files', () => {
     const program = loadProgram(file('good.lip', good));
     expect(program.networks.map(n => n.network.name)).toEqual(['N']);
     expect(program.networks[0].proven.network).toBe(program.networks[0].network);
+  });
+  test('a parameter that no result depends on is named, where it stands', () => {
+    const own = (...body: string[]) => `layer own(x: vec[n]) {\n${body.join('\n')}\n  return x + b\n}\n`;
+    const warnings = (source: string): string => {
+      const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+      try {
+        loadProgram(file('unused.lip', `${source}network N {\n  input x[2]\n  own\n  head 2\n}\n`));
+        return written.mock.calls.map(c => c[0]).join('');
+      } finally {
+        written.mockRestore();
+      }
+    };
+    const b = '  param b: vec[n] = zeros';
+    expect(warnings(own(b))).toBe('');
+    expect(warnings(own(b, '  param q: vec[n] = zeros', '  let y = x + q'))).toMatch(
+      /unused\.lip:3:9: the parameter `q` of `own` is never used/,
+    );
   });
   test('missing', () => {
     const e = failure(() => readSource(join(dir, 'none.lip')));

@@ -7,21 +7,13 @@ import { definitionRule, rescalingRule } from './resolve-definition.ts';
 import type { Chain, KnownDefinition } from './resolve-layers.ts';
 import type { RescalingTarget } from './resolve-rescaling.ts';
 import type { Scope } from './resolve-scope.ts';
+import { namesIn } from './unused-params.ts';
 
 /** Every size is this, so that those that must be equal are. */
 const SAMPLE = 8;
 
 /** Findings that may be due to the sample. */
 const OF_SAMPLES: readonly string[] = ['L0112', 'L0113', 'L0115', 'L0116', 'L0120', 'L0121', 'L0125', 'L0133', 'L0141'];
-
-/** Names that stand anywhere in a tree. */
-const namesIn = (node: unknown, found: Set<string>): Set<string> => {
-  if (typeof node !== 'object' || node === null) return found;
-  for (const [key, value] of Object.entries(node))
-    if (typeof value === 'string' && (key === 'name' || key === 'text')) found.add(value);
-    else namesIn(value, found);
-  return found;
-};
 
 const name = (text: string, span: Span): Expr => ({ kind: 'name', name: text, span });
 
