@@ -318,6 +318,20 @@ const table = (columns: readonly Column[]): readonly string[] => {
   ];
 };
 
+/** Entries of a Gram matrix from which on it is pointed out: 64 MiB in f32, of which a training step keeps several. */
+const WIDE = 2 ** 24;
+
+/** What T of a dense layer is computed from is a square matrix, as wide as the side that is rescaled; the other side may be narrower. */
+const wideText = ({ op, path }: Layer): readonly string[] => {
+  if (op.kind !== 'linear' || op.map.kind !== 'dense') return [];
+  if (op.rescaling.by !== 'aol' && op.rescaling.by !== 'sll') return [];
+  const [n, other] = op.side === 'in' ? [op.map.in, op.map.out] : [op.map.out, op.map.in];
+  if (n * n < WIDE) return [];
+  const size = `${path}: T needs a Gram matrix of ${n}×${n}, ${((4 * n * n) / 2 ** 20).toFixed(0)} MiB in f32, whatever the batch`;
+  const side = op.side === 'in' ? 'out' : 'in';
+  return [`  ${wrap(other < n ? `${size}; with \`side = ${side}\` it has ${other}×${other}` : size, '    ')}`];
+};
+
 /** The table, the totals, the composed bound, and the theorems they rest on. Layers that repeat take one row. */
 export const printReport = (proven: ProvenNetwork): string => {
   const report = checkNetwork(proven);
@@ -374,6 +388,7 @@ export const printReport = (proven: ProvenNetwork): string => {
     '',
     `  parameters ${total.params.toLocaleString('en')}; ${formatFlop(total.flops)} an image; ${formatFlop(total.rescalingFlops)} a training step for T`,
     `  composed bound ${report.bound}${equal(proven.squared, ONE) ? '' : ` (squared ${report.squaredBound})`}, exactly; budget ${report.budget}`,
+    ...ops.flatMap(wideText),
     ...report.parts.map(p => `  ${p.name}: ${p.bound} from ${p.from} to ${p.to}; budget ${p.budget}`),
     '',
     '  It rests on',

@@ -45,7 +45,12 @@ export const checkPlan = (plan: Plan, limits: GPUSupportedLimits): void => {
     plan.buffers[b] ?? fail(`${what} names buffer ${b}, the plan has ${plan.buffers.length}`);
   plan.buffers.forEach((b, i) => {
     if (!Number.isSafeInteger(b.size) || b.size <= 0 || b.size % 4 !== 0) fail(`buffer ${i} has size ${b.size}`);
-    if (b.size > largest) exceeds(`buffer ${i} (${b.role}) needs ${mib(b.size)}, the device allows ${mib(largest)}`);
+    if (b.size > largest) {
+      const step = plan.steps.find(s => s.bindings.includes(i));
+      exceeds(
+        `buffer ${i} (${b.role}${step ? `, first in step ${step.label}` : ''}) needs ${mib(b.size)}, the device allows ${mib(largest)}`,
+      );
+    }
   });
   for (const group of [plan.inputs, plan.params, plan.outputs])
     for (const [name, t] of Object.entries(group))

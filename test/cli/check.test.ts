@@ -46,6 +46,16 @@ const check = (source: string, ...options: string[]): Promise<number> => {
 };
 
 describe('lip check', () => {
+  it('points out a dense layer whose Gram matrix is huge, and the side on which it is not', async () => {
+    const net = (side: string) => `network W by aol {\n  input x[24000]\n  dense 4${side}\n  head 3\n}\n`;
+    expect(await check(net(''))).toBe(0);
+    expect(out).toMatch(
+      /dense\[0\]: T needs a Gram matrix of 24000×24000, 2197 MiB in f32, whatever the batch; with\s+`side = out` it has 4×4/,
+    );
+    out = '';
+    expect(await check(net(', side = out'))).toBe(0);
+    expect(out).not.toContain('Gram matrix of');
+  });
   it("reports the paper's X-Large network in 100 columns and its parameter count", async () => {
     const start = performance.now();
     expect(await check(XLARGE)).toBe(0);
