@@ -1,4 +1,4 @@
-/** What `lip check` says of a proven network: as data for `--json`, and as a table of at most 100 columns. */
+/** What `lip check` says of a proven network: as data for `--json`, and as a table that fits the terminal. */
 import { atomsOf } from '../ir/formula.ts';
 import {
   isJoin,
@@ -299,10 +299,14 @@ interface Column {
   readonly cells: readonly string[];
 }
 
+/** Columns the table may take: those of the terminal, if there are more than usual; more than usual too where nobody sees it wrap. */
+const tableWidth = (): number => (process.stdout.isTTY ? Math.max(WIDTH, process.stdout.columns) : 120);
+
 const table = (columns: readonly Column[]): readonly string[] => {
   const widths = columns.map(c => Math.max(c.title.length, ...c.cells.map(x => x.length)));
   const total = () => widths.reduce((s, w) => s + w + 2, 0);
-  while (total() > WIDTH) {
+  const limit = tableWidth();
+  while (total() > limit) {
     const widest = columns.reduce(
       (best, c, i) => (c.flexible && (best < 0 || widths[i] > widths[best]) ? i : best),
       -1,
@@ -340,7 +344,8 @@ export const printReport = (proven: ProvenNetwork): string => {
   const places = new Map(layers.map((l, i) => [l.path, i]));
   /** How far above the layers stand that each reads; −1 stands for the input. */
   const reads = layers.map((l, i) => l.inputs.map(path => i - (places.get(path) ?? -1)));
-  const branching = reads.some(r => r.length !== 1 || r[0] !== 1);
+  const straight = (i: number): boolean => reads[i].length === 1 && reads[i][0] === 1;
+  const branching = reads.some((_, i) => !straight(i));
   const rows = foldRepeats(
     layers.map((l, i) =>
       JSON.stringify([
@@ -375,7 +380,9 @@ export const printReport = (proven: ProvenNetwork): string => {
         (_, __, r) =>
           `${r.bracket}${pathRange(ops[r.first].path, ops[r.last].path)}${r.count > 1 ? ` ×${r.count}` : ''}`,
       ),
-      ...(branching ? [column('reads', l => l.inputs.join(', '), { flexible: true })] : []),
+      ...(branching
+        ? [column('reads', (l, _, r) => (straight(r.first) ? '' : l.inputs.join(', ')), { flexible: true })]
+        : []),
       column('form', (_, l) => formText(l.op), { flexible: true }),
       column('T', (_, l) => methodText(l.op) ?? none, { flexible: true }),
       column('output', l => formatShape(l.shape)),

@@ -46,6 +46,13 @@ const check = (source: string, ...options: string[]): Promise<number> => {
 };
 
 describe('lip check', () => {
+  it('says in full what a line reads where that is not the line above, and nothing where it is', async () => {
+    const net =
+      'network B by aol {\n  input x[16]\n  dense 16\n  let a = it\n  maxmin\n  let longer_name = it\n  let y = mix(a, longer_name)\n  y\n  head 3\n}\n';
+    expect(await check(net)).toBe(0);
+    expect(out).toMatch(/^ +mix\[0\] +dense\[0\], maxmin\[0\] +mix/m);
+    expect(out).toMatch(/^ +maxmin\[0\] +maxmin +–/m);
+  });
   it('points out a dense layer whose Gram matrix is huge, and the side on which it is not', async () => {
     const net = (side: string) => `network W by aol {\n  input x[24000]\n  dense 4${side}\n  head 3\n}\n`;
     expect(await check(net(''))).toBe(0);
