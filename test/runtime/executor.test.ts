@@ -129,7 +129,7 @@ describe('plans over the limits', () => {
     refuse({ version: 2 as 1 }, /plans of version 1, not 2/);
     refuse(
       { buffers: [{ size: 2 ** 50, role: 'input' }, ...buffers.slice(1)] },
-      /buffer 0 \(input\) needs .* MiB, the device allows/,
+      /buffer 0 \(input, first in step scale\) needs .* MiB, the device allows/,
     );
     refuse({ buffers: [{ size: 6, role: 'input' }, ...buffers.slice(1)] }, /buffer 0 has size 6/);
     refuse({ inputs: { x: { buffer: 0, shape: [n + 1] } } }, /"x" \[101\] does not fit/);
