@@ -239,6 +239,28 @@ ${network('image[2, 6, 5]', 'own')}`;
   });
 });
 
+describe('a rescaling that need not dominate', () => {
+  const message = (value: string): readonly string[] => {
+    const { file } = parse(
+      `rescaling mine() (G: gram[m]) {\n  return ${value}\n}\n${network('x[5]', 'dense 4 by mine')}`,
+    );
+    const [{ code, message: text, help, fix }] = resolve(file).diagnostics;
+    return [code, text, help ?? '', fix ? 'fix' : ''];
+  };
+  it.each([
+    ['schur(G) - 1/4 * schur(G)', 'L0203', 'T ⪰ G, but T = schur(G) - 1/4 * schur(G)', 'at least 1'],
+    ['max(schur(G), 1/2 * frobenius(G))', 'L0203', 'and 1/2 * frobenius(G) need not dominate', 'write schur(G) alone'],
+  ])('%s', (value, code, text, help) => {
+    expect(message(value)).toEqual([
+      code,
+      expect.stringContaining(text),
+      expect.stringContaining(help),
+      expect.anything(),
+    ]);
+    if (code !== 'L0103' || !help.includes('did you')) expect(message(value)[3]).toBe('');
+  });
+});
+
 describe('definitions that nothing uses', () => {
   const unused = (body: string, head = 'layer other(k: pair = 3, f: slope[0, 1]) (x: image[c, h, w]) by T'): string =>
     `${head} {\n${body}\n}\n${network('x[4]', 'abs')}`;

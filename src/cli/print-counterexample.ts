@@ -6,6 +6,14 @@ const SHOWN = 3;
 
 const number = (v: number): string => `${Number(v.toPrecision(3))}`;
 
+/** Two numbers with as many digits as tell them apart, three at least. */
+const apart = (greater: number, less: number): readonly [string, string] => {
+  const [a, b] = [3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17]
+    .map(digits => [greater.toPrecision(digits), `${Number(less.toPrecision(digits))}`] as const)
+    .find(([a, b]) => Number(a) > Number(b)) ?? [`${greater}`, `${less}`];
+  return [a, b];
+};
+
 const list = (values: readonly number[]): string =>
   `[${values.slice(0, SHOWN).map(number).join(', ')}${values.length > SHOWN ? ', …' : ''}]`;
 
@@ -39,5 +47,6 @@ export const printCounterexample = (c: Counterexample | 'none found'): string =>
     ? `, in a smaller instance of the ${c.layers.length === 1 ? 'layer' : 'layers'} (input ${size(c.inputShape)}${`${c.inputShape}` === `${c.shrunkFrom}` ? '' : ` instead of ${size(c.shrunkFrom)}`})`
     : '';
   const given = weights.length > 0 ? `${weights.join(', ')}${more}: ` : '';
-  return `${given}|f(x) − f(y)| / |x − y| = ${c.ratio.toPrecision(3)}, more than ${number(c.allowed)}${where}`;
+  const [ratio, allowed] = apart(c.ratio, c.allowed);
+  return `${given}|f(x) − f(y)| / |x − y| = ${ratio}, more than ${allowed}${where}`;
 };

@@ -27,7 +27,7 @@ others under learnt q. They are 1-Lipschitz by themselves, between layers.`,
     net('x[8]', 'residual dense hidden = 4', 'abs', 'head 3'),
   ),
   L0203: page(
-    'a residual of a layer definition that the residual rule does not cover',
+    'a residual that the residual rule does not cover, or a T that is not known to dominate',
     `x − 2 W T⁻¹ σ(Wᵀx + b) is 1-Lipschitz for every W, b when σ has slopes in [0, 1], T ⪰ WᵀW for every value of the parameters, and
 both uses of W are one tensor; with h·x and another factor c in place of x and 2 its bound is max(|h|, |h − c|). The message underlines what breaks one of these. T ⪰ WᵀW is known for
 gershgorin(Wᵀ * W, p) with positive p, spectral, frobenius and schur of Wᵀ * W, for their maximum, for sums with factors of at least 0

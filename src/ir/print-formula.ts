@@ -33,6 +33,9 @@ const printBound = (gram: Gram, bound: NormBound): string => {
 
 const times = (factor: Rational, text: string): string => (equal(factor, ONE) ? text : `${format(factor)} * ${text}`);
 
+const signed = (parts: readonly { readonly minus: boolean; readonly text: string }[]): string =>
+  parts.map(({ minus, text }, i) => `${i === 0 ? (minus ? '-' : '') : minus ? ' - ' : ' + '}${text}`).join('');
+
 export const printDiagonal = (d: DiagExpr): string => {
   switch (d.kind) {
     case 'rowsum': {
@@ -49,8 +52,12 @@ export const printDiagonal = (d: DiagExpr): string => {
     case 'max':
       return `max(${d.of.map(printDiagonal).join(', ')})`;
     case 'sum': {
-      const parts = d.of.map(p => times(p.factor, printDiagonal(p.part)));
-      return [...parts, ...(equal(d.shift, ZERO) ? [] : [format(d.shift)])].join(' + ');
+      const parts = d.of.map(p => ({
+        minus: p.factor.num < 0n,
+        text: times(absolute(p.factor), printDiagonal(p.part)),
+      }));
+      const shift = { minus: d.shift.num < 0n, text: format(absolute(d.shift)) };
+      return signed(equal(d.shift, ZERO) ? parts : [...parts, shift]);
     }
     default:
       return d satisfies never;
@@ -97,11 +104,4 @@ const printTerm = (t: Term): string =>
   times(absolute(t.coefficient), [...t.atoms.map(printAtom), printLeaf(t.of)].join(' * '));
 
 export const printVector = (v: VectorExpr): string =>
-  v.terms.length === 0
-    ? '0'
-    : v.terms
-        .map((t, i) => {
-          const minus = t.coefficient.num < 0n;
-          return `${i === 0 ? (minus ? '-' : '') : minus ? ' - ' : ' + '}${printTerm(t)}`;
-        })
-        .join('');
+  v.terms.length === 0 ? '0' : signed(v.terms.map(t => ({ minus: t.coefficient.num < 0n, text: printTerm(t) })));

@@ -35,4 +35,12 @@ export const suggest = (name: string, known: readonly string[]): Help => {
   return known.length === 0 ? 'there are none here' : `known here: ${known.join(', ')}`;
 };
 
+/** `suggest` for functions: what a name two letters away computes is another thing, and nobody wants that written into a file. */
+export const suggestFunction = (name: string, known: readonly string[]): Help => {
+  const near = nearest(name, known);
+  return near && editDistance(name.toLowerCase(), near.toLowerCase()) > 1
+    ? `known here: ${known.join(', ')}`
+    : suggest(name, known);
+};
+
 export const shorten = (text: string): string => (text.length <= MAX_NAME ? text : `${text.slice(0, MAX_NAME - 1)}…`);

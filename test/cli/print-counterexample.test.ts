@@ -32,6 +32,13 @@ describe('a counterexample in one line', () => {
     );
   });
 
+  it('shows as many digits as tell the ratio from what is allowed', () => {
+    expect(printCounterexample({ ...base, params: [], ratio: 1.0004 })).toMatch(/ = 1\.0004, more than 1$/);
+    expect(printCounterexample({ ...base, params: [], ratio: Math.SQRT2, allowed: 1.41 })).toMatch(
+      / = 1\.414, more than 1\.41$/,
+    );
+  });
+
   it('shows the largest entry of a kernel', () => {
     const params = [{ path: 'dense[0].W', shape: [1, 2, 1, 3], values: [0, 0, 0, 0, -7, 1] }];
     expect(printCounterexample({ ...base, params })).toMatch(/^W = -7 at \[0, 1, 0, 1\], …: /);

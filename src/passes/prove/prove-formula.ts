@@ -141,8 +141,18 @@ export const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
     case 'chosen':
       return proveDominance(writtenOut(d), gram, use);
     case 'max': {
-      const parts = proofOf(d.of.map(p => proveDominance(p, gram, use)));
-      return isGap(parts) ? parts : apply('dominance-max', weight, parts);
+      const all = d.of.map(p => proveDominance(p, gram, use));
+      const parts = proofOf(all);
+      if (!isGap(parts)) return apply('dominance-max', weight, parts);
+      const enough = d.of.find((_, n) => !isGap(all[n]));
+      if (!enough) return parts;
+      // One part that dominates is enough in truth, but no rule says so.
+      const failing = d.of[all.findIndex(isGap)];
+      return gap(
+        `this needs T ⪰ ${needed}, shown for each part of T = ${printDiagonal(d)}, and ${printDiagonal(failing)} need not dominate`,
+        'each part of a maximum must dominate',
+        `write ${printDiagonal(enough)} alone, or a maximum of such`,
+      );
     }
     case 'sum': {
       const negative = d.of.find(p => compare(p.factor, ZERO) < 0);

@@ -638,12 +638,13 @@ export const prove = (
 
 const squareOf = (a: Rational): Rational => rational(a.num * a.num, a.den * a.den);
 
-/** The least budget that can be written down for a bound of √squared: itself, or the next integer. */
+/** The least budget that can be written down for a bound of √squared: itself, or the next number of three decimals. */
 const budgetFor = (squared: Rational): string => {
   const text = formatBound(squared);
   if (!text.startsWith('√')) return text;
-  const floor = isqrt(squared.num / squared.den);
-  return `${compare(rational(floor * floor), squared) < 0 ? floor + 1n : floor}`;
+  const floor = isqrt((squared.num * 1_000_000n) / squared.den);
+  const least = compare(rational(floor * floor, 1_000_000n), squared) < 0 ? floor + 1n : floor;
+  return least % 1000n === 0n ? `${least / 1000n}` : `${least}/1000`;
 };
 
 const mend = (op: LayerOp): string => {

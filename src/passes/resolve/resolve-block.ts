@@ -18,7 +18,7 @@ import { IT, isCombination, isValueName, nameValue, readValue, refuseUnused, spl
 import { CONV_OPTIONS } from './resolve-conv.ts';
 import { definitionRule } from './resolve-definition.ts';
 import { type Chain, fits } from './resolve-layers.ts';
-import { bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
+import { BUDGET, bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
 import { LAYER_STATEMENTS } from './resolve-statements.ts';
 
 const MAX_LAYERS = 10_000;
@@ -107,7 +107,7 @@ export const resolveBudget = (chain: Chain, e: Expr, span: Span): void => {
     chain.scope.report('L0106', span, 'the budget is given twice');
     return;
   }
-  const value = rationalOf(chain.scope, e, 'the budget');
+  const value = rationalOf(chain.scope, e, BUDGET);
   if (!value) return;
   if (value.num <= 0n) chain.scope.report('L0112', e.span, `the budget must be positive, found ${show(value)}`);
   else chain.budget = { value, span };
@@ -206,7 +206,7 @@ const budgetOf = (chain: Chain, clauses: readonly Clause[]): { readonly bound?: 
   const [first, second] = clauses.filter(c => c.word === 'budget');
   if (second) chain.scope.report('L0106', second.span, '`budget` is given twice');
   if (!first) return {};
-  const bound = rationalOf(chain.scope, first.value, 'the budget');
+  const bound = rationalOf(chain.scope, first.value, BUDGET);
   if (bound && bound.num <= 0n) {
     chain.scope.report('L0112', first.value.span, `the budget must be positive, found ${show(bound)}`);
     return {};

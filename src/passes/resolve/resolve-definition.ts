@@ -14,6 +14,7 @@ import {
   type Twist,
   weightShape,
 } from '../../ir/network.ts';
+import { printGram } from '../../ir/print-formula.ts';
 import type * as q from '../../ir/rational.ts';
 import type { Condition, Definition, DefinitionStatement, FileNode, Statement } from '../../parser/ast.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
@@ -405,8 +406,10 @@ export const rescalingRule = (known: KnownDefinition): RescalingRule => {
     const rescaling = rescalingOf(value.of, gram);
     if (rescaling) return rescaling;
     const gap = proveDominance(value.of, gram, end);
+    // The author gave the Gram matrix a name.
+    const inTheirWords = (text: string): string => text.replaceAll(printGram(gram), definition.inputs[0].name.text);
     return isGap(gap)
-      ? scope.report(gap.code, gap.span, gap.message, gap.help)
+      ? scope.report(gap.code, gap.span, inTheirWords(gap.message), inTheirWords(gap.help))
       : scope.report('L0203', end, 'this diagonal is not known to dominate the Gram matrix');
   };
 };

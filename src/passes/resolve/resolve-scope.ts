@@ -3,7 +3,7 @@ import { advice, type Diagnostic, type Help, type Span } from '../../diagnostics
 import type { Rational } from '../../ir/rational.ts';
 import * as q from '../../ir/rational.ts';
 import type { Arg, Expr } from '../../parser/ast.ts';
-import { shorten, suggest } from '../../parser/suggest.ts';
+import { shorten, suggest, suggestFunction } from '../../parser/suggest.ts';
 import { optionElsewhere } from './elsewhere.ts';
 import type { RescalingRule } from './resolve-rescaling.ts';
 
@@ -136,7 +136,7 @@ export const evaluate = (scope: Scope, e: Expr, what: string): Value | undefined
           'L0103',
           e.callee.span,
           `there is no function \`${shorten(e.callee.text)}\` for constants`,
-          suggest(e.callee.text, Object.keys(FUNCTIONS)),
+          suggestFunction(e.callee.text, Object.keys(FUNCTIONS)),
         );
       if (e.args.length !== f.arity || e.args.some(a => a.name))
         return scope.report(
@@ -173,13 +173,19 @@ export const rationalOf = (scope: Scope, e: Expr, what: string): Rational | unde
   const v = evaluate(scope, e, what);
   if (!v) return undefined;
   if (v.exact) return representable(scope, v.exact, e.span, what) ? v.exact : undefined;
+  const thousandths = (round: (x: number) => number): string => `\`${round(v.approx * 1000)}/1000\``;
   return scope.report(
     'L0114',
     e.span,
     `${what} must be an exact rational; this is irrational, about ${v.approx}`,
-    'the proof is in exact arithmetic: round it yourself to the safe side, e.g. `1414/1000`',
+    what === BUDGET
+      ? `the proof is in exact arithmetic: round it up yourself, e.g. ${thousandths(Math.ceil)}`
+      : `the proof is in exact arithmetic: round it yourself to the safe side, ${thousandths(Math.floor)} or ${thousandths(Math.ceil)}`,
   );
 };
+
+/** How messages speak of a budget, which rounds up. */
+export const BUDGET = 'the budget';
 
 /** False after reporting a number that f32 turns into infinity: what multiplies with it would be no number. */
 export const representable = (scope: Scope, value: Rational, span: Span, what: string): boolean => {
