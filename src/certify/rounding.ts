@@ -8,7 +8,7 @@
  */
 import { outputShape, sumTerms } from '../ir/conv-geometry.ts';
 import type { Activation, Layer, LayerOp, LinearMap, Shape, ValueId } from '../ir/network.ts';
-import { elements } from '../ir/network.ts';
+import { elements, isElementwise } from '../ir/network.ts';
 import { printActivation } from '../ir/print-activation.ts';
 import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
@@ -79,6 +79,8 @@ export class NoRoundingBound extends Error {}
 
 /** |σ(v)|, at most: for the bias, a single number. */
 const activationSize = (act: Activation, v: number): number => {
+  // Inside a residual, slopes are within [0, 1]: no other activation is ever there.
+  if (!isElementwise(act)) return Math.abs(v);
   switch (act.kind) {
     case 'relu':
       return Math.max(v, 0);
@@ -88,15 +90,6 @@ const activationSize = (act: Activation, v: number): number => {
       return Math.min(Math.abs(v), 1);
     case 'leaky_relu':
     case 'abs':
-    case 'maxmin':
-    case 'groupsort':
-    case 'halfabs':
-    case 'rabs':
-    case 'crelu':
-    case 'prelu':
-    case 'householder':
-    case 'householder2':
-      // Inside a residual, slopes are within [0, 1]: of the last six none is ever there.
       return Math.abs(v);
     default:
       return act satisfies never;

@@ -9,12 +9,11 @@ import { headGeometry } from '../certify/radii.ts';
 import { copyImage, type Dataset } from '../data/dataset.ts';
 import { elements } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
-import type { CertifyRecipe } from '../ir/recipe.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
 import { freeze } from '../passes/tensors/freeze.ts';
-import type { Gpu } from '../runtime/node-device.ts';
 import { permutation, stream } from '../train/random.ts';
 import { prepareFolder, writeAtomically } from '../train/write-atomically.ts';
+import type { CertifyRun } from './certify-program.ts';
 import { CliError, EXIT } from './errors.ts';
 import { createProgress } from './progress.ts';
 import { adapterName, targetOf } from './train-program.ts';
@@ -79,23 +78,19 @@ export interface AttackOutcome {
   readonly json: object;
 }
 
+export interface AttackRun extends CertifyRun {
+  readonly images: number;
+  readonly clip: boolean;
+  readonly effort: Pick<AttackOptions, 'steps' | 'restarts' | 'rounds' | 'seed'>;
+  readonly origin: object;
+}
+
 /**
  * Attacks at most `images` images of `data` and writes attack.json to `folder`; progress on stderr. When a certified radius is broken, and not by
  * rounding, everything needed to see it again goes to attack-violation.json (with `origin`, which says where program and weights came
  * from) and CliError with exit code 70 is thrown.
  */
-export const attackProgram = async (run: {
-  readonly proven: ProvenNetwork;
-  readonly recipe: CertifyRecipe;
-  readonly params: ReadonlyMap<string, Float32Array>;
-  readonly data: Dataset;
-  readonly gpu: Gpu;
-  readonly folder: string;
-  readonly images: number;
-  readonly clip: boolean;
-  readonly effort: Pick<AttackOptions, 'steps' | 'restarts' | 'rounds' | 'seed'>;
-  readonly origin: object;
-}): Promise<AttackOutcome> => {
+export const attackProgram = async (run: AttackRun): Promise<AttackOutcome> => {
   const { proven, recipe, params, gpu, folder, effort } = run;
   const box = run.clip ? boxOf(proven) : undefined;
   prepareFolder(folder);

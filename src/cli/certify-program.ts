@@ -32,15 +32,18 @@ export interface CertifyOutcome {
   readonly logits: Float32Array;
 }
 
-/** Certifies every image of `data` under the weights `params` and writes certificate and picture to `folder`; progress on stderr. */
-export const certifyProgram = async (run: {
+/** A network with weights, the images to judge it by, and where results go. */
+export interface CertifyRun {
   readonly proven: ProvenNetwork;
   readonly recipe: CertifyRecipe;
   readonly params: ReadonlyMap<string, Float32Array>;
   readonly data: Dataset;
   readonly gpu: Gpu;
   readonly folder: string;
-}): Promise<CertifyOutcome> => {
+}
+
+/** Certifies every image of `data` under the weights `params` and writes certificate and picture to `folder`; progress on stderr. */
+export const certifyProgram = async (run: CertifyRun): Promise<CertifyOutcome> => {
   const { proven, recipe, params, data, gpu, folder } = run;
   const progress = createProgress(process.stderr);
   try {

@@ -109,7 +109,7 @@ export type Rescaling =
   /** T = factor·part; factor ≥ 1. */
   | { readonly by: 'scaled'; readonly factor: Rational; readonly of: Rescaling };
 
-/** Elementwise activations whose difference quotients lie in `slopeOf`. */
+/** One function of every entry, with a known interval of slopes. */
 export type Elementwise =
   | { readonly kind: 'relu' }
   | { readonly kind: 'leaky_relu'; readonly slope: Rational }
@@ -138,6 +138,16 @@ export type Activation =
    * reflection by θ₀ + t₁, the rotation by −t₂, the reflection by θ₀. Each theta is [channels/2].
    */
   | { readonly kind: 'householder2'; readonly theta: readonly [Param, Param, Param] };
+
+const ELEMENTWISE: Readonly<Record<Elementwise['kind'], true>> = {
+  relu: true,
+  leaky_relu: true,
+  tanh: true,
+  sigmoid: true,
+  abs: true,
+};
+
+export const isElementwise = (act: Activation): act is Elementwise => Object.hasOwn(ELEMENTWISE, act.kind);
 
 /** What pooling moves over an image; a vector is an image of one row. Only whole windows count. */
 export interface Window {

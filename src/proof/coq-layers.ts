@@ -1,5 +1,5 @@
 /** The layers of a network as Coq terms over proofs/theories, each with the theorem that bounds it. */
-import type { Activation, Layer, LayerOp, LinearMap, Shape } from '../ir/network.ts';
+import { type Activation, isElementwise, type Layer, type LayerOp, type LinearMap, type Shape } from '../ir/network.ts';
 import { geometryWords, printActivation } from '../ir/print-network.ts';
 import { absolute, compare, div, equal, ONE, type Rational, rational, TWO, ZERO } from '../ir/rational.ts';
 import { isBlockAverage } from '../ir/window.ts';
@@ -73,6 +73,8 @@ export const signed = (a: Rational): string => (compare(a, ZERO) < 0 ? `(- ${rat
 
 /** σ of a residual layer, and its proof of `slope01`. */
 const residualActivation = (act: Activation): { readonly term: string; readonly slope: string } => {
+  const none = () => new Error(`${act.kind} has no slope in [0, 1]`);
+  if (!isElementwise(act)) throw none();
   switch (act.kind) {
     case 'relu':
       return { term: 'relu', slope: '(@relu_slope R)' };
@@ -88,15 +90,7 @@ const residualActivation = (act: Activation): { readonly term: string; readonly 
     case 'sigmoid':
       return { term: '(sigmoid E)', slope: '(sigmoid_slope E_add E_ge)' };
     case 'abs':
-    case 'maxmin':
-    case 'groupsort':
-    case 'halfabs':
-    case 'rabs':
-    case 'crelu':
-    case 'prelu':
-    case 'householder':
-    case 'householder2':
-      throw new Error(`${act.kind} has no slope in [0, 1]`);
+      throw none();
     default:
       return act satisfies never;
   }
