@@ -6,16 +6,19 @@ import type { Example } from '../src/diagnostic-pages/page.ts';
 import { parse } from '../src/parser/parse.ts';
 import { prove } from '../src/passes/prove/prove.ts';
 import { resolve } from '../src/passes/resolve/resolve.ts';
+import { unusedParams } from '../src/passes/resolve/unused-params.ts';
 
 const codesOf = ({ source, options }: Example): string[] => {
   const parsed = parse(source);
   const program = resolve(parsed.file, options);
   const found = [...parsed.diagnostics, ...program.diagnostics];
   if (found.length > 0) return found.map(d => d.code);
-  return program.networks.flatMap(n => {
+  const refused = program.networks.flatMap(n => {
     const result = prove(n);
-    return 'diagnostics' in result ? result.diagnostics.map(d => d.code) : [];
+    return 'diagnostics' in result ? result.diagnostics : [];
   });
+  const warnings = parsed.file.definitions.flatMap(unusedParams);
+  return [...refused, ...warnings].map(d => d.code);
 };
 
 const pages = Object.entries<DiagnosticPage>(DIAGNOSTIC_CODES);

@@ -17,7 +17,6 @@ import {
   countDiagnostics,
   createSourceFile,
   diagnosticToJson,
-  position,
   renderDiagnostics,
   wantsColor,
 } from './render-diagnostic.ts';
@@ -31,6 +30,8 @@ export interface ProvenProgram {
   readonly networks: readonly { readonly network: Network; readonly proven: ProvenNetwork }[];
   readonly trains: readonly TrainRecipe[];
   readonly certifies: readonly CertifyRecipe[];
+  /** On stderr already, but with `json`. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 const errorCode = (e: unknown): string | undefined =>
@@ -148,16 +149,17 @@ const refuse = (path: string, source: string, found: readonly Diagnostic[], opti
   );
 };
 
-/** What is wrong with a program, up to the first stage that finds anything; counterexamples are not looked for. */
+/** What is wrong with a program, up to the first stage that finds anything, or else its warnings; counterexamples are not looked for. */
 export const diagnose = (source: string, options: ResolveOptions): readonly Diagnostic[] => {
   const parsed = parse(source);
   const program = resolve(parsed.file, options);
   const found = [...parsed.diagnostics, ...program.diagnostics];
   if (found.length > 0) return found;
-  return program.networks.flatMap(network => {
+  const refused = program.networks.flatMap(network => {
     const result = prove(network);
     return 'diagnostics' in result ? result.diagnostics : [];
   });
+  return refused.length > 0 ? refused : parsed.file.definitions.flatMap(unusedParams);
 };
 
 /**
@@ -173,18 +175,15 @@ export const loadProgram = (path: string, options: LoadOptions = {}): ProvenProg
   const results = program.networks.map(network => ({ network, result: prove(network) }));
   const refused = results.flatMap(r => ('diagnostics' in r.result ? refute(r.network, r.result.diagnostics) : []));
   if (refused.length > 0) refuse(path, source, refused, options);
-  const at = createSourceFile(path, source);
-  for (const d of parsed.file.definitions)
-    for (const { text, span } of unusedParams(d)) {
-      const { line, column } = position(at, span.start);
-      process.stderr.write(
-        `lip: ${path}:${line}:${column}: the parameter \`${text}\` of \`${d.name.text}\` is never used (a layer with such a parameter stays a formula): remove its line\n`,
-      );
-    }
+  const warnings = parsed.file.definitions.flatMap(unusedParams);
+  if (!options.json) {
+    const at = createSourceFile(path, source);
+    process.stderr.write(renderDiagnostics(warnings, at, wantsColor(process.stderr)));
+  }
   const networks = results.flatMap(r =>
     'proven' in r.result ? [{ network: r.network, proven: r.result.proven }] : [],
   );
-  return { path, source, networks, trains: program.trains, certifies: program.certifies };
+  return { path, source, networks, trains: program.trains, certifies: program.certifies, warnings };
 };
 
 /** The network that a command is about: the only one of the file, or the one named. Throws CliError (exit 2). */

@@ -105,4 +105,11 @@ the other way.`,
     `layer own(x: vec[n]) {\n  param W: mat[n, 4] = xavier\n  return W * invsqrt(gershgorin(Wᵀ * W)) * x\n}\n\n${net('x[8]', 'own', 'head 3')}`,
     `layer own(x: vec[n]) {\n  param W: mat[n, 4] = xavier\n  return invsqrt(gershgorin(Wᵀ * W)) * Wᵀ * x\n}\n\n${net('x[8]', 'own', 'head 3')}`,
   ),
+  L0142: page(
+    'a parameter that nothing depends on',
+    `No \`return\` of this definition depends on the parameter, so the layer goes without it: it is not stored, trained or counted. This is a
+warning; the network is what it is without the line.`,
+    `layer own(x: vec[n]) {\n  param b: vec[n] = zeros\n  param c: vec[n] = zeros\n  return x + b\n}\n\n${net('x[8]', 'own', 'head 3')}`,
+    `layer own(x: vec[n]) {\n  param b: vec[n] = zeros\n  return x + b\n}\n\n${net('x[8]', 'own', 'head 3')}`,
+  ),
 } satisfies Readonly<Record<string, DiagnosticPage>>;

@@ -4,8 +4,16 @@
  * distributed over sums: `W * (x + b)` stays one product.
  */
 import type { Span } from '../diagnostics.ts';
-import type { Activation, LinearMap, Param, Rescaling, SpectralMethod } from './network.ts';
-import type { MatrixMethod } from './orthogonal.ts';
+import {
+  type Activation,
+  activationParams,
+  type LinearMap,
+  type Param,
+  type Rescaling,
+  rescalingParams,
+  type SpectralMethod,
+} from './network.ts';
+import { type MatrixMethod, orthogonalParams } from './orthogonal.ts';
 import { add, equal, mul, ONE, type Rational, ZERO } from './rational.ts';
 
 /** WWᵀ ('rows') or WᵀW ('columns') of a stored weight W. */
@@ -205,6 +213,59 @@ export const gramsOf = (d: DiagExpr): readonly Gram[] => {
       return d satisfies never;
   }
 };
+
+const diagonalParams = (d: DiagExpr): readonly Param[] => {
+  const { weight } = 'gram' in d ? d.gram.map : { weight: undefined };
+  const own = weight ? [weight] : [];
+  switch (d.kind) {
+    case 'rowsum':
+      return [...own, ...[d.weights.q, d.divisor.q].filter(q => q !== undefined)];
+    case 'power':
+    case 'norm':
+      return own;
+    case 'chosen':
+      return [...own, ...rescalingParams(d.rescaling)];
+    case 'max':
+      return d.of.flatMap(diagonalParams);
+    case 'sum':
+      return d.of.flatMap(p => diagonalParams(p.part));
+    default:
+      return d satisfies never;
+  }
+};
+
+const atomParams = (a: Atom): readonly Param[] => {
+  switch (a.kind) {
+    case 'weight':
+    case 'block':
+      return [a.map.weight, ...(a.orthogonal ? orthogonalParams(a.orthogonal) : [])];
+    case 'scaling':
+      return a.q ? [a.q] : [];
+    case 'inverse':
+      return diagonalParams(a.of);
+    default:
+      return a satisfies never;
+  }
+};
+
+const leafParams = (of: Leaf): readonly Param[] => {
+  switch (of.kind) {
+    case 'input':
+      return [];
+    case 'param':
+      return [of.param];
+    case 'act':
+      return [...activationParams(of.act), ...formulaParams(of.of)];
+    case 'sum':
+      return formulaParams(of.of);
+    default:
+      return of satisfies never;
+  }
+};
+
+/** Every parameter that a formula reads, once for each time that it does. */
+export const formulaParams = (v: VectorExpr): readonly Param[] =>
+  v.terms.flatMap(t => [...t.atoms.flatMap(atomParams), ...leafParams(t.of)]);
 
 /** The diagonal that `by` chose, written out. Throws where an orthogonal matrix takes the place of the weight: that is no diagonal. */
 export const writtenOut = (d: Extract<DiagExpr, { kind: 'chosen' }>): DiagExpr => {

@@ -54,6 +54,14 @@ describe('lip check --fix', () => {
     expect(after).toContain(text);
   });
 
+  it('removes the line of a parameter that nothing depends on', async () => {
+    const own = (param: string): string =>
+      `layer own(x: vec[n]) {\n  param b: vec[n] = zeros\n${param}  return x + b\n}\n\n${net('input x[8]', 'own', 'head 2')}`;
+    expect(await fixed(own('  param c: vec[n] = zeros  // why?\n'))).toEqual([0, own('    // why?\n')]);
+    expect(await fixed(own('  param c: vec[n] = zeros\n'))).toEqual([0, own('')]);
+    expect(err).toContain('L0142: `param c: vec[n] = zeros` is removed\n');
+  });
+
   it('leaves a file alone that has nothing obvious to mend', async () => {
     const source = net('input x[8]', 'scale 1/2', 'head 10');
     expect(await fixed(source)).toEqual([1, source]);

@@ -5,7 +5,7 @@ import { checkNetwork, printReport } from '../check-report.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { applyFixes } from '../fixes.ts';
 import { addProgramOptions, diagnose, type LoadOptions, loadProgram, readSource } from '../load-program.ts';
-import { createSourceFile, position } from '../render-diagnostic.ts';
+import { createSourceFile, diagnosticToJson, position } from '../render-diagnostic.ts';
 import { rewriteSource } from '../rewrite-source.ts';
 
 /** A mend may uncover what it can mend next; this many rounds are made. */
@@ -22,7 +22,8 @@ const fix = (path: string, options: LoadOptions): void => {
     for (const { code, fix } of made) {
       const { line, column } = position(file, fix!.span.start);
       const old = source.slice(fix!.span.start, fix!.span.end);
-      process.stderr.write(`${path}:${line}:${column}: ${code}: \`${old}\` is now \`${fix!.to}\`\n`);
+      const done = fix!.to === '' ? 'is removed' : `is now \`${fix!.to}\``;
+      process.stderr.write(`${path}:${line}:${column}: ${code}: \`${old}\` ${done}\n`);
     }
     source = text;
   }
@@ -31,7 +32,7 @@ const fix = (path: string, options: LoadOptions): void => {
 
 const check = (file: string, options: LoadOptions & { readonly fix?: boolean }): void => {
   if (options.fix) fix(file, options);
-  const { networks } = loadProgram(file, options);
+  const { networks, source, warnings } = loadProgram(file, options);
   if (networks.length === 0)
     throw new CliError(`${file} defines no network`, EXIT.program, 'write one: `network Name { input x[4]  head 2 }`');
   if (options.json) {
@@ -39,7 +40,9 @@ const check = (file: string, options: LoadOptions & { readonly fix?: boolean }):
       ...checkNetwork(proven),
       derivation: derivationToJson(proven.derivation),
     }));
-    process.stdout.write(`${JSON.stringify({ networks: reports }, null, 2)}\n`);
+    const at = createSourceFile(file, source);
+    const found = warnings.length > 0 ? { warnings: warnings.map(d => diagnosticToJson(d, at)) } : {};
+    process.stdout.write(`${JSON.stringify({ networks: reports, ...found }, null, 2)}\n`);
     return;
   }
   process.stdout.write(networks.map(({ proven }) => printReport(proven)).join('\n'));

@@ -81,10 +81,7 @@ const attributes = ({ op, path }: Layer): object => {
       return { out, in: op.in, weight: weight.path, psi: psi.path, act: activationToJson(act) };
     }
     case 'formula':
-      return notCertifiable(
-        path,
-        `\`${op.name}\`, a formula that is none of the linear and residual forms, or that has parameters it does not use`,
-      );
+      return notCertifiable(path, `\`${op.name}\`, a formula that is none of the linear and residual forms`);
     case 'activation':
       return { act: activationToJson(op.act) };
     case 'avgpool':

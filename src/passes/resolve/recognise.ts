@@ -271,7 +271,7 @@ const sandwich = (variable: readonly Term[]): LayerOp | undefined => {
   };
 };
 
-/** Every parameter of the formula must be one of the layer's: a parameter without effect has a gradient of 0, but it is there. */
+/** Every parameter of the formula must be one of the layer's, and the other way round. */
 const sameParams = (op: Formula, params: readonly Param[]): boolean =>
   op.params.length === params.length && op.params.every(p => params.includes(p));
 

@@ -4,7 +4,15 @@
  */
 import type { Span } from '../../diagnostics.ts';
 import { outputShape } from '../../ir/conv-geometry.ts';
-import { type Atom, atomsOf, type DiagExpr, type Gram, gramsOf, type VectorExpr } from '../../ir/formula.ts';
+import {
+  type Atom,
+  atomsOf,
+  type DiagExpr,
+  formulaParams,
+  type Gram,
+  gramsOf,
+  type VectorExpr,
+} from '../../ir/formula.ts';
 import {
   type LayerOp,
   type Param,
@@ -334,10 +342,10 @@ export const definitionRule = (known: KnownDefinition): Rule => {
         `a layer returns a vector or an image, not ${v.describe(value)}`,
       );
     if (!oneOfEach(body, value.of)) return undefined;
-    const recognised = recognise(
-      { kind: 'formula', name: definition.name.text, params: body.params, body: value.of },
-      library,
-    );
+    // A parameter that the formula does not read, for these options, is none of the layer.
+    const reads = new Set(formulaParams(value.of).map(p => p.path));
+    const params = body.params.filter(p => reads.has(p.path));
+    const recognised = recognise({ kind: 'formula', name: definition.name.text, params, body: value.of }, library);
     // A matrix that the definition itself makes orthogonal is stored as its family needs it already.
     const fromBy = 'rescaling' in recognised && [...rescalings.values()].includes(recognised.rescaling);
     const op = fromBy ? stored(recognised) : recognised;

@@ -1,5 +1,7 @@
 /** Parameters of a definition that cannot matter: no `return` depends on them, whatever the options. */
-import type { Definition, Name } from '../../parser/ast.ts';
+import type { Diagnostic } from '../../diagnostics.ts';
+import type { Definition } from '../../parser/ast.ts';
+import { shorten } from '../../parser/suggest.ts';
 
 /** Names that stand anywhere in a tree. */
 export const namesIn = (node: unknown, found: Set<string>): Set<string> => {
@@ -10,8 +12,8 @@ export const namesIn = (node: unknown, found: Set<string>): Set<string> => {
   return found;
 };
 
-/** The parameters without which `definition` returns the same. They are legal (stored, with a gradient of 0), but hardly meant. */
-export const unusedParams = ({ body }: Definition): readonly Name[] => {
+/** A warning for each parameter without which `definition` returns the same: it is left out, and hardly meant to be. */
+export const unusedParams = ({ form, name, body }: Definition): readonly Diagnostic[] => {
   const returns = body.filter(st => st.kind === 'return');
   if (returns.length === 0) return [];
   const used = namesIn(
@@ -23,5 +25,18 @@ export const unusedParams = ({ body }: Definition): readonly Name[] => {
     if (st.kind === 'let' && used.has(st.name.text)) namesIn(st.value, used);
     if (st.kind === 'param' && used.has(st.field.name.text)) namesIn([st.field.type, st.field.value], used);
   }
-  return body.flatMap(st => (st.kind === 'param' && !used.has(st.field.name.text) ? [st.field.name] : []));
+  return body.flatMap((st): readonly Diagnostic[] => {
+    if (st.kind !== 'param' || used.has(st.field.name.text)) return [];
+    const { text, span } = st.field.name;
+    return [
+      {
+        code: 'L0142',
+        severity: 'warning',
+        message: `what \`${shorten(name.text)}\` returns does not depend on the parameter \`${shorten(text)}\`: the ${form} goes without it`,
+        span,
+        help: 'remove this line, or use the parameter',
+        fix: { span: st.span, to: '' },
+      },
+    ];
+  });
 };

@@ -102,6 +102,13 @@ const cases: readonly (readonly [string, string, readonly string[], string])[] =
 ];
 
 describe('recognised formulas', () => {
+  it('go without a parameter that they do not read', () => {
+    const proven = provenFrom(layer('x[5]', W, q, b(4), 'return invsqrt(gershgorin(Wᵀ * W)) * Wᵀ * x'));
+    const [{ op, path }] = proven.network.layers;
+    expect(op.kind).toBe('linear');
+    expect(networkParams(proven.network).map(p => p.path)).toEqual([`${path}.W`]);
+  });
+
   it.each(cases)('%s: %s', (input, _, body, op) => {
     const proven = provenFrom(layer(input, ...body));
     expect(printOp(proven.network.layers[0].op)).toBe(op);
