@@ -239,6 +239,13 @@ ${network('image[2, 6, 5]', 'own')}`;
   });
 });
 
+it('a maximum dominates with any of its parts', () => {
+  const source = (value: string): string =>
+    `rescaling mine() (G: gram[m]) {\n  return ${value}\n}\n${network('x[5]', 'dense 4 by mine')}`;
+  const text = printNetwork(provenFrom(source('max(1/2 * frobenius(G), schur(G))')).network);
+  expect(text).toContain('by max(1/2 * frobenius, schur) (');
+});
+
 describe('a rescaling that need not dominate', () => {
   const message = (value: string): readonly string[] => {
     const { file } = parse(
@@ -249,7 +256,7 @@ describe('a rescaling that need not dominate', () => {
   };
   it.each([
     ['schur(G) - 1/4 * schur(G)', 'L0203', 'T ⪰ G, but T = schur(G) - 1/4 * schur(G)', 'at least 1'],
-    ['max(schur(G), 1/2 * frobenius(G))', 'L0203', 'and 1/2 * frobenius(G) need not dominate', 'write schur(G) alone'],
+    ['max(1/3 * schur(G), 1/2 * frobenius(G))', 'L0203', 'but T = 1/3 * schur(G) may be smaller', 'at least 1'],
   ])('%s', (value, code, text, help) => {
     expect(message(value)).toEqual([
       code,

@@ -58,7 +58,7 @@ by rewrite ffunE (negbTE ki) expr0n mulr0.
 Qed.
 Lemma shifted_dom (T : I -> R) n d : dom (gram M) T -> dom (gram M) (shifted T (ratio R n d)).
 Proof. by apply: dom_shift; exact: ratio_ge0. Qed.
-Lemma larger_dom (T T' : I -> R) : dom (gram M) T -> dom (gram M) T' -> dom (gram M) (larger T T').
+Lemma larger_dom (T T' : I -> R) : dom (gram M) T -> dom (gram M) (larger T T').
 Proof. exact: dominance_max. Qed.
 Lemma enlarged_dom (a : R) (T : I -> R) : 1 <= a -> dom (gram M) T -> dom (gram M) (enlarged a T).
 Proof. by move=> a1 h; apply: dom_scaled => //; exact: dom_ge0. Qed.

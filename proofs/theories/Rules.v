@@ -85,9 +85,8 @@ Proof. exact: dom_shift. Qed.
 Theorem dominance_scale I (S : I -> I -> R) (T : I -> R) (a : R) : 1 <= a -> (forall i, 0 <= T i) ->
   dom S T -> dom S (fun i => a * T i).
 Proof. exact: dom_scaled. Qed.
-Theorem dominance_max I (S : I -> I -> R) (T T' : I -> R) : dom S T -> dom S T' ->
-  dom S (fun i => Num.max (T i) (T' i)).
-Proof. by move=> h _; exact: dom_max. Qed.
+Theorem dominance_max I (S : I -> I -> R) (T T' : I -> R) : dom S T -> dom S (fun i => Num.max (T i) (T' i)).
+Proof. exact: dom_max. Qed.
 Theorem dominance_convex I (S : I -> I -> R) K (w : K -> R) (T : K -> I -> R) :
   (forall k, 0 <= w k) -> \sum_k w k = 1 -> (forall k, dom S (T k)) -> dom S (fun i => \sum_k w k * T k i).
 Proof. exact: dom_convex. Qed.

@@ -10,7 +10,7 @@
 import type { Span } from '../diagnostics.ts';
 import type { VectorExpr } from './formula.ts';
 import { type OrthogonalMethod, orthogonalParams } from './orthogonal.ts';
-import type { Rational } from './rational.ts';
+import { compare, ONE, type Rational } from './rational.ts';
 
 /** [features] or [channels, height, width]; every entry a positive safe integer. */
 export type Shape = readonly number[];
@@ -102,11 +102,11 @@ export type Rescaling =
   | { readonly by: 'frobenius'; readonly eps: Rational }
   /** T = (largest row sum of |W| · largest column sum of |W| + eps) I; of a kernel, sums over a channel and all taps. */
   | { readonly by: 'schur'; readonly eps: Rational }
-  /** T_i = max over the parts. */
+  /** T_i = max over the parts; one that dominates is enough, and the others may be multiples by a factor below 1. */
   | { readonly by: 'max'; readonly of: readonly Rescaling[] }
   /** T = Σ weight·part; weights ≥ 0, sum 1. */
   | { readonly by: 'convex'; readonly of: readonly { readonly weight: Rational; readonly part: Rescaling }[] }
-  /** T = factor·part; factor ≥ 1. */
+  /** T = factor·part; factor ≥ 1, as a part of a maximum above 0. */
   | { readonly by: 'scaled'; readonly factor: Rational; readonly of: Rescaling };
 
 /** One function of every entry, with a known interval of slopes. */
@@ -415,6 +415,10 @@ export const rescalingParams = (r: Rescaling): readonly Param[] => {
       return rescalingParams(r.of);
   }
 };
+
+/** c·T with c < 1, which need not dominate where T does. */
+export const isScaledDown = (r: Rescaling): r is Extract<Rescaling, { by: 'scaled' }> =>
+  r.by === 'scaled' && compare(r.factor, ONE) < 0;
 
 export const networkParams = (net: Network): readonly Param[] => net.layers.flatMap(l => layerParams(l.op));
 

@@ -1,5 +1,5 @@
 /** The diagonal T of a layer and the proof that it dominates the layer's Gram matrix, as Coq terms over proofs/theories/Architecture.v. */
-import type { LinearMap, Rescaling, SpectralMethod } from '../ir/network.ts';
+import { isScaledDown, type LinearMap, type Rescaling, type SpectralMethod } from '../ir/network.ts';
 import { equal, type Rational, ZERO } from '../ir/rational.ts';
 import type { GramSide } from './rules.ts';
 
@@ -202,11 +202,21 @@ export const dominance = (m: MatrixTerm, rescaling: Exclude<Rescaling, { by: 'or
       const bound = gershgorin(m, { term, positive: m.declare('Hypothesis', 'q_gt0', `forall i, 0 < ${term} i`) });
       return shifted(bound, rescaling.eps ?? ZERO);
     }
-    case 'max':
-      return rescaling.of.map(part).reduce((a, b) => ({
-        diagonal: `(larger ${a.diagonal} ${b.diagonal})`,
-        proof: `(larger_dom ${a.proof} ${b.proof})`,
-      }));
+    case 'max': {
+      const proven = rescaling.of.filter(r => !isScaledDown(r)).map(part);
+      const others = rescaling.of
+        .filter(isScaledDown)
+        .map(r => ({ diagonal: `(enlarged ${ratio(r.factor)} ${part(r.of).diagonal})` }));
+      // A maximum is no smaller than the first part, whatever the others are.
+      const [first, ...more] = proven;
+      return [...more, ...others].reduce<Dominance>(
+        (a, b) => ({
+          diagonal: `(larger ${a.diagonal} ${b.diagonal})`,
+          proof: `(larger_dom ${b.diagonal} ${a.proof})`,
+        }),
+        first,
+      );
+    }
     case 'convex':
       return mixed(rescaling.of.map(p => ({ weight: p.weight, part: part(p.part) })));
     case 'scaled': {

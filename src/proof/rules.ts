@@ -206,7 +206,7 @@ const RULES = {
     coq: 'dominance_scale',
   },
   'dominance-max': {
-    statement: 'G ⪯ T and G ⪯ T′ give G ⪯ max(T, T′) elementwise',
+    statement: 'G ⪯ T gives G ⪯ max(T, T′) elementwise, whatever T′ is',
     source: 'order of positive semidefinite matrices',
     coq: 'dominance_max',
   },

@@ -31,6 +31,7 @@ const diagonal = (pick: Pick, a: string): string => {
     `schur(${gram})`,
     `spectral(${gram}, steps = 3)`,
     `max(schur(${gram}), gershgorin(${gram}))`,
+    `max(1/3 * schur(${gram}), ${pick('', '1/2 *')} gershgorin(${gram}))`,
     `(1/3 * schur(${gram}) + ${pick('2/3', '1/3', '1')} * frobenius(${gram}))`,
   );
   return pick(base, base, base, `${pick('2', '9/10')} * ${base}`, `(${base} + ${pick('1/10', '-1/10')})`);

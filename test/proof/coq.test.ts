@@ -95,6 +95,12 @@ network Half {
     expect(text).toContain('iter 2 (@square R _) (gram W_2) i j| <= root_2 i ^+ (2 ^ 2)');
     expect(text).toContain('Variable R : archiFieldType.');
   });
+  it('states a maximum whose other parts need not dominate', () => {
+    const text = coqFile(
+      provenFrom('network Max {\n  input vec[4]\n  dense 3 by own(max(1/3 * spectral, aol))\n  head 2\n}'),
+    );
+    expect(text).toMatch(/larger_dom \(enlarged \(ratio R 1 3\) .* \(shifted_dom 1 1000000 \(row_sums_dom W_\d+\)\)/);
+  });
   it('refuses layers of the file by name', () => {
     const source = `layer project() (x: vec[n]) {
   param W: mat[n, 3] = xavier

@@ -4,7 +4,7 @@
  */
 import { type ConvMap, outputSize, overlap, phases } from '../../ir/conv-geometry.ts';
 import { evaluate } from '../../ir/interpret.ts';
-import { elements, type LinearMap, type Rescaling, type Shape, type Side } from '../../ir/network.ts';
+import { elements, isScaledDown, type LinearMap, type Rescaling, type Shape, type Side } from '../../ir/network.ts';
 import { makesKernel } from '../../ir/orthogonal.ts';
 import { format, toNumber } from '../../ir/rational.ts';
 import { GraphBuilder } from '../../ir/tensor.ts';
@@ -206,8 +206,10 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
       // T of the part is smaller, so what holds for it holds for the whole.
       return findWitness(c, rescaling.of, target);
     case 'max': {
-      const cheap = rescaling.of.find(r => r.by === 'aol' || r.by === 'sll');
-      return findWitness(c, cheap ?? rescaling.of[0], target);
+      // A part that is scaled down need not dominate; one that does not stands beside it.
+      const dominating = rescaling.of.filter(r => !isScaledDown(r));
+      const cheap = dominating.find(r => r.by === 'aol' || r.by === 'sll');
+      return findWitness(c, cheap ?? dominating[0], target);
     }
     case 'convex':
       return {

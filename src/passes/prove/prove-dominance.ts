@@ -1,6 +1,6 @@
 /** The prover's part for rescalings: that the diagonal T a layer is given dominates its Gram matrix for every weight. */
 import { type ConvMap, overlap, phaseTaps } from '../../ir/conv-geometry.ts';
-import type { LinearMap, Rescaling, SpectralMethod } from '../../ir/network.ts';
+import { isScaledDown, type LinearMap, type Rescaling, type SpectralMethod } from '../../ir/network.ts';
 import { add, compare, equal, format, ONE, type Rational, rational, ZERO } from '../../ir/rational.ts';
 import { apply, type Derivation, type GramSide } from '../../proof/rules.ts';
 import type { Refuse } from './prove.ts';
@@ -129,8 +129,19 @@ export const proveDominance = (
     case 'max': {
       if (rescaling.of.length === 0)
         return refuse('L0112', 'a maximum of no rescalings dominates nothing', 'give `max` at least one part');
-      const parts = rescaling.of.map(part);
-      return parts.every(p => p !== undefined) ? apply('dominance-max', weight, parts) : undefined;
+      // A part that is scaled down need not dominate, but it makes the maximum no smaller: the others are what the proof is about.
+      const others = rescaling.of.filter(r => !isScaledDown(r));
+      const parts = (others.length > 0 ? others : rescaling.of).map(part);
+      // What is scaled down must be a diagonal for this weight all the same.
+      const rest = rescaling.of.filter(isScaledDown).map(r => part(r.of));
+      const known = [...parts, ...rest].every(p => p !== undefined);
+      return known
+        ? apply(
+            'dominance-max',
+            weight,
+            parts.filter(p => p !== undefined),
+          )
+        : undefined;
     }
     case 'convex': {
       const sum = rescaling.of.reduce((s, p) => add(s, p.weight), ZERO);

@@ -73,24 +73,35 @@ export const rescalingOf = (d: DiagExpr, gram: Gram): Rescaling | undefined => {
         ? { by: d.bound.kind, eps: ZERO }
         : { by: 'spectral', method: d.bound, eps: ZERO };
     case 'max': {
-      const of = d.of.map(p => rescalingOf(p, gram)).filter(p => p !== undefined);
-      return of.length === d.of.length ? { by: 'max', of } : undefined;
+      // A part that dominates is enough: the others may be scaled down.
+      const dominating = d.of.map(p => rescalingOf(p, gram));
+      const of = d.of.map((p, n) => dominating[n] ?? (p.kind === 'sum' ? sumOf(p, gram) : undefined));
+      const known = of.filter(p => p !== undefined);
+      return known.length === of.length && dominating.some(p => p !== undefined) ? { by: 'max', of: known } : undefined;
     }
-    case 'sum': {
-      const factor = d.of.reduce((s, p) => add(s, p.factor), ZERO);
-      const falls = d.of.some(p => compare(p.factor, ZERO) < 0) || compare(factor, ONE) < 0;
-      if (falls || compare(d.shift, ZERO) < 0) return undefined;
-      const parts = d.of.flatMap(p => {
-        const part = rescalingOf(p.part, gram);
-        return part ? [{ weight: div(p.factor, factor), part }] : [];
-      });
-      if (parts.length < d.of.length) return undefined;
-      const mixed: Rescaling = parts.length === 1 ? parts[0].part : { by: 'convex', of: parts };
-      return shifted(equal(factor, ONE) ? mixed : { by: 'scaled', factor, of: mixed }, d.shift);
-    }
+    case 'sum':
+      return compare(factorOf(d), ONE) < 0 ? undefined : sumOf(d, gram);
     default:
       return d satisfies never;
   }
+};
+
+type Sum = Extract<DiagExpr, { kind: 'sum' }>;
+
+const factorOf = (d: Sum): Rational => d.of.reduce((s, p) => add(s, p.factor), ZERO);
+
+/** A sum of positive multiples of rescalings that dominate: a multiple of a mix of them. */
+const sumOf = (d: Sum, gram: Gram): Rescaling | undefined => {
+  const factor = factorOf(d);
+  const falls = d.of.some(p => compare(p.factor, ZERO) < 0) || compare(factor, ZERO) <= 0;
+  if (falls || compare(d.shift, ZERO) < 0) return undefined;
+  const parts = d.of.flatMap(p => {
+    const part = rescalingOf(p.part, gram);
+    return part ? [{ weight: div(p.factor, factor), part }] : [];
+  });
+  if (parts.length < d.of.length) return undefined;
+  const mixed: Rescaling = parts.length === 1 ? parts[0].part : { by: 'convex', of: parts };
+  return shifted(equal(factor, ONE) ? mixed : { by: 'scaled', factor, of: mixed }, d.shift);
 };
 
 /** `rescaling` of a Gram matrix as a diagonal; undefined where an orthogonal matrix takes the place of the weight. */

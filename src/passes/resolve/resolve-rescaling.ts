@@ -1,6 +1,6 @@
 /** `by …`: which rescaling T a layer gets. */
 import type { Help, Span } from '../../diagnostics.ts';
-import type { LinearMap, Rescaling, Shape, Side, Twist } from '../../ir/network.ts';
+import { isScaledDown, type LinearMap, type Rescaling, type Shape, type Side, type Twist } from '../../ir/network.ts';
 import * as q from '../../ir/rational.ts';
 import type { Arg, Expr } from '../../parser/ast.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
@@ -66,12 +66,20 @@ const named = (
 const isRescaling = (scope: Scope, name: string): boolean => name === 'orthogonal' || !!scope.rescalings?.has(name);
 
 /** The expression inside `own(…)`: sums, maxima and multiples of dominating diagonals that dominate again. */
-const combine = (scope: Scope, t: RescalingTarget, taken: Taken, e: Expr): Rescaling | undefined => {
+const combine = (
+  scope: Scope,
+  t: RescalingTarget,
+  taken: Taken,
+  e: Expr,
+  /** Beside another part of a maximum, T may be scaled down. */
+  least: 'one' | 'zero' = 'one',
+): Rescaling | undefined => {
   if (e.kind === 'binary' && e.op === '*') {
     const [factorExpr, partExpr] = isConstant(scope, e.left) ? [e.left, e.right] : [e.right, e.left];
     const factor = rationalOf(scope, factorExpr, 'the factor of T');
     const of = combine(scope, t, taken, partExpr);
     if (!factor || !of) return undefined;
+    if (least === 'zero' && q.compare(factor, q.ZERO) > 0) return { by: 'scaled', factor, of };
     return q.compare(factor, q.ONE) < 0
       ? scope.report(
           'L0112',
@@ -92,9 +100,17 @@ const combine = (scope: Scope, t: RescalingTarget, taken: Taken, e: Expr): Resca
   if (h.name === 'max') {
     if (h.args.length < 2 || h.args.some(a => a.name))
       return scope.report('L0110', e.span, '`max` takes two or more diagonals');
-    const of = h.args.map(a => combine(scope, t, taken, a.value));
+    const of = h.args.map(a => combine(scope, t, taken, a.value, 'zero'));
     const known = of.filter(r => r !== undefined);
-    return known.length === of.length ? { by: 'max', of: known } : undefined;
+    if (known.length < of.length) return undefined;
+    return known.some(r => !isScaledDown(r))
+      ? { by: 'max', of: known }
+      : scope.report(
+          'L0112',
+          e.span,
+          'every part of this maximum is scaled down, so none need dominate the Gram matrix',
+          'leave the factor of one of them out: a maximum is at least as large as that part',
+        );
   }
   if (h.name === 'mix') {
     if (h.args.length !== 3 || h.args.some(a => a.name))

@@ -219,6 +219,16 @@ describe('what is refused', () => {
       }),
     ],
     ['a maximum with an orthogonal weight', 'L0112', linear(dense(6, 4), { by: 'max', of: [cayley, aol] })],
+    [
+      'a maximum of what is scaled down',
+      'L0112',
+      linear(dense(6, 4), { by: 'max', of: [{ by: 'scaled', factor: rational(1, 2), of: aol }] }),
+    ],
+    [
+      'a maximum with an orthogonal weight scaled down',
+      'L0112',
+      linear(dense(6, 4), { by: 'max', of: [aol, { by: 'scaled', factor: rational(1, 2), of: cayley }] }),
+    ],
     ['an orthogonal weight scaled', 'L0112', linear(dense(6, 4), { by: 'scaled', factor: rational(2), of: cayley })],
     ['an empty max', 'L0112', linear(dense(6, 4), { by: 'max', of: [] })],
     ['a grid that cannot see the kernel', 'L0112', residual(conv(6, 4, 5), spectral('gram', 4))],

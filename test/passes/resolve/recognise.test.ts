@@ -99,6 +99,12 @@ const cases: readonly (readonly [string, string, readonly string[], string])[] =
     [W, q, 'return invsqrt(max(gershgorin(Wᵀ * W, exp(q)), frobenius(Wᵀ * W)) + 1/8) * Wᵀ * x'],
     'dense 5 -> 4, stored transposed, bias = false, side = out by max(sll(eps = 1/8), frobenius(eps = 1/8))',
   ],
+  [
+    'x[5]',
+    'the larger of one that dominates and one that need not',
+    [W, q, 'return invsqrt(max(1/2 * frobenius(Wᵀ * W), gershgorin(Wᵀ * W, exp(q))) + 1/8) * Wᵀ * x'],
+    'dense 5 -> 4, stored transposed, bias = false, side = out by max(1/2 * frobenius(eps = 1/4), sll(eps = 1/8))',
+  ],
 ];
 
 describe('recognised formulas', () => {
@@ -168,6 +174,11 @@ describe('recognised formulas', () => {
 
   it.each([
     ['the inverse alone on an orthogonal side', 'x - 2 * W * inv(gershgorin(W * Wᵀ)) * act(Wᵀ * x)', 'mat[n, n]'],
+    [
+      'the larger of two that need not dominate',
+      'x - 2 * W * inv(max(1/2 * schur(Wᵀ * W), 2/3 * frobenius(Wᵀ * W))) * act(Wᵀ * x)',
+      'mat[n, 4]',
+    ],
     ['T scaled down', 'x - 2 * W * inv(1/2 * gershgorin(Wᵀ * W)) * act(Wᵀ * x)', 'mat[n, 4]'],
     ['weights that differ', 'x - 2 * W * inv(rowsum(abs(Wᵀ * W) * exp(q)) / (exp(q) + 1)) * act(Wᵀ * x)', 'mat[n, 4]'],
     ['slopes beyond 1', 'x - 2 * W * inv(gershgorin(Wᵀ * W)) * leaky_relu(2, Wᵀ * x)', 'mat[n, 4]'],
@@ -191,6 +202,18 @@ describe('what comes with the built-in forms', () => {
     const weights = new Map([...randomParams(proven, 1)].map(([k, v]) => [k, Float32Array.from(v)]));
     expect(verdictOf(certify(proven, weights)).emitted).toEqual({ num: 1n, den: 1n });
   });
+  it.each(['dense 4', 'residual dense hidden = 4', 'conv 4', 'residual conv hidden = 3'])(
+    'a maximum with a part that need not dominate is certified: %s',
+    statement => {
+      const input = statement.includes('conv') ? 'image[2, 4, 4]' : 'x[5]';
+      const proven = provenFrom(
+        `network N {\n  input ${input}\n  ${statement} by own(max(1/2 * spectral, 1/3 * sll, aol))\n}\n`,
+      );
+      const weights = new Map([...randomParams(proven, 1)].map(([k, v]) => [k, Float32Array.from(v)]));
+      const { num, den } = verdictOf(certify(proven, weights)).emitted!;
+      expect(Number(num) / Number(den)).toBeLessThan(1.00001);
+    },
+  );
   it('is a Coq file', () => {
     expect(coqFile(provenFrom(source))).toContain('residual_dom_lip');
   });

@@ -223,6 +223,7 @@ describe('rescalings', () => {
   });
   test('the general condition', () => {
     expect(by('own(max(aol, 3/2 * sll))')).toBe('max(aol eps 1/1000000, 3/2 * sll dense[0].q[2])');
+    expect(by('own(max(1/3 * spectral, aol))')).toBe('max(1/3 * spectral gram 12 eps 1/1000000, aol eps 1/1000000)');
     expect(by('own(mix(sll, sll, 1/4))')).toBe('3/4 sll dense[0].q[2] + 1/4 sll dense[0].q1[2]');
     expect(by('own(spectral(steps = 3) * (1 + 1))')).toBe('2 * spectral gram 3 eps 1/1000000');
     expect(by('own(aol)')).toBe('aol eps 1/1000000');
@@ -241,6 +242,8 @@ describe('rescalings', () => {
     expect(refusal(inNet('input x[2]\n dense 3 by «alo»'))).toMatch(/did you mean `aol`/);
     expect(refusal(inNet('input x[2]\n dense 3 by «max»(aol, sll)'))).toMatch(/write `own\(…\)` around it/);
     expect(refusal(inNet('input x[2]\n dense 3 by own(«1/2» * aol)'))).toMatch(/^L0112 T may only be scaled up/);
+    expect(refusal(inNet('input x[2]\n dense 3 by own(«max(1/2 * aol, 1/3 * sll)»)'))).toMatch(/^L0112 every part/);
+    expect(refusal(inNet('input x[2]\n dense 3 by own(max(aol, «0» * sll))'))).toMatch(/^L0112 T may only be/);
     expect(refusal(inNet('input x[2]\n dense 3 by own(mix(aol, sll, «3/2»))'))).toMatch(/^L0112/);
     expect(refusal(inNet('input x[2]\n dense 3 by own(«min»(aol, sll))'))).toMatch(/^L0104/);
     expect(refusal(inNet('input x[2]\n dense 3 by own(«aol + sll»)'))).toMatch(/^L0104/);
