@@ -4,6 +4,7 @@
  * of MNIST's size needs them.
  */
 import { convolve, convolveKernel, convolveTranspose } from './interpret-conv.ts';
+import { matmul } from './interpret-matmul.ts';
 import {
   type BinaryOp,
   type Dims,
@@ -89,50 +90,6 @@ const gather = (shape: Dims, src: Float64Array, base: number, strides: Dims): Fl
   walk(shape, 0, stridesOf(shape), base, strides, (o, s) => {
     out[o] = src[s];
   });
-  return out;
-};
-
-const matmul = (
-  op: Extract<Op, { kind: 'matmul' }>,
-  a: Float64Array,
-  aShape: Dims,
-  b: Float64Array,
-  bShape: Dims,
-  shape: Dims,
-): Float64Array => {
-  const r = shape.length;
-  const [m, n] = [shape[r - 2], shape[r - 1]];
-  const k = op.transposeA ? aShape[r - 2] : aShape[r - 1];
-  const batch = size(shape.slice(0, -2));
-  const [aRow, aCol] = op.transposeA ? [1, m] : [k, 1];
-  const [aSize, bSize] = [size(aShape.slice(-2)), size(bShape.slice(-2))];
-  const out = new Float64Array(batch * m * n);
-  const right = new Float64Array(k * n);
-  for (let t = 0; t < batch; t++) {
-    for (let l = 0; l < k; l++) {
-      for (let j = 0; j < n; j++) right[l * n + j] = b[t * bSize + (op.transposeB ? j * k + l : l * n + j)];
-    }
-    for (let i = 0; i < m; i++) {
-      const y = out.subarray((t * m + i) * n, (t * m + i + 1) * n);
-      const x = t * aSize + i * aRow;
-      // Rows of the right factor, four at a time: no chain of dependent additions, a quarter of the stores.
-      let l = 0;
-      for (; l + 4 <= k; l += 4) {
-        const w = l * n;
-        const v0 = a[x + l * aCol];
-        const v1 = a[x + (l + 1) * aCol];
-        const v2 = a[x + (l + 2) * aCol];
-        const v3 = a[x + (l + 3) * aCol];
-        for (let j = 0; j < n; j++) {
-          y[j] += v0 * right[w + j] + v1 * right[w + n + j] + v2 * right[w + 2 * n + j] + v3 * right[w + 3 * n + j];
-        }
-      }
-      for (; l < k; l++) {
-        const v = a[x + l * aCol];
-        for (let j = 0; j < n; j++) y[j] += v * right[l * n + j];
-      }
-    }
-  }
   return out;
 };
 
@@ -226,7 +183,8 @@ type Rules = { readonly [K in OpKind]: (op: Extract<Op, { kind: K }>, f: Frame) 
 const bound = (found: Values | undefined, what: string, shape: Dims): Float64Array => {
   if (found === undefined) throw new Error(`interpret: no value for ${what}`);
   if (found.length !== size(shape)) throw new Error(`interpret: ${what} has ${found.length} entries, not [${shape}]`);
-  return Float64Array.from(found);
+  // No operation writes to its operands.
+  return found instanceof Float64Array ? found : Float64Array.from(found);
 };
 
 const EVALUATE: Rules = {

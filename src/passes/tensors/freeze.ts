@@ -3,7 +3,7 @@ import { evaluate } from '../../ir/interpret.ts';
 import { prune, type TensorGraph } from '../../ir/tensor.ts';
 import type { ProvenNetwork } from '../prove/prove.ts';
 import { buildInference, multiplierOutput, weightOutput } from '../training/train-step.ts';
-import { fold } from './fold.ts';
+import { type FoldPlan, foldPart, planFold } from './fold.ts';
 
 export interface FrozenNetwork {
   /** Input "x" [batch, …input shape], one output, no parameters. */
@@ -24,12 +24,12 @@ export interface EmittedWeight {
   readonly e?: Float32Array;
 }
 
-/** Folds `weights` (by path) into the inference graph of `batch` examples, with all its outputs. Throws like `freeze`. */
-export const foldInference = (
+/** `foldInference` in parts. */
+export const planInference = (
   proven: ProvenNetwork,
   weights: ReadonlyMap<string, ArrayLike<number>>,
   batch: number,
-): TensorGraph => {
+): FoldPlan => {
   const { layers } = proven.network;
   // What is orthogonal, or of length 1, over the reals is not after rounding: it is made a little smaller, in a residual too.
   const inward = layers.filter(
@@ -51,7 +51,7 @@ export const foldInference = (
         .map(n => `${l.path}/${n.slice(prefix.length)}`);
     });
   const isBranch = (use: string): boolean => graph.outputs.has(multiplierOutput(use));
-  return fold(graph, weights, {
+  return planFold(graph, weights, {
     downward: [
       ...layers.filter(l => l.op.kind === 'residual' || l.op.kind === 'sandwich').map(l => l.path),
       ...layers.filter(l => l.op.kind === 'sandwich').map(l => `${l.path}/e`),
@@ -59,6 +59,16 @@ export const foldInference = (
     ].map(multiplierOutput),
     inward: [...inward.map(l => l.path), ...uses.filter(u => !isBranch(u))].map(weightOutput),
   });
+};
+
+/** Folds `weights` (by path) into the inference graph of `batch` examples, with all its outputs. Throws like `freeze`. */
+export const foldInference = (
+  proven: ProvenNetwork,
+  weights: ReadonlyMap<string, ArrayLike<number>>,
+  batch: number,
+): TensorGraph => {
+  const { tasks, finish } = planInference(proven, weights, batch);
+  return finish(tasks.map(foldPart));
 };
 
 const NOTHING = { inputs: new Map(), params: new Map() };
@@ -88,7 +98,10 @@ export const emittedWeights = (
 ): { readonly layers: ReadonlyMap<string, EmittedWeight>; readonly head?: Float32Array } => {
   const read = (output: string): Float32Array | undefined => {
     const id = folded.outputs.get(output);
-    return id === undefined ? undefined : Float32Array.from(evaluate(folded, NOTHING, [id]).get(id)!);
+    if (id === undefined) return undefined;
+    const { op } = folded.nodes[id];
+    if (op.kind === 'literal' && op.data instanceof Float32Array) return op.data;
+    return Float32Array.from(evaluate(folded, NOTHING, [id]).get(id)!);
   };
   const layers = new Map<string, EmittedWeight>();
   for (const { path } of proven.network.layers) {
