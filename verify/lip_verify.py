@@ -260,6 +260,13 @@ def read_method(method, path):
     return family, constants
 
 
+def read_kernel(layer, shape, path):
+    """Of an operator: the size of its kernel on images, None for vectors."""
+    need(layer["in"] == shape[0] and isinstance(layer["weight"], str), f"{path} reads {layer['in']} channels")
+    need(("kernel" in layer) == (len(shape) == 3), f"{path}: a kernel is for images")
+    return pair(layer["kernel"]) if "kernel" in layer else None
+
+
 def between(h, c):
     return max(h**2, (h - c) ** 2)
 
@@ -327,33 +334,37 @@ def facts_of(layer, shapes, path):
         return {"output": output, "rule": rule, "constants": constants, "bound": count * overlap / divisor, "emitted": pooled}
     if kind == "contraction":
         family, constants = read_method(layer["method"], path)
-        matrix, out = len(shape) == 1, integer(layer["out"])
-        need(layer["in"] == shape[0] and matrix == (family == "sandwich") and isinstance(layer["weight"], str), f"{path} does not fit {shape}")
+        kernel, out = read_kernel(layer, shape, path), integer(layer["out"])
+        need((kernel is None) == (family == "sandwich"), f"{path} does not fit {shape}")
 
-        def matrix_norm(t):
-            need(matrix, f"{path}: an operator in the spectrum, or a series, has no emitted kernel or matrix")
+        def operator_norm(t):
             t("b", [out], True)
-            values = t("W", [out, layer["in"]])
-            return max(check_dominance(t.dominance, path, None, (out, layer["in"], 1, 1), values, values)[1])
+            if kernel is None or (family == "cayley" and kernel == [1, 1]):
+                return max(per_pixel(t, path, out, layer["in"]))
+            if family == "skew_exponential":
+                return series_norm(t, path, [max(out, layer["in"]), *shape[1:]], kernel, layer["method"])
+            # All but Cayley's act on the image with zeros around it, and what lies there is cut off.
+            size = [n + (0 if family == "cayley" else (k - 1) // 2 * 2) for n, k in zip(shape[1:], kernel)]
+            return spectrum_norm(t, path, size, 2 * out, 2 * layer["in"])
 
         output = [out, *shape[1:]]
-        return {"output": output, "rule": "contraction", "constants": constants, "bound": 1, "emitted": matrix_norm, "dominated": matrix}
+        return {"output": output, "rule": "contraction", "constants": constants, "bound": 1, "emitted": operator_norm, "dominated": True}
     if kind == "sandwich":
-        out, matrix = integer(layer["out"]), len(shape) == 1
+        kernel, out = read_kernel(layer, shape, path), integer(layer["out"])
         low, high = read_inside(layer["act"], path, out)
-        need(layer["in"] == shape[0] and all(isinstance(layer[k], str) for k in ("weight", "psi")), f"{path} reads {layer['in']} channels")
+        need(isinstance(layer["psi"], str), f"{path}: psi is named")
 
         def sandwiched(t):
-            need(matrix, f"{path}: its tensors are not those of a matrix")
             t("b", [out], True)
-            both = (out, out + layer["in"], 1, 1)
-            values = t("W", list(both[:2]))
-            side, bound = check_dominance(t.dominance, path, None, both, values, values)
-            bound = bound if side == "rows" else [max(bound)] * out
+            both = out + layer["in"]
+            if kernel in (None, [1, 1]):
+                bound = per_pixel(t, path, out, both)
+            else:
+                bound = [spectrum_norm(t, path, shape[1:], 2 * out, 2 * both)] * out
             need(all(d >= 0 and e >= 0 and d * e * b <= 2 for d, e, b in zip(t("d", [out]), t("e", [out]), bound)), f"{path}: d e T is above 2")
             return 1
 
-        return {"output": [out, *shape[1:]], "rule": "sandwich", "constants": {"low": low, "high": high}, "bound": 1, "emitted": sandwiched, "dominated": matrix}
+        return {"output": [out, *shape[1:]], "rule": "sandwich", "constants": {"low": low, "high": high}, "bound": 1, "emitted": sandwiched, "dominated": True}
     if kind == "linear":
         adjoint = layer.get("adjoint", False)
         need(layer["side"] in ("in", "out") and ("adjoint" not in layer or adjoint is True), f"{path}: unknown side")
@@ -426,8 +437,8 @@ KEYS = {
     "tile": ["times"],
     "gain": ["angle"],
     "layercenter": [],
-    "contraction": ["method", "out", "in", "weight"],
-    "sandwich": ["out", "in", "weight", "psi", "act"],
+    "contraction": ["method", "out", "in", "weight", "[kernel]"],
+    "sandwich": ["out", "in", "weight", "psi", "act", "[kernel]"],
     "avgpool": ["size", "stride", "divisorSquared"],
     "maxpool": ["size", "stride"],
     "l2pool": ["size", "stride"],
@@ -754,6 +765,54 @@ def check_dominance(node, path, m, shape, values, raw):
         each = len(t) // channels
         return side, [max(t[c * each : (c + 1) * each]) for c in (k * channels // n for k in range(n))]
     raise Refused(f"{path}: there is no rule {rule} for a weight")
+
+
+# Operators on images, as they were emitted.
+
+
+def per_pixel(t, path, out, columns):
+    """T on the rows of one matrix for vectors, or for every pixel."""
+    values = t("W", [out, columns])
+    side, bound = check_dominance(t.dominance, path, None, (out, columns, 1, 1), values, values)
+    return bound if side == "rows" else [max(bound)] * out
+
+
+def spectrum_norm(t, path, size, rows, columns):
+    """Of F* Q F, F = M R the two tables of a transform and Q a matrix at each frequency: (|R|^2 |M|^2)^2 times the largest |Q|^2."""
+    (h, w), node = size, entries(t.dominance, ["rule", "T"], path)
+    need(node["rule"] == "spectrum" and len(node["T"]) == 3, f"{path}: its witness is a spectrum")
+    bounds, half = [dyadic(v) for v in node["T"]], w // 2 + 1
+    shapes = {"R": [w, 2 * half], "M": [2 * h, 2 * h], "W": [h * half, rows, columns]}
+    for (name, shape), bound in zip(shapes.items(), bounds):
+        values, (n, m) = t(name, shape), shape[-2:]
+        for at in range(0, len(values), n * m):
+            matrix = [values[at + i * m : at + (i + 1) * m] for i in range(n)]
+            thin = matrix if n <= m else [list(c) for c in zip(*matrix)]
+            need(dominated(thin, [bound] * len(thin)), f"{path}: {name} is above its T")
+    return (bounds[0] * bounds[1]) ** 2 * bounds[2]
+
+
+def above(value, bits):
+    """The next multiple of 2^-bits above."""
+    return Fraction((value.numerator << bits) // value.denominator + 1, 1 << bits)
+
+
+def series_norm(t, path, shape, kernel, method):
+    """Of 1 + c1 A (1 + c2 A (1 + ...)), A the convolution with a skew kernel: the series of exp has norm 1 on its window, and c nearly 1/m."""
+    n, area = shape[0], prod(kernel)
+    k = t("W", [n, n, *kernel])
+    at = lambda o, i, tap: k[(o * n + i) * area + tap]
+    skew = all(at(o, i, s) == -at(i, o, area - 1 - s) for o, i, s in grid_of(range(n), range(n), range(area)))
+    need(skew and all(v % 2 for v in kernel), f"{path}: the kernel is not the negative of its adjoint")
+    m = {"kind": "conv", "weight": "W", "out": n, "in": n, "kernel": kernel, "stride": [1, 1], "padding": [v // 2 for v in kernel]}
+    m = read_map({**m, "dilation": [1, 1], "groups": 1, "mode": method["padding"]}, path, shape)
+    squared = Fraction(max(check_dominance(t.dominance, path, m, *lattice(m, k))[1]))
+    need(squared <= WINDOWS[method["degree"]], f"{path}: the kernel is above the window of the series")
+    y, found, exact, total = above(root_up(squared), 8), Fraction(1), Fraction(1), Fraction(1)
+    for i, c in enumerate(t("c", [method["degree"]])):
+        found, exact = found * c * y, exact * y / (i + 1)
+        total += abs(found - exact)
+    return above(total, 40) ** 2
 
 
 class Emitted:

@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest';
 import { lipschitzLowerBound } from '../../src/certify/lipschitz-lower-bound.ts';
 import { certifyAllWeights } from '../../src/passes/certificate/certify-weights.ts';
-import { NotCertifiable } from '../../src/passes/certificate/network-json.ts';
 import { foldInference } from '../../src/passes/tensors/freeze.ts';
 import { networkDigest, verifyCertificate } from '../../src/proof/verify/certificate.ts';
 import { Refused } from '../../src/proof/verify/numbers.ts';
@@ -251,7 +250,8 @@ describe('false claims', () => {
     };
     expect(change(x => both(x, 'degree', 5))).toThrow('no contraction');
     expect(change(x => both(x, 'norm', '7/2'))).toThrow('outside the window');
-    // No tensors are known of an operator that is a series: a certificate of weights is not written, and would be refused.
-    expect(() => certify(soc, weightsFor(soc, randomFrom(1)))).toThrow(NotCertifiable);
+    const series = certify(soc, weightsFor(soc, randomFrom(1)));
+    const K = tensorOf(series, 'conv[0].W').map((v, i) => (i === 1 ? v + 2 ** -20 : v));
+    expect(refusal(series, () => {}, { 'conv[0].W': K })).toMatch('negative of its adjoint');
   });
 });

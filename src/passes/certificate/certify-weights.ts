@@ -22,10 +22,10 @@ import { sha256 } from '../../proof/verify/read.ts';
 import { type Bound, follow, ORIGIN, type Value } from '../../proof/verify/values.ts';
 import type { ProvenNetwork } from '../prove/prove.ts';
 import { type EmittedWeight, emittedWeights } from '../tensors/freeze.ts';
+import { contractionParts, sandwichParts } from './certify-operators.ts';
 import {
   findWitness,
   isSmall,
-  normWitness,
   operatorWitness,
   storedDiagonal,
   type WeightContext,
@@ -192,20 +192,11 @@ const partsOf = (
       return { tensors: { w: vector(op.weight.kind === 'constant' ? [toNumber(op.weight.value)] : emitted!.W) } };
     case 'activation':
       return { tensors: activationParts(op.act, emitted) };
-    case 'contraction': {
-      // Only a matrix is emitted as one; the checker says so of the others.
-      if (!emitted) return { tensors: {} };
-      const W = { shape: [op.out, op.in], data: emitted.W };
-      return { tensors: { W, ...bias(op, weights) }, witnesses: GROWTH.map(T => normWitness(op.out, op.in, T)) };
-    }
+    case 'contraction':
     case 'sandwich': {
-      if (!emitted) return { tensors: {} };
-      const { W, t: d, e } = emitted;
-      const inner = Array.from(d!, (v, i) => v * e![i]);
-      const T = (2 / inner.reduce((a, v) => Math.max(a, v), 1)) * (1 - 2 ** -50);
-      const all = op.out + op.in;
-      const tensors = { W: { shape: [op.out, all], data: W }, d: vector(d!), e: vector(e!), ...bias(op, weights) };
-      return { tensors, witnesses: [normWitness(op.out, all, T)] };
+      const { tensors, witnesses } =
+        op.kind === 'sandwich' ? sandwichParts(op, emitted!, image) : contractionParts(op, emitted!, image, GROWTH);
+      return { tensors: { ...tensors, ...bias(op, weights) }, witnesses };
     }
     case 'linear':
     case 'residual': {

@@ -58,6 +58,11 @@ const contractionToJson = (method: ContractionMethod): object => {
   }
 };
 
+const operatorToJson = (op: Extract<Layer['op'], { kind: 'contraction' | 'sandwich' }>): object => {
+  const { out, weight, kernel } = op;
+  return { out, in: op.in, weight: weight.path, ...(kernel ? { kernel } : {}) };
+};
+
 const attributes = ({ op, path }: Layer): object => {
   switch (op.kind) {
     case 'center':
@@ -75,11 +80,9 @@ const attributes = ({ op, path }: Layer): object => {
       return { map: mapToJson(op.map), act: activationToJson(op.act), identity, factor };
     }
     case 'contraction':
-      return { method: contractionToJson(op.method), out: op.out, in: op.in, weight: op.weight.path };
-    case 'sandwich': {
-      const { out, weight, psi, act } = op;
-      return { out, in: op.in, weight: weight.path, psi: psi.path, act: activationToJson(act) };
-    }
+      return { method: contractionToJson(op.method), ...operatorToJson(op) };
+    case 'sandwich':
+      return { ...operatorToJson(op), psi: op.psi.path, act: activationToJson(op.act) };
     case 'formula':
       return notCertifiable(path, `\`${op.name}\`, a formula that is none of the linear and residual forms`);
     case 'activation':

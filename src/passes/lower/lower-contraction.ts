@@ -14,6 +14,7 @@ import {
   realBlocks,
   symbol,
   toSpectrum,
+  transformTables,
   transposed,
 } from './lower-fourier.ts';
 import { matrixBound } from './lower-spectral.ts';
@@ -94,16 +95,29 @@ const newtonWhitening = (b: GraphBuilder, w: Complex, steps: number, eps: number
   return fromBlocks(b, b.mul(q, spread(b, b.unary('reciprocal', b.unary('sqrt', f)), q)));
 };
 
-/** y = Qx at every frequency of x [N, C, h, w], Q by `make` from the size (h, w); put together as an image of `width` columns. */
-const inSpectrum = (b: GraphBuilder, x: TensorId, make: (size: Pair) => Complex, width = b.shape(x)[3]): TensorId => {
+/** y = Qx at every frequency of x [N, C, h, w], Q by `make` from the size (h, w); the inverse takes images for `width` pixels wide. */
+const inSpectrum = (
+  b: GraphBuilder,
+  x: TensorId,
+  make: (size: Pair) => Complex,
+  emit: Emit,
+  width?: number,
+): TensorId => {
   const [, , h, w] = b.shape(x);
   const q = realBlocks(b, make([h, w]));
-  return fromSpectrum(b, b.matmul(q, toSpectrum(b, x)), [h, width]);
+  emit(q, undefined, undefined, transformTables(b, [h, w]));
+  return fromSpectrum(b, b.matmul(q, toSpectrum(b, x)), [h, w], width);
 };
 
 /** The same on x surrounded by `margin` zeros, cut to the size of x after. */
-const inPaddedSpectrum = (b: GraphBuilder, x: TensorId, [mh, mw]: Pair, make: (size: Pair) => Complex): TensorId => {
-  const y = inSpectrum(b, b.pad(x, [0, 0, mh, mw], [0, 0, mh, mw]), make);
+const inPaddedSpectrum = (
+  b: GraphBuilder,
+  x: TensorId,
+  [mh, mw]: Pair,
+  make: (size: Pair) => Complex,
+  emit: Emit,
+): TensorId => {
+  const y = inSpectrum(b, b.pad(x, [0, 0, mh, mw], [0, 0, mh, mw]), make, emit);
   const [n, c, h, w] = b.shape(y);
   return b.slice(y, [0, 0, mh, mw], [n, c, h - mh, w - mw]);
 };
@@ -147,6 +161,7 @@ const exponential = (
   op: Contraction,
   method: Extract<ContractionMethod, { family: 'skew_exponential' }>,
   x: TensorId,
+  emit: Emit,
 ): TensorId => {
   const s = skewPart(b, op.weight);
   const squared = skewBound(b, s, method.steps);
@@ -154,6 +169,7 @@ const exponential = (
   const present = b.binary('greater', squared, b.constant(0));
   const size = b.unary('sqrt', b.select(present, squared, b.constant(1)));
   const scaled = b.mul(s, b.broadcast(b.scale(b.unary('reciprocal', size), toNumber(method.norm)), b.shape(s), []));
+  emit(scaled);
   return exponentialSeries(b, op, method, scaled, x);
 };
 
@@ -179,21 +195,26 @@ export const pointwiseCayley = (b: GraphBuilder, weight: TensorId, alpha: Tensor
   return cayley(b, b.reshape(weight, [out, columns]), b.scale(alpha, 1 / Math.sqrt(frequencies([h, w]))));
 };
 
-/** The Cayley convolution, as an image of `width` columns. */
+/** The Cayley convolution; with `width`, by an inverse transform that takes images for so many pixels wide. */
 export const cayleyConvolution = (
   b: GraphBuilder,
   op: Contraction,
   alpha: Param,
   x: TensorId,
+  emit: Emit,
   width?: number,
 ): TensorId => {
   const weight = b.param(op.weight.path, op.weight.shape);
-  if (isPointwise(op.kernel!) && width === undefined)
-    return perPixel(b, pointwiseCayley(b, weight, number(b, alpha), x), x);
+  if (isPointwise(op.kernel!) && width === undefined) {
+    const matrix = pointwiseCayley(b, weight, number(b, alpha), x);
+    emit(matrix);
+    return perPixel(b, matrix, x);
+  }
   return inSpectrum(
     b,
     x,
     size => fourierCayley(b, symbol(b, weight, size, middle(op.kernel!), 1), number(b, alpha)),
+    emit,
     width,
   );
 };
@@ -210,17 +231,25 @@ export const lowerContraction = (
   const weight = b.param(op.weight.path, op.weight.shape);
   switch (method.family) {
     case 'cayley':
-      return cayleyConvolution(b, op, method.alpha, x);
+      return cayleyConvolution(b, op, method.alpha, x, emit);
     case 'bro':
-      return inPaddedSpectrum(b, x, middle(op.kernel!), size =>
-        reflections(b, symbol(b, weight, size, [0, 0], -1), toNumber(method.eps), [op.out, op.in]),
+      return inPaddedSpectrum(
+        b,
+        x,
+        middle(op.kernel!),
+        size => reflections(b, symbol(b, weight, size, [0, 0], -1), toNumber(method.eps), [op.out, op.in]),
+        emit,
       );
     case 'lot':
-      return inPaddedSpectrum(b, x, middle(op.kernel!), size =>
-        newtonWhitening(b, symbol(b, weight, size, middle(op.kernel!), 1), method.steps, toNumber(method.eps)),
+      return inPaddedSpectrum(
+        b,
+        x,
+        middle(op.kernel!),
+        size => newtonWhitening(b, symbol(b, weight, size, middle(op.kernel!), 1), method.steps, toNumber(method.eps)),
+        emit,
       );
     case 'skew_exponential':
-      return exponential(b, op, method, x);
+      return exponential(b, op, method, x, emit);
     case 'sandwich': {
       const q = cayley(b, weight, number(b, method.alpha));
       const first = b.slice(q, [0, 0], [op.out, op.out]);

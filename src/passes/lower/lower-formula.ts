@@ -31,8 +31,16 @@ import {
 } from './lower-rescaling.ts';
 import { spectralBound } from './lower-spectral.ts';
 
-/** What a weight of the layer is multiplied as; the multipliers t behind an activation, and e before it. */
-export type Emit = (weight: TensorId, t?: TensorId, e?: TensorId) => void;
+/**
+ * What a weight of the layer is multiplied as; the multipliers t behind an activation, and e before it; the tables of a Fourier transform
+ * around the weight.
+ */
+export type Emit = (
+  weight: TensorId,
+  t?: TensorId,
+  e?: TensorId,
+  tables?: { readonly rows: TensorId; readonly columns: TensorId },
+) => void;
 
 interface Lowering {
   readonly b: GraphBuilder;

@@ -17,71 +17,91 @@ const halfOf = (w: number): number => Math.floor(w / 2) + 1;
 /** How many frequencies are kept of an image. */
 export const frequencies = ([h, w]: Size): number => h * halfOf(w);
 
-/** cos and sin of 2π·a·b/n for a < rows, b < columns, side by side: [rows, 2·columns]. The integer product is reduced first, exactly. */
-const waves = (b: GraphBuilder, n: number, rows: number, columns: number): TensorId => {
-  const angle = (at: number): number => {
-    const [row, column] = [Math.floor(at / (2 * columns)), at % columns];
-    return (2 * Math.PI * ((row * column) % n)) / n;
-  };
-  const data = Array.from({ length: rows * 2 * columns }, (_, at) =>
-    at % (2 * columns) < columns ? Math.cos(angle(at)) : Math.sin(angle(at)),
+/** cos and sin of 2π·k/n. */
+const turn = (k: number, n: number): readonly [cos: number, sin: number] => {
+  const angle = (2 * Math.PI * (k % n)) / n;
+  return [Math.cos(angle), Math.sin(angle)];
+};
+
+/** What a kept frequency v of n stands for, itself and its conjugate: 2; but 1 for v = 0 and, n even, v = n/2. */
+const multiplicity = (v: number, n: number): number => (v === 0 || 2 * v === n ? 1 : 2);
+
+/** [rows, columns] by a function of both. */
+const table = (
+  b: GraphBuilder,
+  rows: number,
+  columns: number,
+  entry: (row: number, column: number) => number,
+): TensorId =>
+  b.literal(
+    Array.from({ length: rows * columns }, (_, at) => entry(Math.floor(at / columns), at % columns)),
+    [rows, columns],
   );
-  return b.literal(data, [rows, 2 * columns]);
-};
 
-/** Entries [from, to) of the last axis. */
-const last = (b: GraphBuilder, x: TensorId, from: number, to: number): TensorId => {
+/**
+ * The transform of real rows of w: x ↦ xR, R [w, 2·half], gives real parts and then imaginary parts of Σ x e^(−iθδ), times √(multiplicity/w).
+ * R Rᵀ = I.
+ */
+const rowTable = (b: GraphBuilder, w: number): TensorId =>
+  table(b, w, 2 * halfOf(w), (x, at) => {
+    const v = at % halfOf(w);
+    const [c, s] = turn(x * v, w);
+    return Math.sqrt(multiplicity(v, w) / w) * (at < halfOf(w) ? c : -s);
+  });
+
+/** The transform of complex columns (re, im) of h: z ↦ zM, M [2h, 2h] orthogonal. */
+const columnTable = (b: GraphBuilder, h: number): TensorId =>
+  table(b, 2 * h, 2 * h, (from, to) => {
+    const [c, s] = turn((from % h) * (to % h), h);
+    return (from < h === to < h ? c : from < h ? -s : s) / Math.sqrt(h);
+  });
+
+/** The two tables that the transform of images [.., h, w] multiplies with. */
+export const transformTables = (
+  b: GraphBuilder,
+  [h, w]: Size,
+): { readonly rows: TensorId; readonly columns: TensorId } => ({ rows: rowTable(b, w), columns: columnTable(b, h) });
+
+/** x [.., n] times a matrix, or its transpose. */
+const times = (b: GraphBuilder, x: TensorId, m: TensorId, transposed = false): TensorId => {
   const shape = b.shape(x);
-  const lead = shape.slice(0, -1);
-  return b.slice(x, [...lead.map(() => 0), from], [...lead, to]);
+  const [lead, n] = [shape.slice(0, -1), shape[shape.length - 1]];
+  const flat = b.matmul(b.reshape(x, [lead.reduce((p, d) => p * d, 1), n]), m, { b: transposed });
+  return b.reshape(flat, [...lead, b.shape(flat)[1]]);
 };
 
-/** x [.., n] times a table [n, 2m]: the products with its two halves, [.., m] each. */
-const withBoth = (b: GraphBuilder, x: TensorId, table: TensorId): readonly [TensorId, TensorId] => {
-  const shape = b.shape(x);
-  const [n, both] = b.shape(table);
-  const rows = shape.slice(0, -1);
-  const flat = b.matmul(b.reshape(x, [rows.reduce((p, d) => p * d, 1), n]), table);
-  const y = b.reshape(flat, [...rows, both]);
-  return [last(b, y, 0, both / 2), last(b, y, both / 2, both)];
-};
-
-/** The transform Σ x e^(−iθδ) of images [N, C, h, w], as a real vector (re, im) of channels at each frequency: [P, 2C, N]. */
+/**
+ * The transform of images [N, C, h, w], as a real vector (re, im) of channels at each frequency: [P, 2C, N]. It is scaled to keep norms: a
+ * product with R for every row, then one with M for every column.
+ */
 export const toSpectrum = (b: GraphBuilder, x: TensorId): TensorId => {
   const [n, c, h, w] = b.shape(x);
   const half = halfOf(w);
-  // Along the rows: cosine and sine sums, [N, C, half, h].
-  const [cosine, sine] = withBoth(b, x, waves(b, w, w, half)).map(t => b.transpose(t, [0, 1, 3, 2]));
-  const columns = waves(b, h, h, h);
-  const [cc, cs] = withBoth(b, cosine, columns);
-  const [sc, ss] = withBoth(b, sine, columns);
-  // (cos − i sin)(cos − i sin), then [h, half, C, N].
-  const place = (t: TensorId): TensorId => b.reshape(b.transpose(t, [3, 2, 1, 0]), [h * half, c, n]);
-  return b.concat([place(b.sub(cc, ss)), b.unary('neg', place(b.add(cs, sc)))], 1);
+  const { rows, columns } = transformTables(b, [h, w]);
+  const alongRows = b.reshape(times(b, x, rows), [n, c, h, 2, half]);
+  const z = b.reshape(b.transpose(alongRows, [0, 1, 4, 3, 2]), [n, c, half, 2 * h]);
+  const both = b.reshape(times(b, z, columns), [n, c, half, 2, h]);
+  return b.reshape(b.transpose(both, [4, 2, 3, 1, 0]), [h * half, 2 * c, n]);
 };
 
-/** The inverse of `toSpectrum`: [P, 2C, N] → [N, C, h, w]. Imaginary parts of what is its own conjugate are dropped, as they are 0. */
-export const fromSpectrum = (b: GraphBuilder, y: TensorId, [h, w]: Size): TensorId => {
-  const [points, both, n] = b.shape(y);
+/**
+ * The inverse of `toSpectrum`, by the transposes of its tables: [P, 2C, N] → [N, C, h, w]. Imaginary parts of what is its own conjugate are
+ * dropped, as they are 0. With `read`, what an inverse that takes images for `read` pixels wide makes of the spectrum of wider ones.
+ */
+export const fromSpectrum = (b: GraphBuilder, y: TensorId, [h, w]: Size, read = w): TensorId => {
+  const [, both, n] = b.shape(y);
   const [c, half] = [both / 2, halfOf(w)];
-  const part = (from: number): TensorId =>
-    b.transpose(b.reshape(b.slice(y, [0, from, 0], [points, from + c, n]), [h, half, c, n]), [3, 2, 1, 0]);
-  const columns = waves(b, h, h, h);
-  const [rc, rs] = withBoth(b, part(0), columns);
-  const [ic, is] = withBoth(b, part(c), columns);
-  // [N, C, half, h] → [N, C, h, half]
-  const re = b.transpose(b.sub(rc, is), [0, 1, 3, 2]);
-  const im = b.transpose(b.add(rs, ic), [0, 1, 3, 2]);
-  // Each kept frequency stands for itself and its conjugate, but for v = 0 and, w even, v = w/2.
-  const weight = (v: number): number => (v === 0 || 2 * v === w ? 1 : 2) / (h * w);
-  const data = Array.from({ length: 2 * half * w }, (_, at) => {
-    const [row, column] = [Math.floor(at / w), at % w];
-    const v = row % half;
-    const angle = (2 * Math.PI * ((v * column) % w)) / w;
-    return weight(v) * (row < half ? Math.cos(angle) : -Math.sin(angle));
+  const spectrum = b.transpose(b.reshape(y, [h, half, 2, c, n]), [4, 3, 1, 2, 0]);
+  const z = times(b, b.reshape(spectrum, [n, c, half, 2 * h]), columnTable(b, h), true);
+  const rows = b.reshape(b.transpose(b.reshape(z, [n, c, half, 2, h]), [0, 1, 4, 3, 2]), [n, c, h, 2 * half]);
+  if (read === w) return times(b, rows, rowTable(b, w), true);
+  const misread = table(b, 2 * half, read, (at, x) => {
+    const v = at % half;
+    const [cos, sin] = turn(x * v, read);
+    const weight = (multiplicity(v, read) / read) * Math.sqrt(w / multiplicity(v, w));
+    return weight * (at < half ? cos : -sin);
   });
-  const flat = b.reshape(b.concat([re, im], 3), [n * c * h, 2 * half]);
-  return b.reshape(b.matmul(flat, b.literal(data, [2 * half, w])), [n, c, h, w]);
+  return times(b, rows, misread);
 };
 
 /** Σ_δ K[·,·,δ] e^(i·sign·(δ − shift)·θ) of a kernel [rows, columns, kh, kw] at the frequencies of an image: P matrices. */

@@ -5,7 +5,7 @@ import { lowerActivation } from './lower-activation.ts';
 import { cayley } from './lower-cayley.ts';
 import { fourierCayley, isPointwise, perPixel, pointwiseCayley } from './lower-contraction.ts';
 import type { Emit } from './lower-formula.ts';
-import { type Complex, cut, fromSpectrum, realBlocks, symbol, toSpectrum } from './lower-fourier.ts';
+import { cut, fromSpectrum, realBlocks, symbol, toSpectrum, transformTables } from './lower-fourier.ts';
 import { along, clampedExponent } from './lower-rescaling.ts';
 
 type Sandwich = Extract<LayerOp, { kind: 'sandwich' }>;
@@ -57,8 +57,7 @@ const onMatrix = (
     const z = biased(b, op, perPixel(b, scaled(second, e), x));
     return perPixel(b, scaled(first, d), lowerActivation(b, op.act, z), true);
   }
-  // Certificates know the matrix of a layer of vectors only.
-  if (b.shape(x).length === 2) emit(q, d, e);
+  emit(q, d, e);
   return between(
     b,
     op,
@@ -68,7 +67,7 @@ const onMatrix = (
   );
 };
 
-/** y for x [N, in, …] → [N, out, …]; of images, the transforms are put together as images of `width` columns. */
+/** y for x [N, in, …] → [N, out, …]; of images, the inverse transforms take them for `width` pixels wide. */
 export const lowerSandwich = (
   b: GraphBuilder,
   op: Sandwich,
@@ -87,17 +86,18 @@ export const lowerSandwich = (
   const [, , h, w] = b.shape(x);
   const shift = op.kernel.map(k => Math.floor((k - 1) / 2)) as [number, number];
   const q = fourierCayley(b, symbol(b, weight, [h, w], shift, 1), alpha);
-  const columns = (from: number, to: number): Complex => ({
-    re: cut(b, q.re, [0, out], [from, to]),
-    im: cut(b, q.im, [0, out], [from, to]),
-  });
-  const first = realBlocks(b, columns(0, out));
-  const second = realBlocks(b, columns(out, all));
+  const part = (from: number, to: number): TensorId =>
+    realBlocks(b, { re: cut(b, q.re, [0, out], [from, to]), im: cut(b, q.im, [0, out], [from, to]) });
+  // [A B] at every frequency as one tensor of real matrices.
+  const both = b.concat([part(0, out), part(out, all)], 2);
+  const [first, second] = [cut(b, both, [0, 2 * out], [0, 2 * out]), cut(b, both, [0, 2 * out], [2 * out, 2 * all])];
+  const { d, e } = multipliers(b, op.psi);
+  if (mode === 'inference') emit(both, d, e, transformTables(b, [h, w]));
   return between(
     b,
     op,
     x,
-    v => fromSpectrum(b, b.matmul(second, toSpectrum(b, v)), [h, width]),
-    u => fromSpectrum(b, b.matmul(first, toSpectrum(b, u), { a: true }), [h, width]),
+    v => fromSpectrum(b, b.matmul(second, toSpectrum(b, v)), [h, w], width),
+    u => fromSpectrum(b, b.matmul(first, toSpectrum(b, u), { a: true }), [h, w], width),
   );
 };

@@ -113,7 +113,11 @@ export const lowerTwisted = (b: GraphBuilder, op: LayerOp, twist: Twist, x: Tens
   if (op.kind === 'contraction') {
     const { method } = op;
     if (twist.kind === 'unsized' && method.family === 'cayley')
-      return addBias(b, cayleyConvolution(b, op, method.alpha, x, even), op.bias);
+      return addBias(
+        b,
+        cayleyConvolution(b, op, method.alpha, x, () => undefined, even),
+        op.bias,
+      );
     if (twist.kind === 'unskewed' && method.family === 'skew_exponential')
       return addBias(b, exponentialSeries(b, op, method, rowScaled(b, op), x), op.bias);
   }

@@ -38,7 +38,8 @@ export interface LoweredNetwork {
    */
   readonly multipliers: ReadonlyMap<string, TensorId>;
   /**
-   * The weight that each linear, residual and dense operator layer multiplies with, by its path ('inference' only but for a linear one; [A B] of a sandwich); T is already in a linear one. Of layers with
+   * The weight that each linear, residual and operator layer multiplies with, by its path ('inference' only but for a linear one; [A B] of a sandwich); T is already in a linear one. Of
+   * an operator in the spectrum [P, 2·out, 2·in], with the tables of its transform by `path/rows` and `path/columns`. Of layers with
    * other parameters, what is computed of these alone: slopes, gains, the normal vectors of reflections.
    */
   readonly weights: ReadonlyMap<string, TensorId>;
@@ -244,12 +245,13 @@ export const lowerNetwork = (
       return { features: value, logits, headWeight: weight, multipliers, weights };
     }
     let uses = 0;
-    const emit: Emit = (weight, t, e) => {
+    const emit: Emit = (weight, t, e, tables) => {
       // A formula may have several weights.
       const name = layer.op.kind === 'formula' ? `${layer.path}/${uses++}` : layer.path;
       weights.set(name, weight);
       if (t !== undefined) multipliers.set(name, t);
       if (e !== undefined) multipliers.set(`${name}/e`, e);
+      if (tables !== undefined) weights.set(`${name}/rows`, tables.rows).set(`${name}/columns`, tables.columns);
     };
     features = lowerAny(b, layer.op, operands, layer.shape, mode, emit, observe);
     values.set(layer.id, features);

@@ -22,6 +22,9 @@ export interface EmittedWeight {
   readonly t?: Float32Array;
   /** Before the activation of a sandwich. */
   readonly e?: Float32Array;
+  /** Of an operator in the spectrum, whose W is one for each frequency: what its transform multiplies rows and columns of images with. */
+  readonly rows?: Float32Array;
+  readonly columns?: Float32Array;
 }
 
 /** `foldInference` in parts. */
@@ -108,7 +111,8 @@ export const emittedWeights = (
     const W = read(weightOutput(path));
     const t = read(multiplierOutput(path));
     const e = read(multiplierOutput(`${path}/e`));
-    if (W) layers.set(path, { W, ...(t && { t }), ...(e && { e }) });
+    const [rows, columns] = ['rows', 'columns'].map(table => read(weightOutput(`${path}/${table}`)));
+    if (W) layers.set(path, { W, ...(t && { t }), ...(e && { e }), ...(rows && columns && { rows, columns }) });
   }
   const head = read('head');
   return head ? { layers, head } : { layers };

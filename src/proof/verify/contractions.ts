@@ -13,32 +13,36 @@ export const WINDOWS: Readonly<Record<number, Q>> = {
 };
 
 const FAMILY = { family: text };
-/** Ways to make an operator of norm at most 1 of every weight, with their constants. */
-export const CONTRACTIONS: Readonly<Record<string, (value: unknown, where: string) => Readonly<Record<string, Q>>>> = {
+interface Contraction {
+  readonly constants: Readonly<Record<string, Q>>;
+  /** What surrounds the image in a series of convolutions. */
+  readonly padding?: string;
+}
+/** Ways to make an operator of norm at most 1 of every weight. */
+export const CONTRACTIONS: Readonly<Record<string, (value: unknown, where: string) => Contraction>> = {
   cayley: (value, where) => {
     read(value, where, FAMILY);
-    return {};
+    return { constants: {} };
   },
   bro: (value, where) => {
     const { eps } = read(value, where, { ...FAMILY, eps: parseQ });
     need(eps.num > 0n, `${where}: eps must be positive`);
-    return { eps };
+    return { constants: { eps } };
   },
   lot: (value, where) => {
     const { eps, steps } = read(value, where, { ...FAMILY, eps: parseQ, steps: whole(0) });
     need(eps.num > 0n, `${where}: eps must be positive`);
-    return { eps, steps: q(steps) };
+    return { constants: { eps, steps: q(steps) } };
   },
   skew_exponential: (value, where) => {
-    const padding = oneOf('zeros', 'circular');
-    const schema = { ...FAMILY, degree: whole(1), norm: parseQ, steps: whole(1), padding };
-    const { degree, norm, steps } = read(value, where, schema);
+    const schema = { ...FAMILY, degree: whole(1), norm: parseQ, steps: whole(1), padding: oneOf('zeros', 'circular') };
+    const { degree, norm, steps, padding } = read(value, where, schema);
     const window = WINDOWS[degree] ?? refuse(`${where}: the series of degree ${degree} is no contraction`);
     need(atMost(ZERO, norm) && atMost(square(norm), window), `${where}: the norm is outside the window of its degree`);
-    return { degree: q(degree), norm, steps: q(steps) };
+    return { constants: { degree: q(degree), norm, steps: q(steps) }, padding };
   },
   sandwich: (value, where) => {
     read(value, where, { ...FAMILY, part: oneOf('product', 'second') });
-    return {};
+    return { constants: {} };
   },
 };

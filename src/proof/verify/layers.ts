@@ -1,6 +1,6 @@
 /** Every kind of layer: its entries and shapes, the rule that bounds it for all weights, and the bound of the tensors that were emitted. */
 import { activation, inside } from './activations.ts';
-import { CONTRACTIONS } from './contractions.ts';
+import { CONTRACTIONS, WINDOWS } from './contractions.ts';
 import {
   between,
   biased,
@@ -35,6 +35,7 @@ import {
   sum,
   ZERO,
 } from './numbers.ts';
+import { inSpectrum, series } from './operators.ts';
 import { any, listOf, lookUp, oneOf, optional, type Parsed, read, text, whole } from './read.ts';
 import type { Bound, Branch } from './values.ts';
 import { dominates, readMap, type Shape, size, squaredNorm } from './weight.ts';
@@ -102,6 +103,15 @@ const same = (inputs: readonly Shape[], where: string): Shape => {
     `${where} joins values of different shapes`,
   );
   return inputs[0];
+};
+
+const OPERATOR = { out: whole(1), in: whole(1), weight: text, kernel: optional(pair) };
+const fitsOperator = (a: Parsed<typeof OPERATOR>, input: Shape, where: string): void =>
+  need(a.in === input[0] && (a.kernel === undefined) === (input.length === 1), `${where} does not fit ${input}`);
+/** T on the rows of the emitted matrix W, which acts on a vector or on every pixel of an image. */
+const perPixel = (e: Emitted, where: string, out: number, columns: number): readonly Q[] => {
+  const map = readMap({ kind: 'dense', weight: 'W', out, in: columns }, where, [columns]);
+  return dominates(e.dominance, where, map, e.tensor('W', map.shape), e.mode);
 };
 
 /** A number for each channel is added. */
@@ -240,41 +250,52 @@ const KINDS: Readonly<Record<string, Kind>> = {
       },
     };
   }),
-  contraction: kind({ method: any, out: whole(1), in: whole(1), weight: text }, (a, input, where) => {
+  contraction: kind({ ...OPERATOR, method: any }, (a, input, where) => {
     const family = (a.method as { family?: unknown } | null)?.family;
-    const constants = lookUp(CONTRACTIONS, family, 'contraction')(a.method, where);
-    const { out, weight } = a;
-    const matrix = input.length === 1;
-    need(a.in === input[0] && matrix === (family === 'sandwich'), `${where} does not fit ${input}`);
+    const { constants, padding } = lookUp(CONTRACTIONS, family, 'contraction')(a.method, where);
+    const { out, kernel } = a;
+    fitsOperator(a, input, where);
+    need((kernel === undefined) === (family === 'sandwich'), `${where} does not fit ${input}`);
     return {
       output: [out, ...input.slice(1)],
       rule: 'contraction',
       constants,
       bound: ONE,
-      dominated: matrix,
+      dominated: true,
       emitted: e => {
-        need(matrix, `${where}: an operator in the spectrum, or a series, has no emitted kernel or matrix`);
         biased(e, out);
-        const map = readMap({ kind: 'dense', weight, out, in: a.in }, where, input);
-        return squaredNorm(e.dominance, where, map, e.tensor('W', map.shape), e.mode);
+        if (!kernel || (family === 'cayley' && size(kernel) === 1)) return most(perPixel(e, where, out, a.in));
+        const [h, w] = input.slice(1);
+        if (padding)
+          return series(e, where, [Math.max(out, a.in), h, w], {
+            degree: Number(constants.degree.num),
+            window: WINDOWS[Number(constants.degree.num)],
+            kernel,
+            mode: padding,
+          });
+        // Others than Cayley's act on the image surrounded by zeros, and what lies there is cut off.
+        const [mh, mw] = kernel.map(k => (family === 'cayley' ? 0 : 2 * Math.floor((k - 1) / 2)));
+        return inSpectrum(e, where, [h + mh, w + mw], 2 * out, 2 * a.in);
       },
     };
   }),
-  sandwich: kind({ out: whole(1), in: whole(1), weight: text, psi: text, act: any }, (a, input, where) => {
+  sandwich: kind({ ...OPERATOR, psi: text, act: any }, (a, input, where) => {
     const [low, high] = inside(a.act, where, a.out);
-    need(a.in === input[0], `${where} reads ${a.in} channels, but there are ${input[0]}`);
-    const map = readMap({ kind: 'dense', weight: a.weight, out: a.out, in: a.out + a.in }, where, [a.out + a.in]);
+    fitsOperator(a, input, where);
     return {
       output: [a.out, ...input.slice(1)],
       rule: 'sandwich',
       constants: { low, high },
       bound: ONE,
-      dominated: input.length === 1,
+      dominated: true,
       // Aᵀ(d ⊙ σ(e ⊙ Bx + b)), W = [A B]: with AAᵀ + BBᵀ ⪯ diag(T), d_i e_i T_i ≤ 2 is enough.
       emitted: e => {
-        need(input.length === 1, `${where}: its tensors are not those of a matrix`);
         biased(e, a.out);
-        const T = dominates(e.dominance, where, map, e.tensor('W', map.shape), e.mode);
+        const all = a.out + a.in;
+        const T =
+          a.kernel && size(a.kernel) > 1
+            ? new Array<Q>(a.out).fill(inSpectrum(e, where, input.slice(1), 2 * a.out, 2 * all))
+            : perPixel(e, where, a.out, all);
         const [d, f] = ['d', 'e'].map(n => Array.from(e.tensor(n, [a.out]), fromFloat));
         const inner = d.map((v, i) => mul(v, f[i]));
         need(
