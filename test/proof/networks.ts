@@ -49,6 +49,17 @@ export const NETWORKS: Readonly<Record<string, string>> = {
     dense 4 by sandwich
     dense 6, bias = false by sandwich(second)
     sandwich 3`,
+  'operators on images': `
+    input image[2, 4, 5] in [0, 1]
+    conv 3 by fourier(cayley)
+    sandwich 2, kernel = 3
+    conv 3 by skew_exponential(degree = 8)
+    conv 2 by fourier(bro)
+    conv 2, bias = false by fourier(lot, steps = 4)
+    sandwich 3, kernel = 1
+    conv 2, kernel = 1 by fourier(cayley)
+    flatten
+    head 3`,
   branches: `
     input x[8] in [-1, 1]
     budget 20
