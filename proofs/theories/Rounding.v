@@ -58,6 +58,69 @@ have -> : (1 + u) * ((P - 1) * abs_sum l + (1 + u) ^+ d * N * eta + ((P - 1) * a
 rewrite [P * (N + M + 1)]mulrDr [X in _ <= _ + X]mulrDl addrA ler_add2l mulr1.
 by rewrite -[X in X <= _]mul1r ler_wpmul2r //; exact: p0.
 Qed.
+(* The same by partial sums. Every addition errs by u times its exact result, the sum of a subset of the terms, and passes on what
+   came before; a subset sums to at most half of what magnitudes and total make together, so where terms cancel the bound is half as large. *)
+Fixpoint computes_from (k u eta : R) (t : tree) (v : R) : Prop :=
+  match t with
+  | Leaf p => `|v - p| <= k * `|p| + eta
+  | Node l r => exists a b, [/\ computes_from k u eta l a, computes_from k u eta r b & `|v - (a + b)| <= u * `|a + b| + eta]
+  end.
+Fixpoint additions (t : tree) : nat := if t is Node l r then (additions l + additions r).+1 else 0.
+Fixpoint partial_sums_le (M : R) (t : tree) : Prop :=
+  if t is Node l r then [/\ partial_sums_le M l, partial_sums_le M r & `|exact_sum l + exact_sum r| <= M] else True.
+Lemma partial_sums_half (t : tree) : partial_sums_le ((abs_sum t + `|exact_sum t|) / 2%:R) t.
+Proof.
+suff h x y : `|x| <= y -> partial_sums_le ((abs_sum t + y + `|exact_sum t + x|) / 2%:R) t.
+  by have := h 0 0; rewrite normr0 !addr0; apply.
+elim: t x y => // l ihl r ihr x y hx /=; split.
+- have -> : abs_sum l + abs_sum r + y = abs_sum l + (abs_sum r + y) by rewrite addrA.
+  have -> : exact_sum l + exact_sum r + x = exact_sum l + (exact_sum r + x) by rewrite addrA.
+  by apply: ihl; apply: le_trans (ler_norm_add _ _) _; apply: ler_add => //; exact: abs_sum_ge.
+- have -> : abs_sum l + abs_sum r + y = abs_sum r + (abs_sum l + y) by rewrite addrCA addrA.
+  have -> : exact_sum l + exact_sum r + x = exact_sum r + (exact_sum l + x) by rewrite addrCA addrA.
+  by apply: ihr; apply: le_trans (ler_norm_add _ _) _; apply: ler_add => //; exact: abs_sum_ge.
+set s := exact_sum l + exact_sum r; rewrite ler_pdivl_mulr ?ltr0n // mulr_natr mulr2n.
+have hs : `|s| <= abs_sum l + abs_sum r := abs_sum_ge (Node l r).
+have h2 : `|s| <= `|s + x| + `|x|.
+  by have := ler_norm_sub (s + x) x; rewrite addrK.
+by apply: le_trans (ler_add hs h2) _; rewrite -[X in _ <= X]addrA ler_add2l addrC ler_add2r.
+Qed.
+Theorem sum_error_partial (k u eta M : R) (t : tree) (v : R) (d : nat) :
+  0 <= k -> 0 <= u -> 0 <= eta -> 0 <= M -> (depth t <= d)%N -> partial_sums_le M t -> computes_from k u eta t v ->
+  `|v - exact_sum t| <= (1 + u) ^+ d * (k * abs_sum t + (additions t)%:R * (u * M) + (operations t)%:R * eta).
+Proof.
+move=> k0 u0 e0 M0; have p0 j : 1 <= (1 + u) ^+ j by rewrite exprn_ege1 // ler_addl.
+elim: t v d => [p|l ihl r ihr] v d /=.
+  move=> _ _ h; apply: le_trans h _; rewrite mul0r addr0 mul1r -[X in X <= _]mul1r; apply: ler_wpmul2r => //.
+  by apply: addr_ge0 => //; apply: mulr_ge0.
+case: d => [|d] //; rewrite ltnS geq_max => /andP [dl dr] [bl br bs] [a [b [hl hr h]]].
+have el := ihl _ _ dl bl hl; have er := ihr _ _ dr br hr.
+set s := exact_sum l + exact_sum r in bs *.
+have step : `|v - s| <= (1 + u) * (`|a - exact_sum l| + `|b - exact_sum r|) + u * M + eta.
+  have ab : `|a + b - s| <= `|a - exact_sum l| + `|b - exact_sum r|.
+    have -> : a + b - s = (a - exact_sum l) + (b - exact_sum r) by rewrite /s; ring.
+    exact: ler_norm_add.
+  have h2 : `|a + b| <= `|a - exact_sum l| + `|b - exact_sum r| + M.
+    have -> : a + b = (a + b - s) + s by ring.
+    by apply: le_trans (ler_norm_add _ _) _; exact: ler_add.
+  have -> : v - s = (v - (a + b)) + (a + b - s) by ring.
+  apply: le_trans (ler_norm_add _ _) _; apply: le_trans (ler_add h ab) _.
+  apply: le_trans (ler_add (ler_add (ler_wpmul2l u0 h2) (lexx eta)) (lexx _)) _.
+  by rewrite le_eqVlt; apply/orP; left; apply/eqP; ring.
+apply: le_trans step _; have u1 : 0 <= 1 + u by rewrite addr_ge0 // ler01.
+apply: le_trans (ler_add (ler_add (ler_wpmul2l u1 (ler_add el er)) (lexx _)) (lexx _)) _.
+set P := (1 + u) ^+ d.+1; set N := (operations l)%:R; set O := (operations r)%:R.
+set A := (additions l)%:R; set B := (additions r)%:R.
+have -> : ((operations l + operations r).+1)%:R = N + O + 1 :> R by rewrite -addn1 !natrD.
+have -> : ((additions l + additions r).+1)%:R = A + B + 1 :> R by rewrite -addn1 !natrD.
+have eP : (1 + u) * (1 + u) ^+ d = P by rewrite -exprS.
+rewrite -mulrDr mulrA eP.
+have -> : P * (k * (abs_sum l + abs_sum r) + (A + B + 1) * (u * M) + (N + O + 1) * eta)
+  = P * (k * abs_sum l + A * (u * M) + N * eta + (k * abs_sum r + B * (u * M) + O * eta)) + P * (u * M) + P * eta by ring.
+apply: ler_add; first apply: ler_add => //.
+  by rewrite -[X in X <= _]mul1r; apply: ler_wpmul2r; [apply: mulr_ge0 | exact: p0].
+by rewrite -[X in X <= _]mul1r; apply: ler_wpmul2r; [|exact: p0].
+Qed.
 (* (1 + u)^k - 1 <= gamma_k = k u / (1 - k u) *)
 Theorem gamma_bound (u : R) (k : nat) : 0 <= u -> k%:R * u < 1 -> (1 + u) ^+ k - 1 <= k%:R * u / (1 - k%:R * u).
 Proof.

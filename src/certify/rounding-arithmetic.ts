@@ -47,3 +47,25 @@ export const float64: Arithmetic = {
 /** γ_k = k·u/(1 − k·u): the worst relative error of k roundings in a row. ∞ when k·u ≥ 1/2, where it says nothing. */
 export const gamma = (a: Arithmetic, k: number): number =>
   k * a.unit < 0.5 ? (k * a.unit) / (1 - k * a.unit) : Number.POSITIVE_INFINITY;
+
+/**
+ * Error, in any norm that is monotone in the magnitudes, of computed sums of n products and a start: `magnitudes` is the norm of Σ|w_k x_k|, `start` that of
+ * what is added besides, `value` that of the exact sum, and every product carries `products` roundings. In any order a partial sum, a subset
+ * of the terms, is at most (magnitudes + start + value)/2: the larger of the positive and the negative part. Each of the n + 1 additions errs by u times
+ * one (docs/rounding.md; theorem sum_error_partial). With a known depth the start comes last, as kernels are written.
+ */
+export const sumError = (
+  a: Arithmetic,
+  n: number,
+  products: number,
+  magnitudes: number,
+  start: number,
+  value: number,
+): number => {
+  const all = magnitudes + start;
+  const total = Math.min(value, all);
+  const anyOrder = (1 + gamma(a, n + 1)) * (gamma(a, products) * all + ((n + 1) * a.unit * (all + total)) / 2);
+  if (!a.depth) return anyOrder;
+  const inOrder = gamma(a, products + a.depth(n)) * magnitudes;
+  return Math.min(anyOrder, inOrder + gamma(a, 1) * (total + inOrder));
+};

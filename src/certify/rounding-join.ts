@@ -4,7 +4,7 @@
  */
 import type { Join } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
-import type { State } from './rounding.ts';
+import type { Share, State } from './rounding.ts';
 import type { RoundingContext } from './rounding-layers.ts';
 import { norm } from './rounding-norms.ts';
 
@@ -12,6 +12,38 @@ export type JoinStep = (inputs: readonly State[]) => State;
 
 const executed = (s: State): number => s.real + s.error;
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+const apart = (a: Share, b: Share): boolean => a.to <= b.from || b.to <= a.from;
+
+/**
+ * Error and slope of a concatenation. Parts made of different channels of one value v share its error δ instead of counting it each: the error of part k is
+ * at most gain_k·‖δ_k‖ + rest_k with δ_k its channels of δ, so that together they are at most max_k gain_k·‖δ‖ + ‖(rest_k)‖. Each may have computed v
+ * again in its own way, `fresh` apart. (A rest is a difference, but a rounding error in it is small against the bound that it is added to.)
+ */
+const concatenated = (inputs: readonly State[]): { readonly error: number; readonly slope: number } => {
+  const groups: State[][] = [];
+  for (const s of inputs) {
+    const group = groups.find(g =>
+      g.every(o => s.share && o.share && o.share.of === s.share.of && apart(o.share, s.share)),
+    );
+    if (group) group.push(s);
+    else groups.push([s]);
+  }
+  const parts = groups.map(group => {
+    const plain = { error: norm(group.map(s => s.error)), slope: norm(group.map(s => s.slope)) };
+    const whole = group[0].share?.whole;
+    if (group.length === 1 || whole === undefined) return plain;
+    const gains = group.map(s => s.share!.gain);
+    const gain = Math.max(...gains);
+    const rest = norm(group.map((s, k) => Math.max(0, s.error - gains[k] * whole.error)));
+    const again = norm(gains.map(g => g * whole.fresh));
+    return {
+      error: Math.min(plain.error, gain * whole.error + rest + again),
+      slope: Math.min(plain.slope, gain * whole.slope),
+    };
+  });
+  return { error: norm(parts.map(p => p.error)), slope: norm(parts.map(p => p.slope)) };
+};
 
 /** `weight`: the learnt weight of a mix, as emitted. */
 export const joinStep = (op: Join, entries: number, weight: number | undefined, ctx: RoundingContext): JoinStep => {
@@ -35,7 +67,13 @@ export const joinStep = (op: Join, entries: number, weight: number | undefined, 
       return inputs => {
         const { local, ...rest } = added(inputs, uses, m, inputs.length + 1);
         const of = (f: (s: State) => number): number => sum(inputs.map((s, k) => m[k] * f(s)));
-        return { real: of(s => s.real), error: of(s => s.error) + local, fresh: of(s => s.fresh) + local, ...rest };
+        return {
+          real: of(s => s.real),
+          error: of(s => s.error) + local,
+          slope: of(s => s.slope),
+          fresh: of(s => s.fresh) + local,
+          ...rest,
+        };
       };
     }
     case 'mix': {
@@ -49,6 +87,7 @@ export const joinStep = (op: Join, entries: number, weight: number | undefined, 
         return {
           real: of(s => s.real),
           error: of(s => s.error) + again + local,
+          slope: of(s => s.slope),
           fresh: of(s => s.fresh) + 2 * again + local,
           ...rest,
         };
@@ -59,10 +98,13 @@ export const joinStep = (op: Join, entries: number, weight: number | undefined, 
       // Entries are passed on or chosen: nothing is rounded.
       return inputs => {
         const all = (of: (s: State) => number): number => norm(inputs.map(of));
+        const { error, slope } =
+          op.kind === 'concat' ? concatenated(inputs) : { error: all(s => s.error), slope: all(s => s.slope) };
         const none = flushed(1, entries);
         return {
           real: all(s => s.real),
-          error: all(s => s.error) + none,
+          error: error + none,
+          slope,
           fresh: all(s => s.fresh) + none,
           loose: all(s => s.loose),
           terms: Math.max(...inputs.map(s => s.terms)),

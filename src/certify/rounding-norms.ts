@@ -4,7 +4,7 @@
  * ECMAScript leaves to implementations). No chain is longer than 2²⁰, so one factor at the end makes it an upper bound.
  */
 import { phases, tapsPerPixel } from '../ir/conv-geometry.ts';
-import type { LinearMap, Shape } from '../ir/network.ts';
+import { elements, type LinearMap, type Shape } from '../ir/network.ts';
 
 /** Raises a result of at most 2²⁰ roundings in a row above the real number it stands for: (1 + 2⁻⁵²)^(2²⁰) < 1 + 2⁻³⁰. */
 export const up = (x: number): number => x * (1 + 2 ** -30);
@@ -15,6 +15,10 @@ export const norm = (v: ArrayLike<number>): number => {
   for (let i = 0; i < v.length; i++) sum += v[i] * v[i];
   return Math.sqrt(sum);
 };
+
+/** ‖v‖ for a vector with `values` per channel, repeated over an image; or one value for all. */
+export const spreadNorm = (values: Float32Array, shape: Shape): number =>
+  norm(values) * Math.sqrt(values.length === 1 ? elements(shape) : elements(shape) / shape[0]);
 
 /** Improvements of the test vector; each costs two products with the matrix. */
 const TURNS = 12;

@@ -6,14 +6,13 @@
  *
  * Bounds are computed in f64 as `rounding-norms.ts` explains: `up` covers every chain of roundings here.
  */
-import { outputShape, sumTerms } from '../ir/conv-geometry.ts';
 import type { Activation, Layer, LayerOp, LinearMap, Shape, ValueId } from '../ir/network.ts';
-import { elements, isElementwise } from '../ir/network.ts';
+import { elements } from '../ir/network.ts';
 import { printActivation } from '../ir/print-activation.ts';
 import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
 import type { EmittedWeight } from '../passes/tensors/freeze.ts';
-import { type Arithmetic, gamma } from './rounding-arithmetic.ts';
+import { type Arithmetic, gamma, sumError } from './rounding-arithmetic.ts';
 import { type JoinStep, joinStep } from './rounding-join.ts';
 import {
   activationStep,
@@ -23,8 +22,8 @@ import {
   poolStep,
   type RoundingContext,
 } from './rounding-layers.ts';
-import { aliveNorm, norm, up, weightNorms } from './rounding-norms.ts';
-import { sandwichNorms } from './rounding-sandwich.ts';
+import { norm, spreadNorm, up } from './rounding-norms.ts';
+import { linearStep, residualStep, sandwichStep, type WeightContext } from './rounding-weights.ts';
 
 /** What is known after some layers, of the executed value x̃ and the real value x for the same input. */
 export interface State {
@@ -32,6 +31,8 @@ export interface State {
   readonly real: number;
   /** ‖x̃ − x‖ ≤ error. */
   readonly error: number;
+  /** x is slope-Lipschitz in the network's input. */
+  readonly slope: number;
   /** Of the error: what a consumer that computes x̃ again, and rounds differently, may see differently. */
   readonly fresh: number;
   /** Norm of the sum of magnitudes of the terms that x̃ is the sum of, where a compiler may still reorder it with later additions. */
@@ -41,9 +42,47 @@ export interface State {
   readonly reduced: number;
   /** Magnitudes that occurred. */
   readonly largest: number;
+  /** Set where x depends on some channels of an earlier value alone. */
+  readonly share?: Share;
 }
 
-export type Step = (s: State) => State;
+/** A value made of the channels from … to − 1 of another, `whole`, by layers that are `gain`-Lipschitz together. */
+export interface Share {
+  readonly of: ValueId;
+  readonly whole: State;
+  readonly from: number;
+  readonly to: number;
+  readonly gain: number;
+}
+
+/** A product of a layer with the operand x measured at an input, in f64: norms raised above the real ones but for the error of x itself. */
+export interface MeasuredProduct {
+  /** ‖x‖, ‖Wx‖ and ‖|W||x|‖, each in the norm that the layer's rule uses there. */
+  readonly input: number;
+  readonly value: number;
+  readonly magnitudes: number;
+}
+
+/** The products of a layer at a measured input, in the order in which they are computed. */
+export interface MeasuredLayer {
+  readonly products: readonly MeasuredProduct[];
+  /** Bounds of the error of the evaluation: of the layer's input, and of the operand of its second product. */
+  readonly error: number;
+  readonly within: number;
+}
+
+/** The same for an input near the measured one: the layer's real input there is at most `away` from what was evaluated. */
+export interface Near extends MeasuredLayer {
+  readonly away: number;
+}
+
+export type Step = (s: State, near: Near | undefined) => State;
+
+/** What was measured at an input: by the path of a layer, and for the head one entry a class. */
+export interface Measured {
+  readonly layers: ReadonlyMap<string, MeasuredLayer>;
+  readonly head?: { readonly error: number; readonly input: number; readonly classes: readonly MeasuredProduct[] };
+}
 
 /** Norms that the bound at an input depends on. */
 export interface InputNorm {
@@ -51,6 +90,9 @@ export interface InputNorm {
   readonly input: number;
   /** ‖x − offset‖, where the network begins with `center`; sharper than ‖x‖ + ‖offset‖. */
   readonly centered?: number;
+  /** What was measured at a point, and how far from it, at most, x is. */
+  readonly measured?: Measured;
+  readonly distance?: number;
 }
 
 export interface RoundingBound {
@@ -63,6 +105,8 @@ export interface RoundingBound {
 /** δ of every layer, with the bound after it: what `lip certify --sound` explains itself with. */
 export interface LayerRounding {
   readonly path: string;
+  /** Of its input (the largest, of several), added by it, and of its output. */
+  readonly before: number;
   readonly local: number;
   readonly total: number;
   readonly norm: number;
@@ -77,35 +121,9 @@ export interface RoundingModel {
 /** A layer for which no bound of rounding is known. */
 export class NoRoundingBound extends Error {}
 
-/** |σ(v)|, at most: for the bias, a single number. */
-const activationSize = (act: Activation, v: number): number => {
-  // Inside a residual, slopes are within [0, 1]: no other activation is ever there.
-  if (!isElementwise(act)) return Math.abs(v);
-  switch (act.kind) {
-    case 'relu':
-      return Math.max(v, 0);
-    case 'sigmoid':
-      return 1;
-    case 'tanh':
-      return Math.min(Math.abs(v), 1);
-    case 'leaky_relu':
-    case 'abs':
-      return Math.abs(v);
-    default:
-      return act satisfies never;
-  }
-};
-
-/** ‖W√t‖ ≤ √2 is what a residual is certified by (t_i T_i ≤ 2); a little more, for free. */
-const ROOT_TWO = 1.4143;
-
 /** One factor per channel, or one for all. */
 const emittedConstants = (values: readonly Rational[], f: (v: number) => number): Float32Array =>
   Float32Array.from(values, v => f(toNumber(v)));
-
-/** ‖v‖ for a vector with `values` per channel, repeated over an image. */
-const spreadNorm = (values: Float32Array, shape: Shape): number =>
-  norm(values) * Math.sqrt(values.length === 1 ? elements(shape) : elements(shape) / shape[0]);
 
 /** Multipliers of single entries, which kernels may combine with neighbouring products: (w·s)·x for w·(s·x). */
 const multiplies = ({ op }: Layer): boolean => MULTIPLYING.includes(op.kind === 'activation' ? op.act.kind : op.kind);
@@ -163,7 +181,11 @@ export const roundingModel = (
   const flushed = (n: number, outputs: number, ...magnitudes: number[]): number =>
     8 * (n + 8) * Math.sqrt(outputs) * a.underflow * magnitudes.reduce((p, m) => p * (1 + m), 1);
 
-  const steps: { readonly layer: Layer; readonly step: JoinStep }[] = [];
+  /** `slope` bounds the Lipschitz constant of a layer with one input. */
+  const steps: (
+    | { readonly layer: Layer; readonly step: Step; readonly slope: number }
+    | { readonly layer: Layer; readonly join: JoinStep }
+  )[] = [];
   const shapes = new Map<ValueId, Shape>([[network.input.id, network.input.shape]]);
   let head: { readonly rowNorms: Float64Array; readonly bias: Float32Array; readonly features: number } | undefined;
 
@@ -206,7 +228,10 @@ export const roundingModel = (
     }
   };
 
-  const context = {
+  const weights = {
+    arithmetic: a,
+    sum: (n, products, magnitudes, start, value) => sumError(a, n, products + extra, magnitudes, start, value),
+    activated,
     gamma: g,
     free,
     extra,
@@ -215,12 +240,13 @@ export const roundingModel = (
     flushed,
     underflow: a.underflow,
     after,
-  } satisfies RoundingContext;
+  } satisfies WeightContext;
+  const context: RoundingContext = weights;
 
   for (const layer of network.layers) {
     const { op, path } = layer;
-    const push = (step: Step): void => {
-      steps.push({ layer, step: ([s]) => step(s) });
+    const push = (step: Step, slope = 1): void => {
+      steps.push({ layer, step, slope });
     };
     const entries = elements(layer.shape);
     const [from, to] = [shapes.get(layer.inputs[0])!, layer.shape];
@@ -254,7 +280,7 @@ export const roundingModel = (
           const executed = s.real + s.error;
           const local = (g(1) + merged) * most * executed + flushed(1, entries, most);
           return after(s, factor, local, { loose: most * s.loose, largest: Math.max(s.largest, most * s.loose) });
-        });
+        }, factor);
         break;
       }
       case 'pad':
@@ -267,13 +293,13 @@ export const roundingModel = (
       case 'avgpool':
       case 'maxpool':
       case 'l2pool':
-        push(poolStep(op, entries, c(), context));
+        push(poolStep(op, entries, c(), context), c());
         break;
       case 'tile':
-        push(multiplierStep(entries, 1, c(), true, context));
+        push(multiplierStep(entries, 1, c(), true, context), c());
         break;
       case 'gain':
-        push(multiplierStep(entries, 1, c(), false, context));
+        push(multiplierStep(entries, 1, c(), false, context), c());
         break;
       case 'layercenter':
         push(layerCenterStep(from, context));
@@ -281,7 +307,7 @@ export const roundingModel = (
       case 'activation': {
         const factor = c();
         if (hasOwnStep(op.act)) {
-          push(activationStep(op.act, entries, factor, context));
+          push(activationStep(op.act, entries, factor, context), factor);
           break;
         }
         if (op.act.kind === 'householder2')
@@ -301,146 +327,37 @@ export const roundingModel = (
             loose: Math.max(size, (op.act.kind === 'leaky_relu' ? 3 : 1) * factor * s.loose),
             terms: op.act.kind === 'leaky_relu' ? 2 * s.terms : s.terms,
           });
-        });
+        }, factor);
         break;
       }
       case 'sandwich': {
         if (op.kernel)
           throw new NoRoundingBound(`${path}: no bound of the rounding errors of a Fourier transform is known`);
         const b = op.bias && params.get(op.bias.path);
-        const norms = sandwichNorms(op, emitted.layers.get(path)!, b, v => activationSize(op.act, v));
-        const factor = c();
-        // d_i e_i T_i ≤ 2·factor is what the layer is certified by, so p = √(d/e) weighs both products to a norm of at most this.
-        const root = up(Math.sqrt(2 * factor));
-        const [k1, k2] = [roundings(op.in), roundings(op.out)];
-        push(s => {
-          const x = s.real + s.error;
-          const first = norms.second.absolute * x;
-          const e1 = g(k1 + 2) * (first + norms.bias);
-          const e2 = activated(op.act, root * x + norms.bias + e1, norms.ones).error;
-          const v = op.act.kind === 'sigmoid' ? norms.ones : norms.atZero + root * x + e1;
-          const e3 = g(2) * (v + e2);
-          const u = v + e2 + e3;
-          const second = norms.first.absolute * u;
-          const preactivation = (norms.second.largestRow * x + 1) * (1 + norms.largestE) + norms.largestBias;
-          const tiny =
-            flushed(op.in, op.out, norms.second.largestEntry, x, norms.largestE, norms.largestD, norms.first.unscaled) +
-            flushed(op.out, entries, norms.first.largestEntry, preactivation, norms.largestD, norms.first.unscaled);
-          const local = root * (e1 + e2 + e3) + g(k2 + 1) * second + tiny;
-          return {
-            real: factor * s.real + root * norms.atZero,
-            error: factor * s.error + local,
-            fresh: g(2 + extra) * (root * u + local),
-            loose: second,
-            terms: 2,
-            reduced: op.out,
-            largest: Math.max(s.largest, 2 * preactivation * (1 + norms.largestD), 2 * second),
-          };
-        });
+        push(sandwichStep(op, emitted.layers.get(path)!, b, entries, c(), weights), c());
         break;
       }
       case 'contraction':
       case 'linear': {
         const { map, adjoint } = op.kind === 'linear' ? op : { map: operatorMatrix(op, path), adjoint: false };
-        const { W } = emitted.layers.get(path)!;
-        const image = adjoint ? to : from;
-        const norms = weightNorms(map, W, image);
-        const largestRow = adjoint ? norms.largestColumn : norms.largestRow;
-        const bias = op.bias ? spreadNorm(params.get(op.bias.path)!, to) : 0;
-        const largestBias = op.bias ? params.get(op.bias.path)!.reduce((m, v) => Math.max(m, Math.abs(v)), 0) : 0;
-        const factor = c();
-        const terms = sumTerms(map, image);
-        const n = adjoint ? terms.adjoint : terms.forward;
-        const k = roundings(n);
-        push(s => {
-          const x = s.real + s.error;
-          const sum = norms.absolute * x;
-          const local = free ? g(k + 1) * (sum + bias) : g(k) * sum + g(1) * (2 * sum + bias);
-          return {
-            real: factor * s.real + bias,
-            error: factor * s.error + local + flushed(n, entries, norms.largestEntry, x),
-            // Sums of products are computed once; at most the addition of b to one, of norm ‖Wx̃‖ ≤ c‖x̃‖ but for its error, is repeated.
-            fresh: g(2 + extra) * (factor * x + local + 2 * bias),
-            loose: sum + bias,
-            terms: 2,
-            reduced: n,
-            largest: Math.max(s.largest, 2 * (largestRow * x + largestBias), 2 * (sum + bias)),
-          };
-        });
+        const b = op.bias && params.get(op.bias.path);
+        push(linearStep({ map, adjoint: adjoint === true, from, to }, emitted.layers.get(path)!, b, c(), weights), c());
         break;
       }
       case 'residual': {
-        const { W, t } = emitted.layers.get(path)!;
-        const { map, act, identity, factor: branch = TWO } = op;
-        // All that follows needs ‖W√t‖² ≤ 2.
+        const { identity, factor: branch = TWO } = op;
+        // The step needs ‖W√t‖² ≤ 2.
         if (identity || compare(branch, ZERO) < 0 || compare(branch, TWO) > 0)
           throw new NoRoundingBound(`${path}: no bound of the rounding errors of a residual of this form is known`);
-        const hidden = elements(outputShape(map, from).slice(1));
-        const root = Float64Array.from(t!, Math.sqrt);
-        const norms = weightNorms(map, W, from, root);
-        const b = op.bias ? params.get(op.bias.path)! : new Float32Array(map.out);
-        const factor = c();
-
-        /** √t-weighted norm of a vector of ones. */
-        const ones = norm(root) * Math.sqrt(hidden);
-        const largestBias = b.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-        const largestT = t!.reduce((m, v) => Math.max(m, v), 0);
-        const { forward: n1, adjoint: n2 } = sumTerms(map, from);
-        const [k1, k2] = [roundings(n1), roundings(n2)];
-        const bias = aliveNorm(map, W, b, root, from, act.kind === 'relu' && g(k1 + 1) < 0.005);
-        /** ‖√t ⊙ σ(b)‖ at every place of an image; ‖W (t ⊙ σ(b))‖, the layer at 0, is at most √2 of it. */
-        const atZero = norm(Float64Array.from(b, (v, i) => root[i] * activationSize(act, v))) * Math.sqrt(hidden);
-        const units = map.out * hidden;
-        // Errors before the second product are measured in the norm ‖√t ⊙ ·‖, in which it amplifies by at most ‖W√t‖ ≤ √2.
-        push(s => {
-          const x = s.real + s.error;
-          const first = norms.absolute * x;
-          const alive = bias(x) * Math.sqrt(hidden);
-          const e1 = free ? g(k1 + 1) * (first + alive) : g(k1) * first + g(1) * (2 * first + alive);
-          const e2 = activated(act, ROOT_TWO * x + alive + e1, ones).error;
-          // σ has slopes in [0, 1].
-          const v = act.kind === 'sigmoid' ? ones : atZero + ROOT_TWO * x + e1;
-          const e3 = g(2) * (v + e2);
-          const u = v + e2 + e3;
-          const second = norms.absolute * u;
-          const sum = free ? g(k2 + 1) * (x + second) : g(k2) * second + g(1) * (x + 2 * second);
-          const tiny =
-            flushed(n1, units, norms.largestEntry, x, largestT, norms.unscaled, Math.sqrt(largestT)) +
-            flushed(
-              n2,
-              entries,
-              norms.largestEntry,
-              u,
-              largestT,
-              Math.sqrt(largestT),
-              norms.unscaled,
-              norms.largestRow * x + largestBias,
-            );
-          const local = ROOT_TWO * (e1 + e2 + e3) + sum + tiny;
-          const preactivation = 2 * (norms.largestRow * x + largestBias) + 1;
-          return {
-            real: factor * s.real + ROOT_TWO * atZero,
-            error: factor * s.error + local,
-            fresh: g(2 + extra) * (x + ROOT_TWO * u + local),
-            loose: x + second,
-            terms: 2,
-            reduced: n2,
-            largest: Math.max(
-              s.largest,
-              preactivation,
-              preactivation * largestT,
-              norms.largestEntry * largestT,
-              2 * (x + second),
-            ),
-          };
-        });
+        const b = op.bias && params.get(op.bias.path);
+        push(residualStep(op, from, emitted.layers.get(path)!, b, c(), weights), c());
         break;
       }
       case 'sum':
       case 'mix':
       case 'concat':
       case 'maximum':
-        steps.push({ layer, step: joinStep(op, entries, emitted.layers.get(path)?.W[0], context) });
+        steps.push({ layer, join: joinStep(op, entries, emitted.layers.get(path)?.W[0], context) });
         break;
       case 'head': {
         const rows = emitted.head!;
@@ -461,15 +378,30 @@ export const roundingModel = (
     const real = up(x.input);
     // A subnormal input may be read as zero.
     const error = flushed(1, elements(network.input.shape));
-    return { real, error, fresh: 0, loose: real, terms: 1, reduced: 0, largest: real };
+    return { real, error, slope: 1, fresh: 0, loose: real, terms: 1, reduced: 0, largest: real };
   };
   const centered = network.layers[0]?.op.kind === 'center';
+  const nearOf = (x: InputNorm, path: string, s: State): Near | undefined => {
+    const m = x.measured?.layers.get(path);
+    return m && { ...m, away: s.slope * (x.distance ?? 0) + m.error };
+  };
+  const shareOf = ({ op, inputs }: Layer, s: State, slope: number): Share | undefined => {
+    if (op.kind === 'slice') return { of: inputs[0], whole: s, from: op.start, to: op.start + op.length, gain: slope };
+    return s.share && { ...s.share, gain: slope * s.share.gain };
+  };
   const run = (x: InputNorm, visit: (path: string, before: readonly State[], s: State) => void): State => {
     let last = start(x);
     const states = new Map<ValueId, State>([[network.input.id, last]]);
-    steps.forEach(({ layer, step }, i) => {
+    steps.forEach((made, i) => {
+      const { layer } = made;
       const inputs = layer.inputs.map(id => states.get(id)!);
-      const next = step(inputs);
+      const next = ((): State => {
+        if ('join' in made) return made.join(inputs);
+        const [s] = inputs;
+        const { share: _, ...after } = made.step(s, nearOf(x, layer.path, s));
+        const share = shareOf(layer, s, made.slope);
+        return { ...after, slope: made.slope * s.slope, ...(share && { share }) };
+      })();
       const known = i === 0 && centered && x.centered !== undefined ? up(x.centered) : Number.POSITIVE_INFINITY;
       last = { ...next, real: Math.min(next.real, known), largest: Math.max(next.largest, next.loose) };
       states.set(layer.id, last);
@@ -481,14 +413,20 @@ export const roundingModel = (
     arithmetic,
     at: x => {
       const s = run(x, () => {});
-      const size = s.real + s.error;
-      const k = head ? roundings(head.features) + 1 : 0;
+      const found = x.measured?.head;
+      /** How far the features are from the measured ones. */
+      const away = found ? s.slope * (x.distance ?? 0) + found.error + s.error : Number.POSITIVE_INFINITY;
+      const size = Math.min(s.real + s.error, found ? found.input + away : Number.POSITIVE_INFINITY);
       let largest = Math.max(s.largest, size);
       const logits = new Float64Array(head?.rowNorms.length ?? 0);
       head?.rowNorms.forEach((w, i) => {
-        const magnitudes = w * size + Math.abs(head.bias[i]);
-        largest = Math.max(largest, 2 * magnitudes);
-        logits[i] = up(g(k) * magnitudes + flushed(head.features, 1, w, size));
+        const bias = Math.abs(head.bias[i]);
+        const near = found?.classes[i];
+        const magnitudes = Math.min(w * size, near ? near.magnitudes + w * away : Number.POSITIVE_INFINITY);
+        const value = Math.min(magnitudes, near ? near.value + w * away : Number.POSITIVE_INFINITY);
+        largest = Math.max(largest, 2 * (magnitudes + bias));
+        const local = weights.sum(head.features, 1, magnitudes, bias, value + bias);
+        logits[i] = up(local + flushed(head.features, 1, w, size));
       });
       return up(largest) < a.largest
         ? { features: up(s.error), logits }
@@ -497,9 +435,11 @@ export const roundingModel = (
     layers: x => {
       const all: LayerRounding[] = [];
       run(x, (path, before, s) => {
+        const most = Math.max(...before.map(b => b.error));
         all.push({
           path,
-          local: up(s.error - Math.max(...before.map(b => b.error))),
+          before: up(most),
+          local: up(Math.max(0, s.error - most)),
           total: up(s.error),
           norm: s.real + s.error,
         });

@@ -35,7 +35,7 @@ export const inputNorms = (data: Dataset, network: Network): readonly InputNorm[
 };
 
 /** The graph with its constants as kernels contain them: rounded to f32. */
-const withEmittedConstants = (graph: TensorGraph): TensorGraph => ({
+export const withEmittedConstants = (graph: TensorGraph): TensorGraph => ({
   ...graph,
   nodes: graph.nodes.map(n => {
     if (n.op.kind === 'constant') return { ...n, op: { ...n.op, value: Math.fround(n.op.value) } };

@@ -5,7 +5,7 @@
  */
 import { compare, fromNumber, mul, type Rational, sub, toNumber } from '../ir/rational.ts';
 import { certifiedRadius, type HeadGeometry, predict } from './radii.ts';
-import type { InputNorm, RoundingBound, RoundingModel } from './rounding.ts';
+import type { InputNorm, Measured, RoundingBound, RoundingModel } from './rounding.ts';
 import { up } from './rounding-norms.ts';
 
 /**
@@ -21,6 +21,8 @@ export interface Evidence {
   readonly centre: RoundingModel;
   /** Absent for the claim 'real'. */
   readonly ball?: RoundingModel;
+  /** What the layers do at the input, where that was measured. */
+  readonly measured?: Measured;
 }
 
 /** The head twice: with the bound of everything before it, and alone (c = 1), for errors of the features. */
@@ -33,7 +35,12 @@ export interface SoundHead {
 const within = (x: InputNorm, r: number): InputNorm => ({
   input: up(x.input + r),
   ...(x.centered === undefined ? {} : { centered: up(x.centered + r) }),
+  ...(x.measured && { measured: x.measured, distance: up((x.distance ?? 0) + r) }),
 });
+
+/** Where the evidence looks at an input of norm `x`. */
+const pointOf = (e: Evidence, x: InputNorm): InputNorm =>
+  e.measured ? { ...x, measured: e.measured, distance: 0 } : x;
 
 /** Upper bound of the error of z_y − z_j. */
 const pairError = (b: RoundingBound, y: number, j: number, { distances }: SoundHead): number =>
@@ -68,8 +75,9 @@ type Test = (a: number, b: number, error: number, squaredSlope: number) => boole
 
 /** Whether class y stays ahead of every other, each margin judged by `test`. */
 const holds = (e: Evidence, x: InputNorm, y: number, head: SoundHead, r: number, test: Test): boolean => {
-  const centre = e.centre.at(x);
-  const ball = e.ball?.at(within(x, r));
+  const point = pointOf(e, x);
+  const centre = e.centre.at(point);
+  const ball = e.ball?.at(within(point, r));
   const { classes, squaredSlopes } = head.slopes;
   for (let j = 0; j < classes; j++) {
     if (j === y) continue;
@@ -165,7 +173,7 @@ export const soundAccuracy = (
         ...found.map(e => {
           const j = runnerUp(e.logits, y);
           const models = e.ball ? [e.centre, e.ball] : [e.centre];
-          return models.reduce((sum, m) => sum + pairError(m.at(norms[i]), y, j, head), 0);
+          return models.reduce((sum, m) => sum + pairError(m.at(pointOf(e, norms[i])), y, j, head), 0);
         }),
       ),
     );

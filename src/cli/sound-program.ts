@@ -1,12 +1,20 @@
 /** `lip certify --sound`: certified accuracy of the network as executed. */
 import { join } from 'node:path';
 import type { CertifiedAccuracy } from '../certify/accuracy.ts';
+import { measureImages } from '../certify/measure.ts';
 import { headGeometry } from '../certify/radii.ts';
-import { type LayerRounding, NoRoundingBound, roundingModel } from '../certify/rounding.ts';
+import { type LayerRounding, NoRoundingBound, type RoundingModel, roundingModel } from '../certify/rounding.ts';
 import { anyOrder, float64, structured } from '../certify/rounding-arithmetic.ts';
 import { summationDepth } from '../certify/rounding-depth.ts';
-import { type SoundAccuracy, type SoundImages, type SoundMode, soundAccuracy, undecided } from '../certify/sound.ts';
-import { emittedBounds, inputNorms, referenceLogits } from '../certify/sound-inputs.ts';
+import {
+  type Evidence,
+  type SoundAccuracy,
+  type SoundImages,
+  type SoundMode,
+  soundAccuracy,
+  undecided,
+} from '../certify/sound.ts';
+import { emittedBounds, inputNorms } from '../certify/sound-inputs.ts';
 import { soundToJson } from '../certify/sound-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ONE, type Rational } from '../ir/rational.ts';
@@ -58,34 +66,37 @@ export const soundProgram = (run: {
     const model = (arithmetic: Parameters<typeof roundingModel>[4]) =>
       roundingModel(proven, emitted, params, bounds.layers, arithmetic);
     const free = model(anyOrder);
-    const row = (i: number) => logits.subarray(i * classes, (i + 1) * classes);
+    const f64 = model(float64);
+    const executed = (i: number) => logits.subarray(i * classes, (i + 1) * classes);
+    const which = undecided(images, free);
+    const known = measureImages({ proven, frozen, emitted }, f64, data, norms, which, n =>
+      progress.update(`evaluating undecided images in f64: ${n}/${which.length}`),
+    );
+    progress.line(`evaluated ${which.length} of ${data.labels.length} images in f64`);
+    /** By norms alone, and by what was measured. */
+    const inOrder = (order: RoundingModel, i: number): Evidence[] => {
+      const plain = { logits: executed(i), centre: order, ball: order };
+      const found = known.get(i);
+      return found ? [plain, { ...plain, measured: found.measured }] : [plain];
+    };
+    const again = (i: number, ball?: RoundingModel): Evidence[] => {
+      const found = known.get(i);
+      return found ? [{ logits: found.logits, centre: f64, measured: found.measured, ...(ball && { ball }) }] : [];
+    };
     const sound = modes.flatMap((mode): SoundAccuracy[] => {
       progress.update(`bounding rounding errors: ${mode}`);
       switch (mode) {
         case 'any-order':
-          return [soundAccuracy(mode, 'executed', images, i => [{ logits: row(i), centre: free, ball: free }])];
+          return [soundAccuracy(mode, 'executed', images, i => inOrder(free, i))];
         case 'structured': {
-          const depth = summationDepth(compileGraph(frozen.graph, targetOf(run.gpu)).kernels);
-          const ordered = model(structured(depth));
-          return [soundAccuracy(mode, 'executed', images, i => [{ logits: row(i), centre: ordered, ball: ordered }])];
+          const ordered = model(structured(summationDepth(compileGraph(frozen.graph, targetOf(run.gpu)).kernels)));
+          return [soundAccuracy(mode, 'executed', images, i => inOrder(ordered, i))];
         }
-        case 'measured': {
-          const which = undecided(images, free);
-          const exact = referenceLogits(frozen, data, which, n =>
-            progress.update(`computing undecided images again in f64: ${n}/${which.length}`),
-          );
-          progress.line(`computed ${which.length} of ${data.labels.length} images again in f64`);
-          const f64 = model(float64);
-          const decided = (i: number) => ({ logits: row(i), centre: free, ball: free });
-          const again = (i: number) => {
-            const found = exact.get(i);
-            return found ? [{ logits: found, centre: f64 }] : [];
-          };
+        case 'measured':
           return [
-            soundAccuracy(mode, 'executed', images, i => [decided(i), ...again(i).map(e => ({ ...e, ball: free }))]),
-            soundAccuracy(mode, 'real', images, i => [decided(i), ...again(i)]),
+            soundAccuracy(mode, 'executed', images, i => [...inOrder(free, i), ...again(i, free)]),
+            soundAccuracy(mode, 'real', images, i => [...inOrder(free, i), ...again(i)]),
           ];
-        }
         default:
           return mode satisfies never;
       }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { measureImages } from '../../src/certify/measure.ts';
 import { type InputNorm, NoRoundingBound, type RoundingModel, roundingModel } from '../../src/certify/rounding.ts';
-import { anyOrder, float64, structured } from '../../src/certify/rounding-arithmetic.ts';
+import { anyOrder, float64, gamma, structured, sumError } from '../../src/certify/rounding-arithmetic.ts';
 import { summationDepth } from '../../src/certify/rounding-depth.ts';
 import { norm, normOfNonnegative, weightNorms } from '../../src/certify/rounding-norms.ts';
 import { emittedBounds, referenceLogits } from '../../src/certify/sound-inputs.ts';
@@ -218,9 +219,12 @@ describe('the bounds hold on the device', () => {
       const store = createParamStore(gpu().device);
       const executor = await createExecutor(gpu().device, plan, store);
       let largest = 0;
+      let sharpest = 1;
       try {
         for (const scale of [2 ** -20, 1, 1, 32, 2 ** 20]) {
           const images = normals(r, BATCH * n, scale);
+          // The second image lies near the first: within its ball.
+          for (let k = 0; k < n; k++) images[n + k] = images[k] + 0.1 * images[n + k];
           executor.write('x', images);
           const [z] = await executor.runAndRead(['logits']);
           const data = {
@@ -232,8 +236,18 @@ describe('the bounds hold on the device', () => {
             labels: new Int32Array(BATCH),
           };
           const exact = referenceLogits(frozen, data, [0, 1, 2, 3]);
+          const norms = [0, 1, 2, 3].map(i => ({ input: norm(images.subarray(i * n, (i + 1) * n)) * (1 + 1e-9) }));
+          const found = measureImages({ proven, frozen, emitted }, f64, data, norms, [0, 3]);
+          expect(found.get(3)!.logits).toEqual(exact.get(3));
+          const apart = norm(images.subarray(0, n).map((v, k) => v - images[n + k])) * (1 + 1e-6);
+          const near = (i: number): InputNorm | undefined => {
+            const from = i === 1 ? 0 : i;
+            const measured = found.get(from)?.measured;
+            return measured && { ...norms[i], measured, distance: i === from ? 0 : apart };
+          };
           for (let i = 0; i < BATCH; i++) {
-            const x = { input: norm(images.subarray(i * n, (i + 1) * n)) * (1 + 1e-9) };
+            const x = norms[i];
+            const at = near(i);
             for (let c = 0; c < classes; c++) {
               const row = norm(
                 emitted.head!.subarray(
@@ -246,6 +260,14 @@ describe('the bounds hold on the device', () => {
               const bound = logitBound(ordered, x, c, row);
               expect(error).toBeLessThanOrEqual(bound + slack);
               expect(error).toBeLessThanOrEqual(logitBound(free, x, c, row) + slack);
+              if (at) {
+                for (const model of [free, ordered]) {
+                  const sharp = logitBound(model, at, c, row);
+                  expect(error).toBeLessThanOrEqual(sharp + slack);
+                  expect(sharp).toBeLessThanOrEqual(logitBound(model, x, c, row));
+                  if (model === free) sharpest = Math.min(sharpest, sharp / logitBound(model, x, c, row));
+                }
+              }
               largest = Math.max(largest, error / bound);
             }
           }
@@ -256,6 +278,7 @@ describe('the bounds hold on the device', () => {
       }
       // Were errors not seen at all, the comparison would be of something else.
       expect(largest).toBeGreaterThan(1e-5);
+      expect(sharpest).toBeLessThan(0.95);
     },
   );
 });
@@ -344,7 +367,7 @@ describe('a machine that does its worst', () => {
     expect(error).toBeGreaterThan(features / 40);
   });
 
-  test('the bound of one dot product is γ_{n+2}(‖w‖‖x‖ + |b|), and that of a network without layers nothing else', () => {
+  test('the bound of one dot product, and that of a network without layers nothing else', () => {
     const proven = provenFrom(source);
     const params = new Map([
       ['head.W', new Float32Array(2 * n).fill(1)],
@@ -352,17 +375,36 @@ describe('a machine that does its worst', () => {
     ]);
     const { free, ordered, f64, emitted } = everything(proven, params);
     const w = norm(emitted.head!.subarray(0, n));
-    const gamma = (k: number, u: number) => (k * u) / (1 - k * u);
+    const classical = (k: number, u: number) => (k * u) / (1 - k * u);
     for (const [model, u] of [
       [free, 2 ** -23],
-      [ordered, 2 ** -23],
       [f64, 2 ** -53],
     ] as const) {
       const { logits, features } = model.at({ input: 10 });
-      expect(logits[0] / (gamma(n + 2, u) * (10 * w + 2))).toBeCloseTo(1, 6);
-      expect(logits[1] / (gamma(n + 2, u) * (10 * w + 3))).toBeCloseTo(1, 6);
+      // A logit may be as large as its magnitudes: nothing cancels, and the bound is the classical one.
+      expect(logits[0] / (classical(n + 2, u) * (10 * w + 2))).toBeCloseTo(1, 4);
+      expect(logits[1] / (classical(n + 2, u) * (10 * w + 3))).toBeCloseTo(1, 4);
       expect(features).toBeLessThan(1e-30);
     }
+    // Terms in order, then the bias.
+    const [k, u] = [ordered.arithmetic.depth!(n) + 1, 2 ** -23];
+    expect(ordered.at({ input: 10 }).logits[1] / (classical(k, u) * 10 * w + u * (10 * w + 3))).toBeCloseTo(1, 4);
+  });
+
+  test('where a sum cancels the bound in any order is half the classical one, and an adversary comes near it', () => {
+    const m = 400;
+    const a = anyOrder;
+    const magnitudes = m;
+    const bound = sumError(a, m, 1, magnitudes, 0, 0);
+    expect(bound / (gamma(a, m + 1) * magnitudes)).toBeCloseTo(0.5, 1);
+    // All positive terms first, each sum rounded upwards: partial sums are as large as subsets get.
+    let sum = 0;
+    for (let k = 0; k < m; k++) {
+      const next = sum + (k < m / 2 ? 1 : -1) + (k % 2) * 1e-9;
+      sum = next + a.unit * Math.abs(next);
+    }
+    expect(Math.abs(sum)).toBeLessThanOrEqual(bound);
+    expect(Math.abs(sum)).toBeGreaterThan(bound / 3);
   });
 
   test('where overflow cannot be excluded there is no bound', () => {
