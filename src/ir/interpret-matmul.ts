@@ -29,7 +29,13 @@ const rowProducts = (a: Float64Array, b: Float64Array, k: number, out: Float64Ar
         const [p, p2, p3, r, r2, r3] = [i * k, i2 * k, i3 * k, j * k, j2 * k, j3 * k];
         let [s11, s12, s13, s21, s22, s23, s31, s32, s33] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
         for (let l = 0; l < k; l++) {
-          const [x, x2, x3, y, y2, y3] = [a[p + l], a[p2 + l], a[p3 + l], b[r + l], b[r2 + l], b[r3 + l]];
+          // No pattern here: engines do not always see through the array.
+          const x = a[p + l];
+          const x2 = a[p2 + l];
+          const x3 = a[p3 + l];
+          const y = b[r + l];
+          const y2 = b[r2 + l];
+          const y3 = b[r3 + l];
           s11 += x * y;
           s12 += x * y2;
           s13 += x * y3;

@@ -58,7 +58,12 @@ const products = (
           const to = Math.min(from + CHUNK, k);
           let [c11, c12, c13, c21, c22, c23] = [0, 0, 0, 0, 0, 0];
           for (let l = from; l < to; l++) {
-            const [x, x2, y, y2, y3] = [a[p + l], a[p2 + l], b[r + l], b[r2 + l], b[r3 + l]];
+            // No pattern here, whose array engines do not always see through.
+            const x = a[p + l];
+            const x2 = a[p2 + l];
+            const y = b[r + l];
+            const y2 = b[r2 + l];
+            const y3 = b[r3 + l];
             c11 += x * y;
             c12 += x * y2;
             c13 += x * y3;
