@@ -99,22 +99,59 @@ Lemma join_lips I J K L c d m (h : L -> J + K) (f : {ffun I -> R} -> {ffun J -> 
 Proof.
 by move=> hi hm hf hg; apply: (after_lip (f := fun x => concat (f x) (g x)) (g := select h)); [apply: lips_weaken hm (concat_lips hf hg) | exact: select_lip].
 Qed.
-Lemma disjoint_lips I I1 I2 J K L c (p : I1 -> I) (r : I2 -> I) (h : L -> J + K)
-  (f : {ffun I1 -> R} -> {ffun J -> R}) (g : {ffun I2 -> R} -> {ffun K -> R}) :
-  0 <= c -> injective p -> injective r -> (forall a b, p a <> r b) -> injective h -> lips c f -> lips c g ->
-  lips c (join h (f \o select p) (g \o select r)).
+(* f depends on the entries of A alone: a bound by their differences. Functions of disjoint parts are joined at the larger bound. *)
+Definition within I J (A : pred I) c (f : {ffun I -> R} -> {ffun J -> R}) : Prop :=
+  forall x y, sqn (f x - f y) <= c * \sum_(i | A i) (x i - y i) ^+ 2.
+Lemma within_select I I1 J (A : pred I) c (p : I1 -> I) (f : {ffun I1 -> R} -> {ffun J -> R}) :
+  0 <= c -> injective p -> (forall k, A (p k)) -> lips c f -> within A c (f \o select p).
 Proof.
-move=> c0 pi ri dis hi hf hg; pose q (s : I1 + I2) := match s with inl a => p a | inr b => r b end.
-have qi : injective q.
-  move=> [a|b] [a'|b'] /= e; [by rewrite (pi _ _ e) | | | by rewrite (ri _ _ e)].
-    by case: (dis _ _ e).
-  by case: (dis _ _ (esym e)).
-move=> x y; have h1 := @select_lip _ _ h hi (concat ((f \o select p) x) ((g \o select r) x)) (concat ((f \o select p) y) ((g \o select r) y)).
-rewrite mul1r in h1; apply: le_trans h1 _.
-have h2 := parallel_lips hf hg (select q x) (select q y); have h3 := @select_lip _ _ q qi x y; rewrite mul1r in h3.
-have e1 z : [ffun i => select q z (inl i)] = select p z by apply/ffunP => i; rewrite !ffunE.
-have e2 z : [ffun i => select q z (inr i)] = select r z by apply/ffunP => i; rewrite !ffunE.
-by rewrite !e1 !e2 in h2; apply: le_trans h2 _; rewrite ler_wpmul2l.
+move=> c0 pi pA hf x y; apply: le_trans (hf _ _) _; rewrite ler_wpmul2l // sqnE.
+rewrite (bigID (fun i => i \in codom p)) /=; apply: ler_paddr; first by apply: sumr_ge0 => i _; exact: sqr_ge0.
+rewrite (eq_bigl (fun i => i \in codom p)) => [|i]; last first.
+  by case: (boolP (i \in codom p)) => [/codomP [k ->]|]; rewrite ?andbF // pA.
+rewrite [X in _ <= X]big_mkcond /=.
+have e (k : I1) : (select p x - select p y) k ^+ 2 = (x (p k) - y (p k)) ^+ 2 by rewrite !ffunE.
+under eq_bigr => k _ do rewrite e.
+pose F i := (x i - y i) ^+ 2; rewrite -[X in X <= _]/(\sum_k F (p k)).
+have -> : \sum_k F (p k) = \sum_i \sum_(k | p k == i) F i.
+  rewrite (exchange_big_dep predT) //=; apply: eq_bigr => k _.
+  by rewrite (big_pred1 (p k)) // => i; rewrite eq_sym.
+apply: ler_sum => i _; case: codomP => [[k ->]|none].
+  by rewrite (big_pred1 k) // => k'; rewrite (inj_eq pi).
+by rewrite big_pred0 // => k; apply/eqP => h; apply: none; exists k.
+Qed.
+Lemma within_lips I J (A : pred I) c (f : {ffun I -> R} -> {ffun J -> R}) : 0 <= c -> within A c f -> lips c f.
+Proof.
+move=> c0 h x y; apply: le_trans (h x y) _; rewrite ler_wpmul2l // sqnE [X in _ <= X](bigID A) /=.
+by under [X in _ <= X + _]eq_bigr => i _ do rewrite !ffunE; rewrite ler_addl sumr_ge0 // => i _; exact: sqr_ge0.
+Qed.
+Lemma within_join I J K L (A B : pred I) c (h : L -> J + K) (f : {ffun I -> R} -> {ffun J -> R}) (g : {ffun I -> R} -> {ffun K -> R}) :
+  0 <= c -> injective h -> (forall i, A i -> ~~ B i) -> within A c f -> within B c g -> within (fun i => A i || B i) c (join h f g).
+Proof.
+move=> c0 hi dis hf hg x y; have := @select_lip _ _ h hi (concat (f x) (g x)) (concat (f y) (g y)).
+rewrite mul1r => h1; apply: le_trans h1 _; rewrite sqn_concat; apply: le_trans (ler_add (hf x y) (hg x y)) _.
+rewrite -mulrDr ler_wpmul2l // [X in _ <= X](bigID A) /= le_eqVlt; apply/orP; left; apply/eqP; congr (_ + _).
+  by apply: eq_bigl => i; case: (A i); rewrite ?andbF.
+by apply: eq_bigl => i; case: (boolP (A i)) => [/dis /negbTE ->|_]; rewrite ?andbF ?andbT.
+Qed.
+(* parts of the channel axis, as ranges [from, to) of it; at: the channel of an entry *)
+Definition inside (r : seq (nat * nat)) (k : nat) : bool := has (fun ab => ab.1 <= k < ab.2)%N r.
+Definition apart (r r' : seq (nat * nat)) : bool :=
+  all (fun ab => all (fun cd => (ab.2 <= cd.1) || (cd.2 <= ab.1))%N r') r.
+Lemma insideP r r' k : apart r r' -> inside r k -> ~~ inside r' k.
+Proof.
+move=> /allP h /hasP [ab hab /andP [a b]]; apply/hasPn => cd hcd; have /allP /(_ _ hcd) := h _ hab.
+case/orP => le; apply/negP => /andP [c d].
+  by have := leq_trans b (leq_trans le c); rewrite ltnn.
+by have := leq_trans d (leq_trans le a); rewrite ltnn.
+Qed.
+Lemma within_ranges I J K L (place : I -> nat) (r r' : seq (nat * nat)) c (h : L -> J + K)
+  (f : {ffun I -> R} -> {ffun J -> R}) (g : {ffun I -> R} -> {ffun K -> R}) : 0 <= c -> injective h -> apart r r' ->
+  within (fun i => inside r (place i)) c f -> within (fun i => inside r' (place i)) c g ->
+  within (fun i => inside (r ++ r') (place i)) c (join h f g).
+Proof.
+move=> c0 hi ap hf hg x y; have := within_join c0 hi (fun i => insideP (k := place i) ap) hf hg x y.
+by rewrite (eq_bigl (fun i => inside (r ++ r') (place i))) // => i; rewrite /inside has_cat.
 Qed.
 
 (* channels a, ..., a + m - 1 of n, and channels side by side; for images and for vectors *)
@@ -128,16 +165,10 @@ Lemma features_from_inj n a m (e : (a + m <= n)%N) : injective (features_from e)
 Proof. by move=> i j [] /addnI /val_inj. Qed.
 Lemma channels_from_inj n a m (e : (a + m <= n)%N) : injective (channels_from e).
 Proof. by move=> [i p] [j q] [] /addnI /val_inj -> ->. Qed.
-Lemma features_apart n a m b k (e : (a + m <= n)%N) (e' : (b + k <= n)%N) : (a + m <= b)%N || (b + k <= a)%N ->
-  forall i j, features_from e i <> features_from e' j.
-Proof.
-move=> ab i j [] /= h; case/orP: ab => ab.
-  by have := leq_trans (ltn_ord i) (leqnn m); rewrite -(ltn_add2l a) h => /leq_trans /(_ ab); rewrite ltnNge leq_addr.
-by have := leq_trans (ltn_ord j) (leqnn k); rewrite -(ltn_add2l b) -h => /leq_trans /(_ ab); rewrite ltnNge leq_addr.
-Qed.
-Lemma channels_apart n a m b k (e : (a + m <= n)%N) (e' : (b + k <= n)%N) : (a + m <= b)%N || (b + k <= a)%N ->
-  forall i j, channels_from e i <> channels_from e' j.
-Proof. by move=> ab i j h; have := @features_apart _ _ _ _ _ e e' ab i.1 j.1; case: h => h _; apply; apply: val_inj. Qed.
+Lemma features_inside n a m (e : (a + m <= n)%N) k : inside [:: (a, a + m)%N] (features_from e k).
+Proof. by rewrite /inside /= leq_addr ltn_add2l ltn_ord. Qed.
+Lemma channels_inside n a m (e : (a + m <= n)%N) k : inside [:: (a, a + m)%N] (channels_from e k).1.
+Proof. exact: features_inside. Qed.
 Definition join_features n m k (e : (n + m)%N = k) (i : 'I_k) : 'I_n + 'I_m := fintype.split (cast_ord (esym e) i).
 Definition join_channels n m k (e : (n + m)%N = k) (i : 'I_k * P) : ('I_n * P) + ('I_m * P) :=
   match join_features e i.1 with inl a => inl (a, i.2) | inr b => inr (b, i.2) end.

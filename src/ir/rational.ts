@@ -96,3 +96,9 @@ export const toNumber = (a: Rational): number => {
 
 /** "3", "36/255" in lowest terms as "12/85". */
 export const format = (a: Rational): string => (a.den === 1n ? `${a.num}` : `${a.num}/${a.den}`);
+
+/** A rational at least √squared, with six digits behind the point or, below 1, twelve. */
+export const rootAbove = (squared: Rational): Rational => {
+  const unit = 10n ** (squared.num >= squared.den ? 6n : 12n);
+  return rational(isqrt((squared.num * unit * unit) / squared.den) + 1n, unit);
+};

@@ -1,41 +1,44 @@
 /**
- * Networks with branches as Coq: every value is a function of the input with a squared constant, from the theorems of Branching.v. Parts of
- * disjoint channels that are joined again are bounded as functions of the value they are parts of.
+ * Networks with branches as Coq. As in the prover, every value is a function of the nearest value that all paths from the input to it pass, with a
+ * squared constant, from the theorems of Branching.v; so parts of disjoint channels are bounded as functions of the value they are parts of.
  */
-import type { Layer, Network, ValueId } from '../ir/network.ts';
+import type { Join, Layer, Network, ValueId } from '../ir/network.ts';
 import { printOp } from '../ir/print-network.ts';
-import { absolute, add, equal, exactSqrt, max, mul, ONE, type Rational } from '../ir/rational.ts';
-import { NotInCoq, ratio } from './coq-dominance.ts';
+import { absolute, add, equal, exactSqrt, max, mul, ONE, type Rational, rootAbove } from '../ir/rational.ts';
+
+import type { LayerTerm } from './coq-activations.ts';
+import { layerTerm } from './coq-layers.ts';
 import {
   channelsOf,
   comment,
   declare,
   equation,
-  layerTerm,
   nat,
   outputSpace,
   positionsOf,
+  ratio,
   type Space,
   signed,
   vectors,
   type Writer,
-} from './coq-layers.ts';
+} from './coq-space.ts';
 
-/** A function of the input of the section, `name`, with the lemma `NAME_lips : lips (ratio …) NAME`. */
-export interface CoqValue {
+/** A function between values in the section, `name`, with the lemma `NAME_lips : lips (ratio …) NAME`. */
+interface CoqMap {
   readonly name: string;
-  readonly space: Space;
+  readonly to: Space;
   readonly shape: readonly number[];
   readonly squared: Rational;
 }
 
-/** A layer read for its own sake: what a part of a value goes through before it is joined. */
-interface Step {
-  readonly layer: Layer;
-  readonly name: string;
-  readonly from: Space;
-  readonly to: Space;
-  readonly constant?: Rational;
+/** A value, and how it is made of the one that it hangs below. */
+interface Node {
+  readonly from?: Node;
+  readonly depth: number;
+  readonly step?: CoqMap;
+  readonly layer?: Layer;
+  readonly space: Space;
+  readonly shape: readonly number[];
 }
 
 /** True where some layer does not read the value just before it. */
@@ -45,65 +48,96 @@ export const isBranched = (network: Network): boolean =>
   );
 
 const numbers = (a: Rational): string => `${a.num} ${a.den}`;
+const square = (a: Rational): Rational => mul(a, a);
 
-/** Where a choice of channels starts and ends. */
-const rangeOf = (layer: Layer): readonly [number, number] =>
-  layer.op.kind === 'slice' ? [layer.op.start, layer.op.start + layer.op.length] : [0, 0];
+/** The steps from `top` to `to`, in order. */
+const wayFrom = (top: Node, to: Node): readonly Node[] => {
+  const way: Node[] = [];
+  for (let n = to; n !== top; n = n.from!) way.push(n);
+  return way.reverse();
+};
 
-/**
- * Writes every layer of `body` and returns its last value. Throws NotInCoq where bounds of a sum have no common measure and for layers
- * without a Coq form.
- */
+const forkOf = (nodes: readonly Node[]): Node =>
+  nodes.reduce((a, b) => {
+    let [p, q] = [a, b];
+    while (p !== q) {
+      if (p.depth >= q.depth) p = p.from!;
+      else q = q.from!;
+    }
+    return p;
+  });
+
+const isJoin = (op: Layer['op']): op is Join =>
+  op.kind === 'sum' || op.kind === 'mix' || op.kind === 'maximum' || op.kind === 'concat';
+
+/** Writes every layer of `body` and the map from the input to its last value. Throws NotInCoq for layers without a Coq form. */
 export const branchedChain = (
   line: (text: string) => void,
   network: Network,
   body: readonly Layer[],
   input: Space,
-): CoqValue => {
-  const source = vectors(input);
-  const values = new Map<ValueId, CoqValue>();
-  const steps = new Map<ValueId, Step>();
-  const valueAt = (id: ValueId): CoqValue => {
-    const value = values.get(id);
-    if (!value) throw new Error(`value ${id} is read before it is made`);
-    return value;
+): CoqMap => {
+  const root: Node = { depth: 0, space: input, shape: network.input.shape };
+  const nodes = new Map<ValueId, Node>([[network.input.id, root]]);
+  const nodeAt = (id: ValueId): Node => {
+    const node = nodes.get(id);
+    if (!node) throw new Error(`value ${id} is read before it is made`);
+    return node;
   };
   const define = (
     name: string,
-    space: Space,
+    from: Space,
+    to: Space,
     shape: readonly number[],
     term: string,
     squared: Rational,
     proof: string,
-  ): CoqValue => {
-    line(`Definition ${name} : ${source} -> ${vectors(space)} := ${term}.`);
+  ): CoqMap => {
+    line(`Definition ${name} : ${vectors(from)} -> ${vectors(to)} := ${term}.`);
     line(`Lemma ${name}_lips : lips ${ratio(squared)} ${name}.`);
     line(`Proof. exact: ${proof}. Qed.`);
-    return { name, space, shape, squared };
+    return { name, to, shape, squared };
   };
   /** The same bound in lowest terms, or a larger one. */
   const within = (bound: Rational, squared: Rational, proof: string): string =>
     equal(bound, squared) ? proof : `(@lips_ratio R _ _ ${numbers(squared)} ${numbers(bound)} _ isT isT isT ${proof})`;
 
-  values.set(
-    network.input.id,
-    define('value_0', input, network.input.shape, '@id _', ONE, '(lip_ratio (@lip_id R _))'),
-  );
+  /** The map along `way`, from `top`. */
+  const composed = (name: string, top: Node, way: readonly Node[]): CoqMap => {
+    const steps = way.flatMap(n => (n.step ? [n.step] : []));
+    if (steps.length === 1) return steps[0];
+    const last = way.at(-1) ?? top;
+    const squared = steps.reduce((s, step) => mul(s, step.squared), ONE);
+    let term = '@id _';
+    let proof = '(lip_ratio (@lip_id R _))';
+    let [num, den] = ['1', '1'];
+    for (const [i, step] of steps.entries()) {
+      term = i === 0 ? step.name : `${step.name} \\o ${term}`;
+      proof = i === 0 ? `${step.name}_lips` : `(after_ratio ${proof} ${step.name}_lips)`;
+      [num, den] =
+        i === 0
+          ? [`${step.squared.num}`, `${step.squared.den}`]
+          : [`(${step.squared.num} * ${num})%num`, `(${step.squared.den} * ${den})%num`];
+    }
+    const reduced =
+      steps.length === 0 ? proof : `(@lips_ratio R _ _ ${num} ${den} ${numbers(squared)} _ isT isT isT ${proof})`;
+    return define(name, top.space, last.space, last.shape, term, squared, reduced);
+  };
 
-  const unary = (w: Writer, layer: Layer): CoqValue => {
-    const from = valueAt(layer.inputs[0]);
+  const unary = (w: Writer, layer: Layer): Node => {
+    const from = nodeAt(layer.inputs[0]);
     const to = outputSpace(w, layer.op, from.space, from.shape, layer.shape);
-    const { term, proof, constant } = layerTerm(w, layer, from.space, to, from.shape);
-    const name = `layer_${w.id}`;
-    line(`Definition ${name} : ${vectors(from.space)} -> ${vectors(to)} := ${term}.`);
-    line(`Lemma ${name}_lip : ${constant ? `lipc ${ratio(constant)}` : 'lip'} ${name}.`);
-    line(`Proof. exact: ${proof}. Qed.`);
-    steps.set(layer.id, { layer, name, from: from.space, to, ...(constant && { constant }) });
-    const squared = constant ? mul(mul(constant, constant), from.squared) : from.squared;
-    const chained = constant
-      ? `(@lips_ratio R _ _ (${constant.num} * ${constant.num} * ${from.squared.num})%num (${constant.den} * ${constant.den} * ${from.squared.den})%num ${numbers(squared)} _ isT isT isT (after_ratio ${from.name}_lips (lipc_ratio ${name}_lip)))`
-      : `(after_lip ${from.name}_lips ${name}_lip)`;
-    return define(`value_${w.id}`, to, layer.shape, `${name} \\o ${from.name}`, squared, chained);
+    const made: LayerTerm = layerTerm(w, layer, from.space, to, from.shape);
+    const { term, proof, constant } = made;
+    const unit = `(${constant?.num} * ${constant?.num})%num (${constant?.den} * ${constant?.den})%num`;
+    const squared = made.squared ?? (constant ? square(constant) : ONE);
+    const bound = made.squared
+      ? proof
+      : constant
+        ? `(@lips_ratio R _ _ ${unit} ${numbers(squared)} _ isT isT isT (lipc_ratio ${proof}))`
+        : `(lip_ratio ${proof})`;
+    const step = define(`layer_${w.id}`, from.space, to, layer.shape, term, squared, bound);
+    return { from, depth: from.depth + 1, step, layer, space: to, shape: layer.shape };
   };
 
   /** Two values side by side along their channels. */
@@ -117,93 +151,105 @@ export const branchedChain = (
         };
   };
 
-  /** The layers from the choice of channels that `id` goes back to, that choice first. */
-  const partOf = (id: ValueId): readonly Step[] => {
-    const step = steps.get(id);
-    if (!step) return [];
-    return step.layer.op.kind === 'slice' ? [step] : [...partOf(step.layer.inputs[0]), step];
-  };
-  const apart = (w: Writer, layer: Layer, to: Space): CoqValue | undefined => {
-    if (layer.inputs.length !== 2) return undefined;
-    const parts = layer.inputs.map(partOf);
-    const [p, q] = parts.map(part => part[0]);
-    if (p?.layer.op.kind !== 'slice' || q?.layer.op.kind !== 'slice' || p.layer.inputs[0] !== q.layer.inputs[0])
-      return undefined;
-    const [[ps, pe], [qs, qe]] = [rangeOf(p.layer), rangeOf(q.layer)];
-    if (pe > qs && qe > ps) return undefined;
-    const whole = valueAt(p.layer.inputs[0]);
-    const bounded = parts.map((part, k) => {
+  /** Parts of disjoint channels of `fork`, each followed by steps of its own. */
+  const split = (w: Writer, layer: Layer, fork: Node, ways: readonly (readonly Node[])[], to: Space): CoqMap => {
+    const place = fork.space.kind === 'image' ? '(fun i => nat_of_ord i.1)' : '(fun i => nat_of_ord i)';
+    const inside = fork.space.kind === 'image' ? 'channels_inside' : 'features_inside';
+    const behind = ways.map((way, k) => composed(`way_${w.id}_${k + 1}`, way[0], way.slice(1)));
+    const squared = behind.map(b => b.squared).reduce(max);
+    const c = ratio(squared);
+    const positive = `(ratio_ge0 R ${numbers(squared)})`;
+    const written = (name: string, space: Space, term: string, ranges: string, proof: string): void => {
+      line(`Definition ${name} : ${vectors(fork.space)} -> ${vectors(space)} := ${term}.`);
+      line(`Lemma ${name}_within : within (fun i => inside ${ranges} (${place} i)) ${c} ${name}.`);
+      line(`Proof. exact: ${proof}. Qed.`);
+    };
+    const parts = ways.map(([slice], k) => {
+      const { op } = slice.layer!;
+      const start = op.kind === 'slice' ? op.start : 0;
       const name = `part_${w.id}_${k + 1}`;
-      const rest = part.slice(1);
-      const squared = rest.reduce((s, { constant }) => (constant ? mul(s, mul(constant, constant)) : s), ONE);
-      if (!equal(squared, ONE))
-        throw new NotInCoq(`${layer.path}: a part with a bound other than 1 has no Coq form here yet`);
-      line(
-        `Definition ${name} : ${vectors(part[0].to)} -> ${vectors(part.at(-1)?.to ?? part[0].to)} := ${rest.reduce((f, s) => `${s.name} \\o ${f}`, '@id _')}.`,
+      const choice = `${slice.step!.name}_choice`;
+      const own = behind[k];
+      const ranges = `[:: (${start}, ${start} + ${channelsOf(slice.space)})%N]`;
+      const bound = within(squared, own.squared, `${own.name}_lips`);
+      written(
+        name,
+        own.to,
+        `${own.name} \\o select ${choice}`,
+        ranges,
+        `(within_select ${positive} ${choice}_inj (fun k => ${inside} ${slice.step!.name}_fits k) ${bound})`,
       );
-      line(`Lemma ${name}_lip : lip ${name}.`);
-      line(`Proof. exact: ${rest.reduce((f, s) => `(lip_comp ${f} ${s.name}_lip)`, '(@lip_id R _)')}. Qed.`);
-      return { name, to: part.at(-1)?.to ?? part[0].to };
+      return { name, space: own.to, ranges, channels: own.shape[0] };
     });
-    const { map, injective } = side(w, bounded[0].to, bounded[1].to, to);
-    const [a, b] = bounded.map(part => part.name);
-    const [pc, qc] = [p, q].map(s => `${s.name}_choice`);
-    const positions = whole.space.kind === 'image' ? `${positionsOf(whole.space)} ` : '';
-    const name = `parts_${w.id}`;
-    line(`Lemma apart_${w.id} : forall i j, ${pc} i <> ${qc} j.`);
-    line(
-      `Proof. exact: (@${positions ? 'channels' : 'features'}_apart ${positions}_ _ _ _ _ ${p.name}_fits ${q.name}_fits isT). Qed.`,
-    );
-    line(
-      `Definition ${name} : ${vectors(whole.space)} -> ${vectors(to)} := join ${map} (${a} \\o select ${pc}) (${b} \\o select ${qc}).`,
-    );
-    line(`Lemma ${name}_lip : lip ${name}.`);
-    line(
-      `Proof. exact: (disjoint_lips (@ler01 R) ${pc}_inj ${qc}_inj apart_${w.id} ${injective} ${a}_lip ${b}_lip). Qed.`,
-    );
-    const proof = `(after_lip ${whole.name}_lips ${name}_lip)`;
-    return define(`value_${w.id}`, to, layer.shape, `${name} \\o ${whole.name}`, whole.squared, proof);
+    const all = parts.slice(1).reduce((a, b, k) => {
+      const last = k === parts.length - 2;
+      const id = last ? w.id : `${w.id}_${k + 2}`;
+      const channels = a.channels + b.channels;
+      const space = last ? to : withChannels(to, nat({ ...w, id }, 'c', channels));
+      const { map, injective } = side({ ...w, id }, a.space, b.space, space);
+      const name = `parts_${id}`;
+      const proof = `(within_ranges (place := ${place}) (r := ${a.ranges}) (r' := ${b.ranges}) ${positive} ${injective} isT ${a.name}_within ${b.name}_within)`;
+      const ranges = `(${a.ranges} ++ ${b.ranges})`;
+      written(name, space, `join ${map} ${a.name} ${b.name}`, ranges, proof);
+      return { name, space, ranges, channels };
+    }, parts[0]);
+    const proof = `(within_lips ${positive} ${all.name}_within)`;
+    return define(`layer_${w.id}`, fork.space, to, layer.shape, all.name, squared, proof);
   };
 
-  const joined = (w: Writer, layer: Layer): CoqValue => {
-    const { op } = layer;
-    const inputs = layer.inputs.map(valueAt);
-    const [first] = inputs;
-    const name = `value_${w.id}`;
-    const to = outputSpace(w, op, first.space, first.shape, layer.shape);
-    const fold = (of: readonly CoqValue[], step: (a: CoqValue, b: CoqValue, name: string) => CoqValue): CoqValue =>
+  const joined = (w: Writer, layer: Layer, op: Join): Node => {
+    const inputs = layer.inputs.map(nodeAt);
+    const fork = forkOf(inputs);
+    const ways = inputs.map(n => wayFrom(fork, n));
+    const name = `layer_${w.id}`;
+    const to = outputSpace(w, op, inputs[0].space, inputs[0].shape, layer.shape);
+    const node = (step: CoqMap): Node => ({
+      from: fork,
+      depth: fork.depth + 1,
+      step,
+      layer,
+      space: to,
+      shape: layer.shape,
+    });
+    if (op.kind === 'concat' && ways.length > 1 && areDisjoint(ways)) return node(split(w, layer, fork, ways, to));
+    const branches = ways.map((way, k) => composed(`way_${w.id}_${k + 1}`, fork, way));
+    const fold = (of: readonly CoqMap[], step: (a: CoqMap, b: CoqMap, name: string) => CoqMap): CoqMap =>
       of.slice(1).reduce((a, b, k) => step(a, b, k === of.length - 2 ? name : `${name}_${k + 2}`), of[0]);
-    const cast = (v: CoqValue): string => `(${v.name} x : ${vectors(to)})`;
+    const here = (name: string, term: string, squared: Rational, proof: string): CoqMap =>
+      define(name, fork.space, to, layer.shape, term, squared, proof);
+    const cast = (v: CoqMap): string => `(${v.name} x : ${vectors(to)})`;
     switch (op.kind) {
       case 'sum': {
-        const parts = inputs.map((value, k): CoqValue => {
+        // Bounds without a common measure are rounded up, as the prover does.
+        const unit = branches[0].squared;
+        const exact = branches.every(b => exactSqrt(mul(b.squared, { num: unit.den, den: unit.num })));
+        const measured = branches.map((b): CoqMap => {
+          if (exact || exactSqrt(b.squared)) return b;
+          const squared = square(rootAbove(b.squared));
+          const proof = within(squared, b.squared, `${b.name}_lips`);
+          return { ...here(`${name}_above_${b.name}`, b.name, squared, proof), shape: b.shape };
+        });
+        const parts = measured.map((value, k): CoqMap => {
           const factor = op.factors[k];
-          if (equal(factor, ONE) && inputs.length > 1) return value;
+          if (equal(factor, ONE) && measured.length > 1) return value;
           const size = absolute(factor);
-          const squared = mul(mul(size, size), value.squared);
+          const squared = mul(square(size), value.squared);
           const proof = `(@scaled_ratio R _ _ ${value.name} ${numbers(value.squared)} ${numbers(size)} ${signed(factor)} ltac:(by rewrite ?normrN norm_ratio) ${value.name}_lips)`;
           const unreduced = `(@lips_ratio R _ _ (${size.num} * ${size.num} * ${value.squared.num})%num (${size.den} * ${size.den} * ${value.squared.den})%num ${numbers(squared)} _ isT isT isT ${proof})`;
-          return define(
-            `${name}_part_${k + 1}`,
-            to,
-            layer.shape,
-            `fun x => ${signed(factor)} *c ${cast(value)}`,
-            squared,
-            unreduced,
-          );
+          return here(`${name}_part_${k + 1}`, `fun x => ${signed(factor)} *c ${cast(value)}`, squared, unreduced);
         });
-        if (parts.length === 1)
-          return define(name, to, layer.shape, parts[0].name, parts[0].squared, `${parts[0].name}_lips`);
-        return fold(parts, (a, b, sum) => {
-          const root = exactSqrt(mul(a.squared, b.squared));
-          if (!root) throw new NotInCoq(`${layer.path}: bounds without a common measure have no Coq form here yet`);
-          const squared = add(add(a.squared, b.squared), add(root, root));
-          const proof = `(@sum_ratio R _ _ ${a.name} ${b.name} ${numbers(a.squared)} ${numbers(b.squared)} ${numbers(root)} ${numbers(squared)} ${a.name}_lips ${b.name}_lips isT isT isT isT isT isT)`;
-          return define(sum, to, layer.shape, `fun x => ${cast(a)} + ${cast(b)}`, squared, proof);
-        });
+        if (parts.length === 1) return node(here(name, parts[0].name, parts[0].squared, `${parts[0].name}_lips`));
+        return node(
+          fold(parts, (a, b, sum) => {
+            const root = exactSqrt(mul(a.squared, b.squared))!;
+            const squared = add(add(a.squared, b.squared), add(root, root));
+            const proof = `(@sum_ratio R _ _ ${a.name} ${b.name} ${numbers(a.squared)} ${numbers(b.squared)} ${numbers(root)} ${numbers(squared)} ${a.name}_lips ${b.name}_lips isT isT isT isT isT isT)`;
+            return here(sum, `fun x => ${cast(a)} + ${cast(b)}`, squared, proof);
+          }),
+        );
       }
       case 'mix': {
-        const [a, b] = inputs;
+        const [a, b] = branches;
         const squared = max(a.squared, b.squared);
         const emit = declare(w);
         let weight: string;
@@ -219,65 +265,67 @@ export const branchedChain = (
           low = emit('Hypothesis', 'weight_ge0', `0 <= ${weight}`);
           high = emit('Hypothesis', 'weight_le1', `${weight} <= 1`);
         }
-        const proofs = inputs.map(v => within(squared, v.squared, `${v.name}_lips`));
-        return define(
-          name,
-          to,
-          layer.shape,
-          `fun x => (1 - ${weight}) *c ${cast(a)} + ${weight} *c ${cast(b)}`,
-          squared,
-          `(mix_ratio ${low} ${high} ${proofs.join(' ')})`,
+        const proofs = branches.map(v => within(squared, v.squared, `${v.name}_lips`));
+        return node(
+          here(
+            name,
+            `fun x => (1 - ${weight}) *c ${cast(a)} + ${weight} *c ${cast(b)}`,
+            squared,
+            `(mix_ratio ${low} ${high} ${proofs.join(' ')})`,
+          ),
         );
       }
       case 'maximum':
-        return fold(inputs, (a, b, both) => {
-          const squared = add(a.squared, b.squared);
-          const sum = `(@added_ratio R ${numbers(a.squared)} ${numbers(b.squared)} ${numbers(squared)} isT isT isT isT)`;
-          return define(
-            both,
-            to,
-            layer.shape,
-            `${op.of} ${a.name} ${b.name}`,
-            squared,
-            `(${op.of}_lips ${sum} ${a.name}_lips ${b.name}_lips)`,
-          );
-        });
+        return node(
+          fold(branches, (a, b, both) => {
+            const squared = add(a.squared, b.squared);
+            const sum = `(@added_ratio R ${numbers(a.squared)} ${numbers(b.squared)} ${numbers(squared)} isT isT isT isT)`;
+            const proof = `(${op.of}_lips ${sum} ${a.name}_lips ${b.name}_lips)`;
+            return here(both, `${op.of} ${a.name} ${b.name}`, squared, proof);
+          }),
+        );
       case 'concat': {
-        const parts = apart(w, layer, to);
-        if (parts) return parts;
-        let channels = first.shape[0];
-        return fold(inputs, (a, b, both) => {
-          channels += b.shape[0];
-          const space: Space = both === name ? to : withChannels(to, nat({ ...w, id: both }, 'c', channels));
-          const { map, injective } = side({ ...w, id: both === name ? w.id : both }, a.space, b.space, space);
-          const squared = add(a.squared, b.squared);
-          const sum = `(@added_ratio R ${numbers(a.squared)} ${numbers(b.squared)} ${numbers(squared)} isT isT isT isT)`;
-          return define(
-            both,
-            space,
-            [channels, ...layer.shape.slice(1)],
-            `join ${map} ${a.name} ${b.name}`,
-            squared,
-            `(join_lips ${injective} ${sum} ${a.name}_lips ${b.name}_lips)`,
-          );
-        });
+        let channels = branches[0].shape[0];
+        return node(
+          fold(branches, (a, b, both) => {
+            channels += b.shape[0];
+            const id = both === name ? w.id : both;
+            const space: Space = both === name ? to : withChannels(to, nat({ ...w, id }, 'c', channels));
+            const { map, injective } = side({ ...w, id }, a.to, b.to, space);
+            const squared = add(a.squared, b.squared);
+            const sum = `(@added_ratio R ${numbers(a.squared)} ${numbers(b.squared)} ${numbers(squared)} isT isT isT isT)`;
+            const proof = `(join_lips ${injective} ${sum} ${a.name}_lips ${b.name}_lips)`;
+            const shape = [channels, ...layer.shape.slice(1)];
+            return define(both, fork.space, space, shape, `join ${map} ${a.name} ${b.name}`, squared, proof);
+          }),
+        );
       }
       default:
-        throw new Error(`${op.kind} joins nothing`);
+        return op satisfies never;
     }
   };
 
-  let last = valueAt(network.input.id);
+  let last = root;
   for (const [i, layer] of body.entries()) {
     const w: Writer = { line, id: `${i + 1}`, run: false };
     line('');
     line(comment(`${layer.path}: ${printOp(layer.op)}`));
-    const { kind } = layer.op;
-    last =
-      kind === 'sum' || kind === 'mix' || kind === 'maximum' || kind === 'concat' ? joined(w, layer) : unary(w, layer);
-    values.set(layer.id, last);
+    last = isJoin(layer.op) ? joined(w, layer, layer.op) : unary(w, layer);
+    nodes.set(layer.id, last);
   }
-  return last;
+  return composed('whole', root, wayFrom(root, last));
+};
+
+/** True where every way begins with a choice of channels of the fork and no two of them overlap. */
+const areDisjoint = (ways: readonly (readonly Node[])[]): boolean => {
+  const ranges = ways.flatMap(([first]) =>
+    first?.layer?.op.kind === 'slice'
+      ? [[first.layer.op.start, first.layer.op.start + first.layer.op.length] as const]
+      : [],
+  );
+  if (ranges.length < ways.length) return false;
+  const sorted = [...ranges].sort((a, b) => a[0] - b[0]);
+  return sorted.every((r, i) => i === 0 || sorted[i - 1][1] <= r[0]);
 };
 
 const withChannels = (space: Space, channels: string): Space =>

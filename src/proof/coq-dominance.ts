@@ -1,13 +1,8 @@
 /** The diagonal T of a layer and the proof that it dominates the layer's Gram matrix, as Coq terms over proofs/theories/Architecture.v. */
 import { isScaledDown, type LinearMap, type Rescaling, type SpectralMethod } from '../ir/network.ts';
 import { equal, type Rational, ZERO } from '../ir/rational.ts';
+import { type Declare, NotInCoq, ratio } from './coq-space.ts';
 import type { GramSide } from './rules.ts';
-
-/** A network that has no Coq file yet, and why. */
-export class NotInCoq extends Error {}
-
-/** A nonnegative rational constant as a Coq term of type R. */
-export const ratio = (a: Rational): string => `(ratio R ${a.num} ${a.den})`;
 
 /** A diagonal of type index → R, and a proof of `dom (gram M) diagonal`. */
 export interface Dominance {
@@ -25,7 +20,7 @@ export interface MatrixTerm {
   /** Of a convolution: its kernel, its geometry, and the proof that this is valid. */
   readonly kernel?: { readonly term: string; readonly geometry: string; readonly valid: string };
   /** Says that the section has such a variable or hypothesis, and returns its name as a term. */
-  readonly declare: (kind: 'Variable' | 'Hypothesis', stem: string, type: string) => string;
+  readonly declare: Declare;
   /** Type of the channels (features) that q is indexed by. */
   readonly channels: string;
 }

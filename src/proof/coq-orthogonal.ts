@@ -1,8 +1,7 @@
 /** Matrices of `by orthogonal(FAMILY)` as Coq terms over proofs/theories/Families.v, with the proof that their norm is at most 1. */
 import { type NormScale, type OrthogonalMethod, printOrthogonal } from '../ir/orthogonal.ts';
 import { compare, ZERO } from '../ir/rational.ts';
-import { type MatrixTerm, NotInCoq, ratio } from './coq-dominance.ts';
-import { equation, type Writer } from './coq-layers.ts';
+import { type Declare, equation, NotInCoq, ratio, type Writer } from './coq-space.ts';
 import type { GramSide } from './rules.ts';
 
 interface Side {
@@ -19,7 +18,7 @@ interface Orthogonal {
 
 /** s with s²λ at most `limit`, λ ≥ ‖`matrix`‖² by what `scale` measures it with. */
 const scaled = (
-  emit: MatrixTerm['declare'],
+  emit: Declare,
   scale: Exclude<NormScale, { kind: 'none' }>,
   matrix: string,
   limit: string,
@@ -45,7 +44,7 @@ const scaled = (
 /** A weight that `method` makes orthogonal, or of norm at most 1. Throws NotInCoq for forms without a theorem. */
 export const orthogonalMatrix = (
   w: Writer,
-  emit: MatrixTerm['declare'],
+  emit: Declare,
   path: string,
   method: OrthogonalMethod,
   rows: Side,

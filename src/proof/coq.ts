@@ -5,21 +5,23 @@
 import type { Activation, Layer, Rescaling, Shape } from '../ir/network.ts';
 import { printOp } from '../ir/print-network.ts';
 import { compare, equal, format, mul, ONE } from '../ir/rational.ts';
+import { isBlockAverage } from '../ir/window.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
+import type { LayerTerm } from './coq-activations.ts';
 import { branchedChain, isBranched } from './coq-branches.ts';
-import { NotInCoq, ratio } from './coq-dominance.ts';
+import { layerTerm } from './coq-layers.ts';
 import {
   applied,
   binder,
   comment,
-  type LayerTerm,
-  layerTerm,
+  NotInCoq,
   nat,
   outputSpace,
+  ratio,
   type Space,
   vectors,
   type Writer,
-} from './coq-layers.ts';
+} from './coq-space.ts';
 
 export { NotInCoq };
 
@@ -31,7 +33,7 @@ const layerKey = (layer: Layer): string =>
 
 const HEADER = `From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra.
-From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Pooling Rules Layers Architecture Branching Families Head.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Pooling Rules Layers Architecture Branching Families Channels Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -61,6 +63,10 @@ const usesRoots = (layers: readonly Layer[]): boolean => {
   };
   return layers.some(({ op }) => (op.kind === 'residual' || op.kind === 'linear') && power(op.rescaling));
 };
+
+/** True where the bound of a layer need not be rational, so that the network's is written by its square. */
+const hasSquaredBound = ({ op }: Layer): boolean =>
+  op.kind === 'maxpool' || op.kind === 'l2pool' || (op.kind === 'avgpool' && !isBlockAverage(op));
 
 /** What the file states and how to check it, for a reader who has nothing but the file and the theory. */
 const preamble = (name: string, budget: string, head: boolean): string =>
@@ -118,9 +124,9 @@ export const coqFile = (proven: ProvenNetwork): string => {
     line('');
   };
   let plain = equal(network.budget, ONE);
-  if (isBranched(network)) {
+  if (isBranched(network) || body.some(hasSquaredBound)) {
     const last = branchedChain(line, network, body, input);
-    space = last.space;
+    space = last.to;
     if (compare(last.squared, mul(network.budget, network.budget)) > 0)
       throw new NotInCoq('the budget rests on parts that have no Coq form yet');
     statement(space, last.name);

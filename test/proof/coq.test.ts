@@ -127,19 +127,55 @@ network Own {
   head 2
 }`),
     );
-    expect(text).toContain('disjoint_lips (@ler01 R)');
-    expect(text).toContain('(- (ratio R 1 2)) *c (value_8 x');
+    expect(text).toContain('Proof. exact: (within_lips (ratio_ge0 R 1 1) parts_4_within). Qed.');
+    expect(text).toContain('(- (ratio R 1 2)) *c (way_9_2 x');
     // (1/4 + 1/2)² = 9/16
-    expect(text).toContain('sum_ratio R _ _ value_9_part_1 value_9_part_2 1 16 1 4 1 8 9 16');
-    expect(text).toContain('Proof. exact: (@ratio_lip R _ _ 9 16 features isT isT value_9_lips). Qed.');
+    expect(text).toContain('sum_ratio R _ _ layer_9_part_1 layer_9_part_2 1 16 1 4 1 8 9 16');
+    expect(text).toContain('Proof. exact: (@ratio_lip R _ _ 9 16 features isT isT whole_lips). Qed.');
   });
-  it('refuses a network whose budget rests on what it does not state', () => {
-    const source = `network Thirds {
+  it('bounds a split of any number of parts', () => {
+    const text = coqFile(
+      provenFrom(`network Thirds {
   input vec[6]
   let a, b, c = split(it)
   concat(c, b, a)
   head 2
-}`;
-    expect(() => coqFile(provenFrom(source))).toThrow('the budget rests on parts that have no Coq form yet');
+}`),
+    );
+    expect(text).toContain(
+      '(within_ranges (place := (fun i => nat_of_ord i)) (r := ([:: (4, 4 + n_3)%N] ++ [:: (2, 2 + n_2)%N]))',
+    );
+    expect(text).toContain('Theorem Thirds_lip : lip features.');
+  });
+  it('writes poolings with overlap by their squared bound', () => {
+    const text = coqFile(
+      provenFrom(`network Pools {
+  input image[2, 9, 9]
+  budget 3
+  maxpool 3, stride = 2
+  l2pool 2
+  flatten
+  avgpool 2
+  head 2
+}`),
+    );
+    // ⌈3/2⌉² = 4
+    expect(text).toContain('Lemma layer_1_lips : lips (ratio R 4 1) layer_1.');
+    expect(text).toContain('on_row');
+    expect(text).toContain('Hypothesis root_sqr_2 : forall a, 0 <= a -> 0 <= root_2 a /\\ root_2 a ^+ 2 = a.');
+  });
+  it.each([
+    ['halfabs', 'half_abs_lip'],
+    ['rabs', 'rotated_abs_lip'],
+    ['crelu', 'crelu_channels_lip'],
+    ['prelu', 'prelu_lip'],
+    ['householder', 'householder_halves_lip'],
+    ['space_to_depth 3', 'space_to_depth_lip'],
+    ['depth_to_space 2', 'depth_to_space_lip'],
+    ['layercenter', 'without_mean_lip'],
+    ['tile channels to 12', 'tiled_lip'],
+  ])('bounds `%s` by %s', (statement, theorem) => {
+    const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
+    expect(coqFile(provenFrom(source))).toContain(theorem);
   });
 });

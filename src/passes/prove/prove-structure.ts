@@ -4,7 +4,7 @@
  * inputs. What is proven of a step holds for the map from there, so a prefix that branches share enters their proofs once.
  */
 import type { Join, Layer, LayerOp } from '../../ir/network.ts';
-import { exactSqrt, isqrt, type Rational, rational } from '../../ir/rational.ts';
+import { exactSqrt, type Rational, rational, rootAbove } from '../../ir/rational.ts';
 import { apply, type Derivation } from '../../proof/rules.ts';
 
 export interface Reached {
@@ -60,12 +60,6 @@ const stepsOf = (way: readonly Reached[]): readonly Derivation[] => way.flatMap(
 /** The map from `top` to `to`, by composition. Only values whose steps are all proven have a bound; `prove` refuses the others. */
 export const composed = (subject: string, top: Reached, to: Reached): Derivation =>
   compose(subject, stepsOf(wayFrom(top, to)));
-
-/** A rational at least √squared, with six digits behind the point or, below 1, twelve. */
-const rootAbove = (squared: Rational): Rational => {
-  const unit = 10n ** (squared.num >= squared.den ? 6n : 12n);
-  return rational(isqrt((squared.num * unit * unit) / squared.den) + 1n, unit);
-};
 
 /** Bounds whose sum is the root of a rational, for the rule `sum`: those without a common measure are rounded up. */
 const commensurable = (subject: string, parts: readonly Derivation[]): readonly Derivation[] => {

@@ -1,0 +1,120 @@
+/** The matrix or convolution of a layer as a Coq term, with the diagonal T that dominates its Gram matrix. */
+import type { LayerOp, LinearMap, Shape } from '../ir/network.ts';
+import { geometryWords } from '../ir/print-network.ts';
+import { type Dominance, dominance, type MatrixTerm, orthogonalDominance } from './coq-dominance.ts';
+import { orthogonalMatrix } from './coq-orthogonal.ts';
+import { applied, binder, channelsOf, declare, NotInCoq, nat, type Space, type Writer } from './coq-space.ts';
+import type { GramSide } from './rules.ts';
+
+/** The matrix of a linear or residual layer with its diagonal T; `T` and `T_dom` are names in the section. */
+export const weighted = (
+  w: Writer,
+  op: Extract<LayerOp, { kind: 'linear' | 'residual' }>,
+  from: Space,
+  to: Space,
+  shapes: { readonly from: Shape; readonly to: Shape },
+  side: GramSide,
+) => {
+  const emit = declare(w);
+  const { map, rescaling } = op;
+  if (op.kind === 'linear' && op.adjoint)
+    throw new NotInCoq(`${map.weight.path}: a transposed convolution has no Coq theorem here yet`);
+  // The output of a residual layer is its input's space: its hidden units need a name of their own.
+  const out = op.kind === 'residual' ? nat(w, 'hidden', map.out) : channelsOf(to);
+  let matrix: string;
+  let kernel: MatrixTerm['kernel'];
+  let orthogonal = '';
+  let rows: string;
+  let columns: string;
+  if (map.kind === 'dense') {
+    if (from.kind !== 'features') throw new Error(`${map.weight.path}: a matrix on an image`);
+    rows = `'I_${out}`;
+    columns = `'I_${from.n}`;
+    if (rescaling.by === 'orthogonal') {
+      const made = orthogonalMatrix(
+        w,
+        emit,
+        map.weight.path,
+        rescaling.method,
+        { name: out, size: map.out },
+        { name: from.n, size: map.in },
+        side,
+      );
+      matrix = made.matrix;
+      orthogonal = made.proof;
+    } else matrix = emit('Variable', 'W', `${rows} -> ${columns} -> R`);
+  } else {
+    if (from.kind !== 'image') throw new Error(`${map.weight.path}: a convolution on a vector`);
+    const geometry = convGeometry(w, map, from, to, op.kind === 'residual' ? shapes.from : undefined);
+    rows = `('I_${out} * out_pos ${geometry})%type`;
+    columns = `('I_${from.c} * in_pos ${geometry})%type`;
+    const valid = `valid_${w.id}`;
+    w.line(`Lemma ${valid} : valid_geometry ${geometry}.`);
+    w.line('Proof. by []. Qed.');
+    const kernelType = `'I_${out} -> 'I_${from.c} -> tap ${geometry} -> R`;
+    let term: string;
+    if (rescaling.by === 'orthogonal') {
+      const taps = nat(w, 'columns', `(${from.c} * ker_h ${geometry} * ker_w ${geometry})%N`);
+      const size = map.in * map.kernel[0] * map.kernel[1];
+      // The reshaped kernel has a bound of its own; which side the convolution's is for does not matter to it.
+      const made = orthogonalMatrix(
+        w,
+        emit,
+        map.weight.path,
+        rescaling.method,
+        { name: out, size: map.out },
+        { name: taps, size },
+        'columns',
+      );
+      const name = `K_${w.id}`;
+      w.line(`Definition ${name}${binder(w)} : ${kernelType} := kernel_of (erefl ${taps}) ${made.matrix}.`);
+      term = applied(w, name);
+      orthogonal = `(kernel_of_dom (erefl ${taps}) ${made.proof})`;
+    } else term = emit('Variable', 'K', kernelType);
+    kernel = { term, geometry, valid };
+    matrix = `(conv2d_matrix ${term})`;
+  }
+  const channels =
+    map.kind === 'dense' ? (side === 'rows' ? rows : columns) : `'I_${side === 'rows' ? out : channelsOf(from)}`;
+  const m: MatrixTerm = { map, side, matrix, ...(kernel && { kernel }), declare: emit, channels };
+  const { diagonal, proof }: Dominance =
+    rescaling.by === 'orthogonal' ? orthogonalDominance(m, orthogonal) : dominance(m, rescaling);
+  const index = side === 'rows' ? rows : columns;
+  w.line(`Definition T_${w.id}${binder(w)} : ${index} -> R := ${diagonal}.`);
+  const gram = side === 'rows' ? `(adj ${matrix})` : matrix;
+  const T = applied(w, `T_${w.id}`);
+  w.line(`Lemma T_${w.id}_dom${binder(w)} : dom (gram ${gram}) ${T}.`);
+  w.line(`Proof. exact: ${proof}. Qed.`);
+  const bias = op.bias
+    ? map.kind === 'dense'
+      ? emit('Variable', 'b', `{ffun ${rows} -> R}`)
+      : `[ffun i : ${rows} => ${emit('Variable', 'b', `'I_${out} -> R`)} i.1]`
+    : `(0 : {ffun ${rows} -> R})`;
+  return { emit, matrix, T, dominates: applied(w, `T_${w.id}_dom`), bias, channels };
+};
+
+const convGeometry = (
+  w: Writer,
+  map: Extract<LinearMap, { kind: 'conv' }>,
+  from: Extract<Space, { kind: 'image' }>,
+  to: Space,
+  residualShape: Shape | undefined,
+): string => {
+  if (geometryWords(map).length > 0)
+    throw new NotInCoq(
+      `${map.weight.path}: a convolution with ${geometryWords(map).join(', ')} has no Coq theorem here yet`,
+    );
+  const [kh, kw] = map.kernel;
+  const [ph, pw] = map.padding;
+  let out = to.kind === 'image' ? [to.h, to.w] : [];
+  if (residualShape) {
+    const rows = residualShape[1] + 2 * ph - kh + 1;
+    const columns = residualShape[2] + 2 * pw - kw + 1;
+    out = [rows === residualShape[1] ? from.h : `${rows}`, columns === residualShape[2] ? from.w : `${columns}`];
+  }
+  const name = `g_${w.id}`;
+  w.line(
+    `Definition ${name} : geometry := Geometry ${from.h} ${from.w} ${out.join(' ')} ${kh} ${kw} ${ph}%:Z ${pw}%:Z 1 1 1 1.`,
+  );
+  return name;
+};
