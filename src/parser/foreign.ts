@@ -1,4 +1,4 @@
-/** Notation of other languages that no token of ours begins: comments, strings and transposes. Reported whole, and dropped. */
+/** Notation of other languages: comments, strings, transposes, and blocks around which a skip connection goes. Reported whole, and dropped. */
 import { type IToken, tokenMatcher } from 'chevrotain';
 import type { Diagnostic, Fix, Span } from '../diagnostics.ts';
 import * as t from './tokens.ts';
@@ -75,6 +75,24 @@ const transposed = (source: string, start: number, from: string): Foreign => {
   };
 };
 
+/** `residual { conv 4  relu }`: up to the bracket that closes it, or to the end of the line where none does. */
+const skipBlock = (source: string, tokens: readonly IToken[], at: number): Foreign | undefined => {
+  const [word, open] = [tokens[at], tokens[at + 1]];
+  if (!tokenMatcher(word, t.Residual) || !open || !tokenMatcher(open, t.LBrace)) return undefined;
+  let depth = 0;
+  const close = tokens.slice(at + 1).find(token => {
+    if (tokenMatcher(token, t.LBrace)) depth++;
+    if (tokenMatcher(token, t.RBrace)) depth--;
+    return depth === 0;
+  });
+  return {
+    span: { start: word.startOffset, end: open.endOffset! + 1 },
+    message: '`residual` takes a layer, not a block',
+    help: 'write `residual conv hidden = 8, kernel = 3`; around several layers a skip connection is a sum: `let f = it |> conv 8 |> relu |> conv 8` on a line, and on the next `1/2 * it + 1/2 * f`',
+    end: close ? close.endOffset! + 1 : lineEnd(source, open.startOffset),
+  };
+};
+
 const ENDS_MATRIX = [t.Identifier, t.RParen, t.Transpose];
 
 const foreignAt = (source: string, token: IToken, previous: IToken | undefined): Foreign | undefined => {
@@ -102,16 +120,23 @@ export const dropForeign = (
   const diagnostics: Diagnostic[] = [];
   let until = 0;
   let previous: IToken | undefined;
-  for (const token of tokens) {
+  for (const [at, token] of tokens.entries()) {
     if (token.startOffset < until) continue;
-    const foreign = foreignAt(source, token, previous);
+    const foreign = skipBlock(source, tokens, at) ?? foreignAt(source, token, previous);
     previous = token;
     if (!foreign) {
       kept.push(token);
       continue;
     }
     const { span, message, help, fix, end } = foreign;
-    diagnostics.push({ code: 'L0002', severity: 'error', message, span, help, ...(fix && { fix }) });
+    diagnostics.push({
+      code: tokenMatcher(token, t.Residual) ? 'L0003' : 'L0002',
+      severity: 'error',
+      message,
+      span,
+      help,
+      ...(fix && { fix }),
+    });
     until = end;
   }
   return { tokens: kept, diagnostics };

@@ -7,11 +7,12 @@ import {
   type TokenType,
   tokenMatcher,
 } from 'chevrotain';
-import { advice, type Diagnostic, type Fix, type Help, type Span } from '../diagnostics.ts';
+import { advice, type Diagnostic, type Help, type Span } from '../diagnostics.ts';
 import { parseDecimal } from '../ir/rational.ts';
 import type { Comment, Definition, Expr, FileNode, Item } from './ast.ts';
 import { buildDefinition, buildExpression, buildItem, findSurplus, type Surplus } from './build-ast.ts';
 import { dropForeign } from './foreign.ts';
+import { forgotten, meant, spanOf, surplusHelp, TIMES } from './forgotten.ts';
 import { LipParser } from './grammar.ts';
 import { findExcess } from './nesting.ts';
 import { suggest } from './suggest.ts';
@@ -21,8 +22,6 @@ import * as t from './tokens.ts';
 export const MAX_SOURCE = 1_000_000;
 /** After this many findings the rest is not worth reading. */
 const MAX_DIAGNOSTICS = 50;
-
-const spanOf = (token: IToken): Span => ({ start: token.startOffset, end: token.endOffset! + 1 });
 
 const failure = (code: Diagnostic['code'], span: Span, message: string, help?: Help): Diagnostic => ({
   code,
@@ -86,12 +85,6 @@ const found = (token: IToken): string =>
 
 const CLOSING: readonly TokenType[] = [t.RBrace, t.RParen, t.RBracket];
 
-/** `WᵀW`: what could be multiplied stands side by side. */
-const followsTranspose = (token: IToken, source: string): boolean =>
-  /(?:ᵀ|\^T)\s*$/.test(source.slice(Math.max(0, token.startOffset - MAX_QUOTED), token.startOffset));
-
-const TIMES = 'products are written with `*`: `Wᵀ * W`';
-
 const describe = (e: IRecognitionException, source: string): Diagnostic => {
   const atEnd = tokenMatcher(e.token, EOF);
   const span = atEnd ? { start: source.length, end: source.length } : spanOf(e.token);
@@ -113,17 +106,9 @@ const describe = (e: IRecognitionException, source: string): Diagnostic => {
     ? 'a `{` before this is never closed: add `}`'
     : rule === 'file' && CLOSING.includes(e.token.tokenType)
       ? 'this closes nothing: remove it, or look for the bracket that should have opened before'
-      : !atEnd && followsTranspose(e.token, source)
-        ? TIMES
-        : rule === 'formula' &&
-            tokenMatcher(e.token, t.Identifier) &&
-            /^\s*=/.test(source.slice(span.end, span.end + 20))
-          ? {
-              text: `to name a value write \`let ${e.token.image} = …\``,
-              from: e.token.image,
-              to: `let ${e.token.image}`,
-            }
-          : undefined;
+      : atEnd
+        ? undefined
+        : meant(e.token, rule, source);
   return failure('L0003', span, message, help);
 };
 
@@ -134,62 +119,6 @@ const AFTER: Readonly<Record<string, string>> = {
   value: EXPECTED.value,
   stage: EXPECTED.value,
 };
-
-/** The last keyword that opens a part of the file before an offset. */
-const itemAt = (source: string, offset: number): string | undefined =>
-  [...source.slice(0, offset).matchAll(/^[^\S\n]*(network|train|certify|layer|rescaling)\b/gm)].at(-1)?.[1];
-
-const SIZES = /^(\d+)[x×](\d+)$/;
-/** `kernel = 3`, `kernel 3`, `bias = false`, with what stands behind it on the line. */
-const OPTION =
-  /^([\p{L}_][\p{L}\p{N}_]*)(\s*=\s*|[^\S\n]+)([\p{L}\p{N}_."/×-]+)(?=[^\S\n]*(?:,|\n|\r|\}|\/\/|by\b|$))/u;
-
-/** What is missing before a surplus token: a comma, a `let`, the brackets of a list. */
-const forgotten = ({ token, behind }: Surplus, source: string): { help: string; fix?: Fix } | undefined => {
-  const start = token.startOffset;
-  const line = source.slice(source.lastIndexOf('\n', start - 1) + 1, start);
-  const rest = source.slice(start, start + 200);
-  const setting = itemAt(source, start) === 'train';
-  if (tokenMatcher(token, t.Equals)) {
-    const name = /^\s*([\p{L}_][\p{L}\p{N}_]*)\s*$/u.exec(line)?.[1];
-    if (name === undefined || behind !== 'statement') return undefined;
-    if (setting)
-      return {
-        help: `settings take no \`=\`: write \`${name} …\``,
-        fix: { span: spanOf(token), from: '=', to: '' },
-      };
-    return { help: `to name a value write \`let ${name} = …\`, as \`let ${name} = it |> dense 64\`` };
-  }
-  const before = /(\d+)$/.exec(line)?.[1];
-  const sizes = before === undefined ? null : /^[x×](\d+)(?![\p{L}\p{N}_])/u.exec(rest);
-  if (before !== undefined && sizes) {
-    const to = `[${before}, ${sizes[1]}]`;
-    const span = { start: start - before.length, end: start + sizes[0].length };
-    return { help: `two sizes are a list: write \`${to}\``, fix: { span, from: before + sizes[0], to } };
-  }
-  const option =
-    ['statement', 'stage'].includes(behind) && tokenMatcher(token, t.Identifier) ? OPTION.exec(rest) : null;
-  if (!option) return undefined;
-  const [text, name, between, given] = option;
-  const gap = /[^\S\n]*$/.exec(line)![0];
-  const size = SIZES.exec(given);
-  const value = size ? `[${size[1]}, ${size[2]}]` : given;
-  if (setting && between.includes('=')) return undefined;
-  const to = setting ? `, ${name} ${value}` : `, ${name} = ${value}`;
-  return {
-    help: `write \`${to}\``,
-    fix: { span: { start: start - gap.length, end: start + text.length }, from: gap + text, to },
-  };
-};
-
-const surplusHelp = ({ token, behind }: Surplus, source: string): string | undefined =>
-  followsTranspose(token, source)
-    ? TIMES
-    : tokenMatcher(token, t.Equals)
-      ? 'options come before clauses: `dense 64, bias = false by sll`'
-      : behind === 'value'
-        ? 'layers follow a value, which `|>` hands on: `it |> dense 64`'
-        : undefined;
 
 const describeSurplus = (surplus: Surplus, source: string): Diagnostic => {
   const { token, behind } = surplus;

@@ -50,6 +50,25 @@ describe('notation of other languages', () => {
   });
 
   it.each([
+    ['residual { conv 4, kernel = 3 }', '`residual conv hidden = 8, kernel = 3`', undefined],
+    ['residual {\n    conv 4, kernel = 3\n    relu\n  }', '`1/2 * it + 1/2 * f`', undefined],
+    ['residual', '`residual conv hidden', undefined],
+    ['residual 4', '`residual conv hidden', undefined],
+    ['residual conv 4', 'write `hidden = 4`', 'residual conv hidden = 4'],
+    ['residual conv hidden 4, kernel = 3', 'write `hidden = 4`', 'residual conv hidden = 4, kernel = 3'],
+    ['pad channels 8', 'write `channels to 8`', 'pad channels to 8'],
+    ['truncate channels 2', 'write `channels to 2`', 'truncate channels to 2'],
+    ['pad channels = 8', '`pad channels to 16`', undefined],
+    ['mix(it |> relu, it)', '`let a = it |> …`', undefined],
+    ['conv 4, by aol', 'no comma stands before `by`', undefined],
+    ['relu(it)', 'write `it |> relu`', undefined],
+    ['conv image, kernel = 3', 'write `image |> conv …`', undefined],
+    ['1/2 * it + 1/2 * relu(it)', '`let a = it |> relu`', undefined],
+  ])('%s', (line, help, fixed) => {
+    finds(network(line), help, fixed === undefined ? undefined : network(fixed));
+  });
+
+  it.each([
     ["return invsqrt(T) * W' * x", 'written `ᵀ`'],
     ['return W.T * x', 'written `ᵀ`'],
     ['return transpose(W) * x', 'written `ᵀ`'],
@@ -83,12 +102,22 @@ describe('notation of other languages', () => {
   it('fc is dense', () => finds(vector('fc 4'), '`dense N`', vector('dense 4')));
 
   it.each([
+    ['x * sigmoid(x)', 'slopes up to 1.10'],
+    ['x + 1', '`param b: vec[8] = 1`'],
+    ['groupsort(x)', 'write `groupsort(4, x)`'],
+    ['groupsort', 'write `groupsort(4, x)`'],
+    ['relu', 'write `relu(x)`'],
     ['sin(x)', 'slopes are [−1, 1]'],
     ['min(relu(x), 6)', 'elementwise functions are'],
   ])('%s', (e, help) => {
     const [first] = diagnose(`layer f() (x: vec[n]) {\n  return ${e}\n}\n\n${vector('f')}`);
     expect(first.help).toContain(help);
     expect(first.fix).toBeUndefined();
+  });
+
+  it('a parameter that is a number', () => {
+    const [first] = diagnose(`layer f() (x: vec[n]) {\n  param s = 0.5\n  return s * x\n}\n\n${vector('f')}`);
+    expect(first).toMatchObject({ code: 'L0140', help: expect.stringContaining('`let s = 0.5`') });
   });
 
   it.each(['min(gershgorin(G), schur(G))', 'sqrt(gershgorin(G) * schur(G))'])('%s', e => {

@@ -41,7 +41,14 @@ const typeOf = (
   const help = `write ${allowed.map(a => `\`${field.name.text}: ${EXAMPLES[a]}\``).join(' or ')}`;
   const type = e?.kind === 'typed' ? allowed.find(a => a === e.type.text) : undefined;
   if (e?.kind !== 'typed' || !type)
-    return scope.report('L0140', e?.span ?? field.span, `\`${field.name.text}\` has no type that fits here`, help);
+    return scope.report(
+      'L0140',
+      e?.span ?? field.span,
+      `\`${field.name.text}\` has no type that fits here`,
+      !e && field.value?.kind === 'number'
+        ? `a number with a name is \`let ${field.name.text} = ${field.value.text}\`; to learn one for every entry write \`${field.name.text}: vec[n] = ${field.value.text}\``
+        : help,
+    );
   const sizes = SIZES[type];
   return e.dims.length === sizes
     ? { type, dims: e.dims, span: e.span }

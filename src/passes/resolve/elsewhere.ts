@@ -65,6 +65,8 @@ const OPTIONS: Readonly<Record<string, Elsewhere>> = {
   units: 'the number of outputs is the first argument: `dense 64`',
   in_channels: 'the input follows from the line above: leave it out',
   in_features: 'the input follows from the line above: leave it out',
+  channels: 'what changes the number of channels says `to`: `pad channels to 16`',
+  features: 'what changes the number of features says `to`: `pad features to 16`',
   inplace: "memory is the compiler's matter: leave it out",
   ceil_mode:
     'windows that the border cuts off are not pooled: choose sizes that tile the image, or give a `stride` and lose the rest',

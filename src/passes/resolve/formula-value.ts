@@ -258,7 +258,11 @@ const times = (a: Value, b: Value, span: Span): Value | Mismatch => {
     `${describe(a)} cannot be multiplied with ${describe(b)}`,
     a.kind === 'diagonal' || b.kind === 'diagonal'
       ? 'a diagonal T enters a formula as `inv(T)` or `invsqrt(T)`'
-      : undefined,
+      : a.kind === 'vector' && b.kind === 'vector'
+        ? 'vectors are multiplied by numbers, and by matrices on their left; a product of two that depend on the input has no Lipschitz bound (only of one with its own sigmoid, and that has slopes up to 1.10)'
+        : a.kind === 'vector' && b.kind === 'matrix'
+          ? 'a matrix stands on the left of its vector: `W * x`'
+          : undefined,
   );
 };
 
@@ -285,9 +289,20 @@ const divided = (a: Value, b: Value, span: Span): Value | Mismatch => {
 /** True for a sum of parameters, which an image takes per channel. */
 const constant = (v: f.VectorExpr): boolean => v.terms.every(t => t.of.kind === 'param' && t.atoms.length === 0);
 
+/** What to write in place of a sum of two things that have none. */
+const sumHelp = (a: Value, b: Value): string | undefined => {
+  if (a.kind === 'vector' && b.kind === 'scalar')
+    return `to move every entry, add a parameter: \`param b: vec[${a.shape[0]}] = ${q.format(b.value)}\`, and \`+ b\``;
+  if (a.kind === 'matrix' && b.kind === 'matrix') return 'matrices are applied one by one: `A * x + B * x`';
+  if (a.kind === 'vector' && b.kind === 'vector')
+    return 'both must have one size; `Wᵀ * x` has as many entries as W has columns';
+  if (a.kind === 'matrix' || b.kind === 'matrix') return 'a matrix is applied before it is added: `W * x + …`';
+  return undefined;
+};
+
 const added = (a: Value, b: Value, span: Span): Value | Mismatch => {
   if (a.kind === 'scalar' && b.kind !== 'scalar') return added(b, a, span);
-  const refuse = mismatch(`${describe(a)} and ${describe(b)} cannot be added`);
+  const refuse = mismatch(`${describe(a)} and ${describe(b)} cannot be added`, sumHelp(a, b));
   switch (a.kind) {
     case 'scalar':
       return b.kind === 'scalar' ? { kind: 'scalar', value: q.add(a.value, b.value) } : refuse;

@@ -20,6 +20,7 @@ import { definitionRule } from './resolve-definition.ts';
 import { type Chain, fits } from './resolve-layers.ts';
 import { BUDGET, bindArgs, integerOf, rationalOf, type Scope, show } from './resolve-scope.ts';
 import { LAYER_STATEMENTS } from './resolve-statements.ts';
+import { exampleOf } from './usage.ts';
 
 const MAX_LAYERS = 10_000;
 
@@ -59,7 +60,11 @@ const resolveInput = (chain: Chain, st: Statement): void => {
   }
   chain.inputSeen = true;
   if (!refuseClauses(scope, st, ['in'])) return;
-  const args = bindArgs(scope, '`input`', st.span, st.args, { positional: ['shape'], required: ['shape'] });
+  const args = bindArgs(scope, '`input`', st.span, st.args, {
+    positional: ['shape'],
+    required: ['shape'],
+    example: exampleOf('input'),
+  });
   const e = args?.get('shape');
   if (!e) return;
   const wanted = 'write `input image[channels, height, width]` or `input x[features]`';
@@ -123,7 +128,11 @@ const resolveRepeat = (chain: Chain, st: Statement, until: number): void => {
   // A header that could not be read has its own diagnostic.
   const readable = !brokenIn(chain, st.span.start, body[0]?.span.start ?? until);
   const args = readable
-    ? bindArgs(scope, '`repeat`', st.span, st.args, { positional: ['count'], required: ['count'] })
+    ? bindArgs(scope, '`repeat`', st.span, st.args, {
+        positional: ['count'],
+        required: ['count'],
+        example: exampleOf('repeat'),
+      })
     : undefined;
   const count = args && integerOf(scope, args.get('count')!, 'the count of `repeat`', 0, MAX_LAYERS);
   if (readable && refuseClauses(scope, st, []) && !st.body)
@@ -369,7 +378,11 @@ const resolveStatement = (chain: Chain, st: Statement): void => {
     return;
   }
   if (name === 'budget') {
-    const args = bindArgs(scope, '`budget`', st.span, st.args, { positional: ['bound'], required: ['bound'] });
+    const args = bindArgs(scope, '`budget`', st.span, st.args, {
+      positional: ['bound'],
+      required: ['bound'],
+      example: exampleOf('budget'),
+    });
     if (refuseClauses(scope, st, []) && args) resolveBudget(chain, args.get('bound')!, st.span);
     return;
   }
@@ -393,8 +406,21 @@ const resolveStatement = (chain: Chain, st: Statement): void => {
     );
   chain.headSeen ||= name === 'head';
   const clausesFit = refuseClauses(scope, st, rule.clauses ?? []);
-  const owner = `\`${st.residual ? 'residual ' : ''}${name}\``;
-  const args = bindArgs(scope, owner, st.span, st.args, rule.signature);
+  const owner = `\`${key}\``;
+  const read = st.args.find(a => !a.name && a.value.kind === 'name' && isValueName(chain, a.value.name));
+  if (read?.value.kind === 'name') {
+    const value = read.value.name;
+    const others = st.args.length > 1 ? ' …' : '';
+    scope.report(
+      'L0110',
+      read.span,
+      `${owner} takes the value so far, not one in brackets`,
+      `write \`${value} |> ${key}${others}\``,
+    );
+    chain.shape = undefined;
+    return;
+  }
+  const args = bindArgs(scope, owner, st.span, st.args, { ...rule.signature, example: exampleOf(key) });
   const made = clausesFit && args ? rule.apply(chain, st, args) : undefined;
   chain.shape = made?.shape;
   if (!made) return;

@@ -168,7 +168,11 @@ const linear = (chain: Chain, e: Expr): Linear | undefined => {
             'L0152',
             e.callee.span,
             `\`${shorten(e.callee.text)}\` makes no value of values`,
-            chain.names.has(e.callee.text) ? 'a value takes no arguments' : suggest(e.callee.text, combinationNames),
+            chain.names.has(e.callee.text)
+              ? 'a value takes no arguments'
+              : scope.isLayer?.(e.callee.text)
+                ? `layers follow a value: name the branch on a line before, \`let a = ${IT} |> ${e.callee.text}\`, and write \`a\` here`
+                : suggest(e.callee.text, combinationNames),
           );
     case 'string':
     case 'typed':

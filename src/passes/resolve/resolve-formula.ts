@@ -18,6 +18,7 @@ import { diagonalOf } from './recognise.ts';
 import { ACTIVATION_NAMES, activationFits, activationOf } from './resolve-layers.ts';
 import { resolveOrthogonal, withStoredWeight } from './resolve-orthogonal.ts';
 import { choiceOf, evaluate, integerOf, rationalOf, type Scope } from './resolve-scope.ts';
+import { exampleOf } from './usage.ts';
 
 /** What stands for an option: at the use, or the default of the definition. */
 export interface Given {
@@ -401,6 +402,12 @@ const isDiagonal = (e: Expr): boolean =>
     ? isDiagonal(e.left) || isDiagonal(e.right)
     : e.kind === 'call' && ['gershgorin', 'schur', 'spectral', 'frobenius', 'rowsum'].includes(e.callee.text);
 
+/** The use of a function, as in `groupsort(4, x)`. */
+const applied = (name: string): string => {
+  const [, own] = exampleOf(name)?.split(' ') ?? [];
+  return ACTIVATION_NAMES.some(a => a === name) ? `${name}(${own === undefined ? '' : `${own}, `}x)` : `${name}(…)`;
+};
+
 const isVector = (body: Body, e: Expr): boolean =>
   e.kind === 'name'
     ? body.names.get(e.name)?.kind === 'vector'
@@ -428,7 +435,7 @@ const call = (body: Body, e: Call): v.Value | undefined => {
     const vectorArg = e.args.at(-1);
     if (!vectorArg) return body.scope.report('L0110', e.span, `\`${name}\` takes a vector`);
     const own = { ...e, args: e.args.slice(0, -1) };
-    const act = option?.kind === 'activation' ? option.act : activationOf(body.scope, own);
+    const act = option?.kind === 'activation' ? option.act : activationOf(body.scope, own, applied(name));
     const value = read(body, vectorArg.value);
     if (!act || !value) return undefined;
     const source = body.options.get(name);
@@ -494,6 +501,13 @@ const readAny = (body: Body, e: Expr): v.Value | undefined => {
     case 'name': {
       const value = body.names.get(e.name);
       if (value) return moved(value, e.span);
+      if (Object.hasOwn(FUNCTIONS, e.name) || ACTIVATION_NAMES.some(a => a === e.name))
+        return scope.report(
+          'L0141',
+          e.span,
+          `\`${e.name}\` is a function, found without what it is of`,
+          `write \`${applied(e.name)}\``,
+        );
       return scope.report(
         'L0103',
         e.span,

@@ -32,6 +32,7 @@ import {
   type Signature,
   show,
 } from './resolve-scope.ts';
+import { exampleOf } from './usage.ts';
 
 /** Entries of one tensor: 1 GiB in f32. */
 const MAX_ELEMENTS = 2 ** 28;
@@ -225,8 +226,8 @@ export const activationFits = (scope: Scope, act: Activation, channels: number, 
 /** The others. */
 const STATEMENTS_ONLY: readonly string[] = ['crelu', 'prelu', 'householder'];
 
-/** `act = leaky_relu(1/10)`. */
-export const activationOf = (scope: Scope, e: Expr): Activation | undefined => {
+/** `act = leaky_relu(1/10)`; `example` is what to write where an argument is missing. */
+export const activationOf = (scope: Scope, e: Expr, example?: string): Activation | undefined => {
   const name = e.kind === 'name' ? e.name : e.kind === 'call' ? e.callee.text : undefined;
   const args: readonly Arg[] = e.kind === 'call' ? e.args : [];
   const kind = ACTIVATION_NAMES.find(k => k === name);
@@ -244,7 +245,10 @@ export const activationOf = (scope: Scope, e: Expr): Activation | undefined => {
       name === undefined ? 'this is not an activation' : `there is no activation \`${shorten(name)}\``,
       suggest(name ?? '', ACTIVATION_NAMES),
     );
-  const bound = bindArgs(scope, `\`${kind}\``, e.span, args, ACTIVATIONS[kind].signature);
+  const bound = bindArgs(scope, `\`${kind}\``, e.span, args, {
+    ...ACTIVATIONS[kind].signature,
+    example: example ?? exampleOf(kind)?.replace(/ (.*)/, '($1)'),
+  });
   return bound && ACTIVATIONS[kind].build(scope, bound);
 };
 

@@ -298,11 +298,16 @@ export interface Signature {
   readonly positional?: readonly string[];
   readonly options?: readonly string[];
   readonly required?: readonly string[];
+  /** A use of it, as the language writes it. */
+  readonly example?: string | undefined;
 }
 
 export type Bound = ReadonlyMap<string, Expr>;
 
 const plural = (n: number, word: string): string => `${n === 0 ? 'no' : n} ${word}${n === 1 ? '' : 's'}`;
+
+/** A number or a name as it is written. */
+const textOf = (e: Expr): string | undefined => (e.kind === 'number' ? e.text : e.kind === 'name' ? e.name : undefined);
 
 /** Matches arguments with a signature; undefined after reporting unknown, doubled, missing or surplus ones. */
 export const bindArgs = (
@@ -310,7 +315,7 @@ export const bindArgs = (
   owner: string,
   span: Span,
   args: readonly Arg[],
-  { positional = [], options = [], required = [] }: Signature,
+  { positional = [], options = [], required = [], example }: Signature,
 ): Bound | undefined => {
   const bound = new Map<string, Expr>();
   const names = [...positional, ...options];
@@ -324,11 +329,15 @@ export const bindArgs = (
     const name = arg.name ? arg.name.text : positional[next++];
     if (name === undefined) {
       const word = arg.value.kind === 'name' ? arg.value.name : arg.value.kind === 'call' ? arg.value.callee.text : '';
-      const help = scope.isLayer?.(word)
+      const [missing, ...others] = required.filter(r => !positional.includes(r) && !args.some(a => a.name?.text === r));
+      const text = missing !== undefined && others.length === 0 ? textOf(arg.value) : undefined;
+      const help: Help | undefined = scope.isLayer?.(word)
         ? `\`${word}\` is a layer: put it on its own line`
-        : options.length > 0
-          ? `options are given by name: ${options.map(o => `${o} = …`).join(', ')}`
-          : undefined;
+        : text !== undefined
+          ? { text: `write \`${missing} = ${text}\``, from: text, to: `${missing} = ${text}` }
+          : options.length > 0
+            ? `options are given by name: ${options.map(o => `${o} = …`).join(', ')}`
+            : undefined;
       refuse(
         'L0110',
         arg.span,
@@ -349,7 +358,7 @@ export const bindArgs = (
   for (const name of ok ? required : [])
     if (!bound.has(name)) {
       const form = positional.includes(name) ? `a value for \`${name}\`` : `\`${name} = …\``;
-      refuse('L0110', span, `${owner} needs ${form}`);
+      refuse('L0110', span, `${owner} needs ${form}`, example === undefined ? undefined : `write \`${example}\``);
     }
   return ok ? bound : undefined;
 };

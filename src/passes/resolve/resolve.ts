@@ -14,7 +14,7 @@ import { checkDefinitions, definitionKey, rescalingRule } from './resolve-defini
 import type { Chain, KnownDefinition } from './resolve-layers.ts';
 import { resolveCertify, resolveTrain } from './resolve-recipes.ts';
 import { flagFault, type RescalingRule } from './resolve-rescaling.ts';
-import { createReporter, rationalOf, type Scope } from './resolve-scope.ts';
+import { createReporter, rationalOf, type Scope, show } from './resolve-scope.ts';
 import { checkUnused } from './resolve-unused.ts';
 
 export interface ResolveOptions {
@@ -116,6 +116,47 @@ const parameterValues = (
   return values;
 };
 
+/** What a parameter that is no size causes wherever it is used as one. */
+const OUT_OF_RANGE: readonly Diagnostic['code'][] = ['L0112', 'L0115'];
+
+/** Every name in an expression or statement, with its place. */
+const namePlaces = (node: unknown, found: { readonly name: string; readonly span: Span }[] = []) => {
+  if (typeof node !== 'object' || node === null) return found;
+  if ('kind' in node && node.kind === 'name') found.push(node as Extract<Expr, { kind: 'name' }>);
+  for (const value of Object.values(node)) namePlaces(value, found);
+  return found;
+};
+
+/**
+ * Of findings about numbers out of range, those that come from one parameter that is no whole number above 0: `known` for all but the
+ * first of each parameter, which says all that there is to say.
+ */
+const blamer = (
+  item: Item,
+  values: ReadonlyMap<string, Rational>,
+  set: Readonly<Record<string, string>>,
+): ((span: Span) => { readonly known: boolean; readonly help: string } | undefined) => {
+  const odd = new Set(
+    [...values].filter(([, v]) => !q.isInteger(v) || v.num <= 0n || v.num > MAX_PLAUSIBLE).map(([n]) => n),
+  );
+  const places = odd.size > 0 ? namePlaces(item.body).filter(p => odd.has(p.name)) : [];
+  const seen = new Map<string, Span>();
+  return span => {
+    const name = places.find(p => p.span.start >= span.start && p.span.end <= span.end)?.name;
+    if (name === undefined) return undefined;
+    const first = seen.get(name) ?? span;
+    seen.set(name, first);
+    const value = `\`${name}\` is ${show(values.get(name)!)}`;
+    const help = Object.hasOwn(set, name)
+      ? `${value} by \`--set\`: give it another value`
+      : `${value} in the header of the network`;
+    return { known: first !== span && (first.start !== span.start || first.end !== span.end), help };
+  };
+};
+
+/** Larger ones are sizes of nothing. */
+const MAX_PLAUSIBLE = 2n ** 28n;
+
 let known: ReadonlyMap<string, KnownDefinition> | undefined;
 
 const library = (): ReadonlyMap<string, KnownDefinition> => {
@@ -144,10 +185,13 @@ const resolveNetwork = (
   definitions: Chain['definitions'],
 ): Network | undefined => {
   const values = parameterValues(report, item, options.set ?? {});
+  const blame = blamer(item, values, options.set ?? {});
   let findings = 0;
-  const counting: Scope['report'] = (...finding) => {
+  const counting: Scope['report'] = (code, span, message, help) => {
     findings++;
-    return report(...finding);
+    const blamed = OUT_OF_RANGE.includes(code) ? blame(span) : undefined;
+    if (blamed?.known) return undefined;
+    return report(code, span, message, help ?? blamed?.help);
   };
   const scope: Scope = {
     report: counting,

@@ -274,6 +274,15 @@ describe('sizes that are none', () => {
       expect.stringContaining(message),
     ]);
   });
+  test.each(['-2', '0', '5/2', '1e12'])('--set width=%s is one finding, and so is the same default', value => {
+    const source = (width: string): string =>
+      `network N(width = ${width}) by sll {\n input image[1, 8, 8]\n pad channels to width\n groupsort width\n flatten\n dense width\n dense 2 * width\n}`;
+    const [set, ...more] = compile(source('8'), { set: { width: value } }).diagnostics;
+    expect(set.help).toMatch(/^`width` is .* by `--set`/);
+    const [given, ...others] = compile(source(value)).diagnostics;
+    expect(given.help).toMatch(/^`width` is .* in the header/);
+    expect([...more, ...others]).toEqual([]);
+  });
   test('numbers that take long to compute with', () => {
     const e = Array(400).fill('1e900').join(' * ');
     expect(compile(inNet(`input x[2]\n dense ${e}`)).diagnostics.map(d => d.code)).toEqual(['L0116']);
