@@ -15,7 +15,7 @@ import { sandwichNorms } from './rounding-sandwich.ts';
 const ROOT_TWO = 1.4143;
 
 /** |σ(v)|, at most: for the bias, a single number. */
-const activationSize = (act: Activation, v: number): number => {
+export const activationSize = (act: Activation, v: number): number => {
   // Inside a residual, slopes are within [0, 1]: no other activation is ever there.
   if (!isElementwise(act)) return Math.abs(v);
   switch (act.kind) {

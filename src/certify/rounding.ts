@@ -23,6 +23,7 @@ import {
   type RoundingContext,
 } from './rounding-layers.ts';
 import { norm, spreadNorm, up } from './rounding-norms.ts';
+import { operatorStep, sandwichOperatorStep } from './rounding-operators.ts';
 import { linearStep, residualStep, sandwichStep, type WeightContext } from './rounding-weights.ts';
 
 /** What is known after some layers, of the executed value x̃ and the real value x for the same input. */
@@ -126,7 +127,9 @@ const emittedConstants = (values: readonly Rational[], f: (v: number) => number)
   Float32Array.from(values, v => f(toNumber(v)));
 
 /** Multipliers of single entries, which kernels may combine with neighbouring products: (w·s)·x for w·(s·x). */
-const multiplies = ({ op }: Layer): boolean => MULTIPLYING.includes(op.kind === 'activation' ? op.act.kind : op.kind);
+const multiplies = ({ op }: Layer): boolean =>
+  (op.kind === 'contraction' && op.method.family === 'skew_exponential') ||
+  MULTIPLYING.includes(op.kind === 'activation' ? op.act.kind : op.kind);
 const MULTIPLYING: readonly string[] = [
   'scale',
   'avgpool',
@@ -143,11 +146,12 @@ const MULTIPLYING: readonly string[] = [
 ];
 
 /** The matrix that a contraction of vectors was emitted as. */
-const operatorMatrix = (op: Extract<LayerOp, { kind: 'contraction' }>, path: string): LinearMap => {
-  if (op.kernel)
-    throw new NoRoundingBound(`${path}: no bound of the rounding errors of an operator on images is known`);
-  return { kind: 'dense', out: op.out, in: op.in, weight: op.weight };
-};
+const matrixOf = (op: Extract<LayerOp, { kind: 'contraction' }>): LinearMap => ({
+  kind: 'dense',
+  out: op.out,
+  in: op.in,
+  weight: op.weight,
+});
 
 /** Squared Lipschitz bound of each layer with its emitted tensors, by path; the head needs none. */
 export type LayerBounds = ReadonlyMap<string, Rational>;
@@ -331,16 +335,22 @@ export const roundingModel = (
         break;
       }
       case 'sandwich': {
-        if (op.kernel)
-          throw new NoRoundingBound(`${path}: no bound of the rounding errors of a Fourier transform is known`);
         const b = op.bias && params.get(op.bias.path);
-        push(sandwichStep(op, emitted.layers.get(path)!, b, entries, c(), weights), c());
+        const tensors = emitted.layers.get(path)!;
+        const step = op.kernel
+          ? sandwichOperatorStep(op, from, tensors, b, c(), weights)
+          : sandwichStep(op, tensors, b, entries, c(), weights);
+        push(step, c());
         break;
       }
       case 'contraction':
       case 'linear': {
-        const { map, adjoint } = op.kind === 'linear' ? op : { map: operatorMatrix(op, path), adjoint: false };
         const b = op.bias && params.get(op.bias.path);
+        if (op.kind === 'contraction' && op.kernel) {
+          push(operatorStep(op, from, emitted.layers.get(path)!, b, c(), weights), c());
+          break;
+        }
+        const { map, adjoint } = op.kind === 'linear' ? op : { map: matrixOf(op), adjoint: false };
         push(linearStep({ map, adjoint: adjoint === true, from, to }, emitted.layers.get(path)!, b, c(), weights), c());
         break;
       }

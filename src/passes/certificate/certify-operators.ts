@@ -1,7 +1,9 @@
 /** Operator layers as they were emitted: matrices, alone or between the tables of a Fourier transform, and skew kernels. */
-import { elements, type LayerOp, type Shape } from '../../ir/network.ts';
+import { type ContractionMethod, elements, type LayerOp, type Shape } from '../../ir/network.ts';
 import { toNumber } from '../../ir/rational.ts';
 import { isDominated } from '../../proof/verify/gram.ts';
+import { Refused } from '../../proof/verify/numbers.ts';
+import { fromSide, readMap, squaredNorm } from '../../proof/verify/weight.ts';
 import type { EmittedWeight } from '../tensors/freeze.ts';
 import { dyadic, normWitness } from './certify-weights-witness.ts';
 
@@ -19,11 +21,14 @@ export interface OperatorParts {
   readonly witnesses: Iterable<object>;
 }
 
-/** A bound of the squared norm of a table (rows, columns) that is orthogonal but for rounding. */
-const tableBound = (data: Float32Array, rows: number): number => {
-  const k = { n: rows, m: data.length / rows, kh: 1, kw: 1, data: Float64Array.from(data) };
+/** A bound of the squared norms of all matrices [.., rows, columns]: 1 and a little more, or what is needed. */
+export const matricesBound = (data: Float32Array, rows: number, columns: number): number => {
   let T = 1 + 2 ** -22;
-  while (!isDominated(k, new Array<number>(rows).fill(T), false)) T = 1 + 4 * (T - 1);
+  for (let from = 0; from < data.length; from += rows * columns) {
+    const matrix = { out: rows, in: columns, kh: 1, kw: 1, data: data.subarray(from, from + rows * columns) };
+    const k = fromSide(matrix, rows <= columns ? 'rows' : 'columns');
+    while (!isDominated(k, new Array<number>(k.n).fill(T), false)) T = 1 + 4 * (T - 1);
+  }
   return T;
 };
 
@@ -35,7 +40,7 @@ const spectrum = (
   wanted: readonly number[],
 ): OperatorParts => {
   const half = Math.floor(w / 2) + 1;
-  const tables = [tableBound(R!, w), tableBound(M!, 2 * h)];
+  const tables = [matricesBound(R!, w, 2 * half), matricesBound(M!, 2 * h, 2 * h)];
   const around = (tables[0] * tables[1]) ** 2;
   return {
     tensors: {
@@ -74,6 +79,28 @@ const series = (op: Contraction, degree: number, norm: number, W: Float32Array):
       })),
     ],
   };
+};
+
+/** ‖A‖² ≤ this for the convolution with the emitted kernel; ∞ where none is found. */
+export const seriesBound = (
+  op: Contraction,
+  { degree, norm, padding: mode }: Extract<ContractionMethod, { family: 'skew_exponential' }>,
+  input: Shape,
+  W: Float32Array,
+): number => {
+  const [n, kernel] = [Math.max(op.out, op.in), op.kernel!];
+  const padding = kernel.map(k => (k - 1) / 2);
+  const plain = { kind: 'conv', stride: [1, 1], dilation: [1, 1], groups: 1 };
+  const map = readMap({ ...plain, weight: '', out: n, in: n, kernel, padding, mode }, '', [n, ...input.slice(1)]);
+  for (const witness of series(op, degree, toNumber(norm), W).witnesses) {
+    try {
+      squaredNorm(witness, '', map, W, {});
+      return toNumber(norm) ** 2;
+    } catch (e) {
+      if (!(e instanceof Refused)) throw e;
+    }
+  }
+  return Number.POSITIVE_INFINITY;
 };
 
 /** For x of shape `input`; `wanted` as the squared norms to try. */
