@@ -1,6 +1,6 @@
 /** How large the Lipschitz constant of a network is at least: the other end of what a certificate bounds from above. */
 import { interpret } from '../ir/interpret.ts';
-import { GraphBuilder, prune, size, type TensorGraph } from '../ir/tensor.ts';
+import { GraphBuilder, prune, size, type TensorGraph, type TensorId } from '../ir/tensor.ts';
 import { differentiate } from '../passes/training/differentiate.ts';
 import { stream } from '../train/random.ts';
 
@@ -37,7 +37,7 @@ const widened = (graph: TensorGraph): { graph: TensorGraph; params: Map<string, 
 
 /**
  * The largest ‖f(x + hv) − f(x)‖ / ‖hv‖ found by `iterations` of power iteration on the Jacobian at one random point, numbered `start`, in
- * f64: a lower bound of the Lipschitz constant (up to f64 rounding) of `output` of `folded`, a graph of the input "x" alone.
+ * f64: a lower bound of the Lipschitz constant (up to f64 rounding) of `output` of `folded`, a graph of one input.
  */
 export const lowerBoundFrom = (
   folded: TensorGraph,
@@ -48,6 +48,7 @@ export const lowerBoundFrom = (
   const kept = prune({ ...folded, outputs: new Map([[output, folded.outputs.get(output)!]]), updates: new Map() });
   const { graph: forward, params } = widened(kept);
   const x = forward.nodes.find(node => node.op.kind === 'input')!;
+  const from = x.op.kind === 'input' ? x.op.name : '';
   const back = GraphBuilder.from(forward);
   const y = forward.outputs.get(output)!;
   const [adjoint] = differentiate(back, y, back.input('u', back.shape(y)), [x.id]);
@@ -57,7 +58,7 @@ export const lowerBoundFrom = (
   const n = size(x.shape);
   const random = stream(seed, `lower bound ${start}`);
   const at = Float64Array.from({ length: n }, () => random.uniform());
-  const value = (p: Float64Array) => interpret(forward, { inputs: new Map([['x', p]]), params }).outputs.get(output)!;
+  const value = (p: Float64Array) => interpret(forward, { inputs: new Map([[from, p]]), params }).outputs.get(output)!;
   const origin = value(at);
   let best = 0;
   let v: Float64Array = Float64Array.from({ length: n }, () => random.normal());
@@ -70,7 +71,7 @@ export const lowerBoundFrom = (
     if (!(quotient > 0)) break;
     best = Math.max(best, quotient);
     const inputs = new Map([
-      ['x', at],
+      [from, at],
       ['u', change],
     ]);
     v = interpret(graph, { inputs, params }).outputs.get('adjoint')!;
@@ -87,3 +88,12 @@ export const lipschitzLowerBound = (
     (a, b) => Math.max(a, b),
     0,
   );
+
+/** The part of `graph` from the value `from` to its output `to`, as a graph of one input; undefined where something leads around `from`. */
+export const partBetween = (graph: TensorGraph, from: TensorId, to: string): TensorGraph | undefined => {
+  const name = 'the value before';
+  const nodes = graph.nodes.map(n => (n.id === from ? { ...n, op: { kind: 'input', name } as const, inputs: [] } : n));
+  const part = prune({ nodes, outputs: new Map([[to, graph.outputs.get(to)!]]), updates: new Map() });
+  const inputs = part.nodes.flatMap(n => (n.op.kind === 'input' ? [n.op.name] : []));
+  return inputs.length === 1 && inputs[0] === name ? part : undefined;
+};

@@ -6,6 +6,7 @@ import { checkLayer, type Verdict, verifyCertificate } from '../proof/verify/cer
 import { Refused, refuse } from '../proof/verify/numbers.ts';
 import type { TensorFile } from '../proof/verify/read.ts';
 import type { Dominance, Mode } from '../proof/verify/weight.ts';
+import type { ProofTask } from './proof-tasks.ts';
 import { type Threads, threadsFor, workOff } from './threads.ts';
 
 export interface CheckTask {
@@ -74,7 +75,13 @@ export const verifyInThreads = async (
   if (count === 0) return verifyCertificate(certificate, file, { exact, ...(progress && { progress }) });
   const isRefused = (r: CheckResult) => r.found.size === 0 || [...r.found.values()].some(d => 'refused' in d);
   // Tasks are begun in order: nothing after a refusal can come before it.
-  const results = await workOff<CheckTask, CheckResult>(tasks, count, t => progress?.(t.path), isRefused, threads);
+  const results = await workOff<ProofTask, CheckResult>(
+    tasks.map(task => ({ kind: 'check', task })),
+    count,
+    ({ task }) => progress?.(task.path),
+    isRefused,
+    threads,
+  );
   const found = new Map([...results.values()].flatMap(r => [...r.found]));
   return verifyCertificate(certificate, file, {
     exact,

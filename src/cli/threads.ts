@@ -21,10 +21,40 @@ export interface Threads {
   readonly worker?: URL;
 }
 
+/** Tasks of any kind that a thread knows how to work off: `run` here does the same. */
+export interface Work<Task, Result> {
+  readonly tasks: readonly Task[];
+  readonly run: (task: Task) => Result;
+  /** Told of each task before its turn. */
+  readonly taken?: (task: Task) => void;
+  /** After a result of which this is true no more tasks are begun. */
+  readonly last?: (result: Result) => boolean;
+}
+
 /** How many threads are worth starting for so many tasks; 0 if this one should do them. */
 export const threadsFor = (tasks: number, { threads, worker = WORKER }: Threads): number => {
   const n = Math.min(threads, MOST_THREADS, tasks);
   return n > 1 && existsSync(fileURLToPath(worker)) ? n : 0;
+};
+
+/** Results of all tasks, in their order, as far as there are any: on threads where these are worth starting, else on this one. */
+export const workOffAll = async <Task, Result>(
+  { tasks, run, taken = () => {}, last = () => false }: Work<Task, Result>,
+  threads: Threads,
+): Promise<readonly Result[]> => {
+  const count = threadsFor(tasks.length, threads);
+  if (count > 0) {
+    const results = await workOff(tasks, count, taken, last, threads);
+    return [...results].sort(([a], [b]) => a - b).map(([, result]) => result);
+  }
+  const results: Result[] = [];
+  for (const task of tasks) {
+    taken(task);
+    const result = run(task);
+    results.push(result);
+    if (last(result)) break;
+  }
+  return results;
 };
 
 /**

@@ -46,30 +46,41 @@ export const prepareFolder = (folder: string): void => {
   }
 };
 
-/**
- * Writes `bytes` to `path` so that a crash at any moment leaves the old file or the new one, never a part: a temporary file in the
- * same folder (created when missing), flushed to disk, renamed over the old one, and the folder flushed so that the rename lasts. `mode`
- * are its permissions. Throws InputFileError.
- */
-export const writeAtomically = (path: string, bytes: Uint8Array | string, mode?: number): void => {
-  const folder = dirname(path);
-  prepareFolder(folder);
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.tmp`);
-  const data = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes;
+export interface FileToWrite {
+  readonly path: string;
+  readonly bytes: Uint8Array | string;
+  /** Permissions. */
+  readonly mode?: number;
+}
+
+/** What would end the process. */
+const STOPS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** Signals to stop that come during `work`, which waits for nothing, have no effect. */
+const undisturbed = (work: () => void): void => {
+  const ignore = () => {};
+  for (const name of STOPS) process.on(name, ignore);
   try {
-    const file = openSync(temporary, 'w');
-    try {
-      if (mode !== undefined) fchmodSync(file, mode);
-      for (let at = 0; at < data.length; ) at += writeSync(file, data, at);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(temporary, path);
-  } catch (e) {
-    rmSync(temporary, { force: true });
-    throw unwritable(path, e);
+    work();
+  } finally {
+    for (const name of STOPS) process.removeListener(name, ignore);
   }
+};
+
+/** Makes the temporary file that is to become `path`, flushed to disk. */
+const writeTemporary = (temporary: string, { bytes, mode }: FileToWrite): void => {
+  const data = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes;
+  const file = openSync(temporary, 'w');
+  try {
+    if (mode !== undefined) fchmodSync(file, mode);
+    for (let at = 0; at < data.length; ) at += writeSync(file, data, at);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+};
+
+const flushFolder = (folder: string): void => {
   if (process.platform === 'win32') return;
   const dir = openSync(folder, 'r');
   try {
@@ -78,3 +89,28 @@ export const writeAtomically = (path: string, bytes: Uint8Array | string, mode?:
     closeSync(dir);
   }
 };
+
+/**
+ * Writes files that belong together so that a crash at any moment leaves the old or the new one of each, never a part, and a signal to stop the old
+ * or the new ones of all: temporary files in the same folders (created when missing), flushed to disk, renamed over the old ones, and the folders
+ * flushed so that the renames last. Throws InputFileError, and then leaves no temporary file.
+ */
+export const writeAllAtomically = (files: readonly FileToWrite[]): void => {
+  for (const { path } of files) prepareFolder(dirname(path));
+  const temporary = files.map(({ path }) => join(dirname(path), `.${basename(path)}.${process.pid}.tmp`));
+  undisturbed(() => {
+    let at = 0;
+    try {
+      for (; at < files.length; at++) writeTemporary(temporary[at], files[at]);
+      for (at = 0; at < files.length; at++) renameSync(temporary[at], files[at].path);
+    } catch (e) {
+      for (const t of temporary) rmSync(t, { force: true });
+      throw unwritable(files[at].path, e);
+    }
+    for (const folder of new Set(files.map(f => dirname(f.path)))) flushFolder(folder);
+  });
+};
+
+/** Writes one file like `writeAllAtomically`. */
+export const writeAtomically = (path: string, bytes: Uint8Array | string, mode?: number): void =>
+  writeAllAtomically([{ path, bytes, ...(mode === undefined ? {} : { mode }) }]);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { register as prove } from '../../src/cli/commands/prove.ts';
 import { register as verify } from '../../src/cli/commands/verify.ts';
-import { describeSquared } from '../../src/cli/proof-report.ts';
+import { checkGaps, describeSquared, printGaps } from '../../src/cli/proof-report.ts';
 import { networkParams } from '../../src/ir/network.ts';
 import { initializeParams } from '../../src/train/initialize.ts';
 import { writeSafetensors } from '../../src/train/safetensors.ts';
@@ -60,6 +60,30 @@ describe('lip prove and lip verify', () => {
       expect(v.out).toContain('accepted: with its 8 emitted tensors the bound is 1');
     }
   });
+  it('say how far each layer with a weight is from a lower bound', async () => {
+    const options = ['--weights', file('w.safetensors'), '-o', file('gaps.json')];
+    const { layers } = JSON.parse((await lip('prove', file('net.lip'), ...options, '--json')).out);
+    expect(layers.map((l: { path: string }) => l.path)).toEqual(['conv[0]', 'dense[0]']);
+    for (const { squaredBound, lowerBound } of layers) {
+      const [num, den] = squaredBound.split('/').map(Number);
+      expect(lowerBound).toBeGreaterThan(0.9);
+      expect(lowerBound).toBeLessThan(Math.sqrt(num / (den ?? 1)) * (1 + 1e-9));
+    }
+    const { out } = await lip('prove', file('net.lip'), ...options);
+    expect(out).toMatch(/found by power iteration on Jacobians: the bound is \d+\.\d+ times as large\n/);
+    expect(out).toMatch(/\nlayer +certified +at least +ratio\nconv\[0\] +1 .*\ndense\[0\] .*\n$/);
+  });
+  it('do not write over the weights, and make sure of the folder before the work', async () => {
+    const before = readFileSync(file('w.safetensors'));
+    const over = await lip('prove', file('net.lip'), '--weights', file('w.safetensors'), '-o', file('w.json'));
+    expect(over.code).toBe(2);
+    expect(over.err).toContain('would be written over the weights');
+    expect(readFileSync(file('w.safetensors'))).toEqual(before);
+    const into = join(file('w.safetensors'), 'c.json');
+    const no = await lip('prove', file('net.lip'), '--weights', file('w.safetensors'), '-o', into);
+    expect(no).toMatchObject({ code: 2, out: '' });
+    expect(no.err).toContain('it is a file, not a folder');
+  });
   it('refuse other tensors and a changed certificate with exit code 3', async () => {
     const bytes = readFileSync(file('c.safetensors'));
     bytes[bytes.length - 3] ^= 1;
@@ -82,6 +106,32 @@ describe('lip prove and lip verify', () => {
     expect((await lip('verify', file('net.lip'))).code).toBe(2);
     expect((await lip('prove', file('net.lip'), '--network', 'Other')).err).toContain('choose one with --network: Net');
     expect(existsSync(file('none.json'))).toBe(false);
+  });
+});
+
+describe('lower bounds beside certified ones', () => {
+  it('above them are a bug', () => {
+    const gap = (squaredBound: string, lowerBound: number) => ({ path: 'dense[0]', squaredBound, lowerBound });
+    expect(() => checkGaps([gap('1', 1), gap('4/9', 0.6666), gap('1/4', 0)])).not.toThrow();
+    expect(() => checkGaps([gap('1', 0.5), gap('4/9', 0.6667)])).toThrow('dense[0] is certified to be 0.666');
+    expect(() => checkGaps([gap('1', Number.NaN)])).toThrow('power iteration found NaN');
+    // Rationals of frozen weights have thousands of digits.
+    const huge = 10n ** 2000n;
+    expect(() => checkGaps([gap(`${huge + 1n}/${huge}`, 1)])).not.toThrow();
+    expect(() => checkGaps([gap(`${huge + 1n}/${huge}`, 1.0001)])).toThrow('1.0001');
+  });
+  it('make a table of the widest gaps, in order', () => {
+    const gaps = Array.from({ length: 20 }, (_, n) => ({
+      path: `dense[${n}]`,
+      squaredBound: '1',
+      lowerBound: n === 3 ? 0 : 1 / (1 + n / 4),
+    }));
+    const lines = printGaps(gaps).split('\n');
+    expect(lines).toHaveLength(16);
+    expect(lines[2]).toMatch(/^dense\[3\] +1 +0.00000 +–$/);
+    expect(lines[13]).toMatch(/^dense\[19\] +1 +0.173913 +5.750$/);
+    expect(lines[14]).toBe('and 8 more with smaller ratios');
+    expect(printGaps([])).toBe('');
   });
 });
 

@@ -1,23 +1,30 @@
 /** `lip prove`: writes a certificate that others can check, for all weights or for the very tensors that ship. */
-import { basename, dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { lipschitzLowerBound } from '../../certify/lipschitz-lower-bound.ts';
-import { certifyAllWeights, certifyWeights } from '../../passes/certificate/certify-weights.ts';
+import { certifyAllWeights } from '../../passes/certificate/certify-weights.ts';
 import { NotCertifiable } from '../../passes/certificate/network-json.ts';
 import type { ProvenNetwork } from '../../passes/prove/prove.ts';
-import { foldInference } from '../../passes/tensors/freeze.ts';
 import { coqFile, NotInCoq } from '../../proof/coq.ts';
 import { formatBound } from '../../proof/derivation.ts';
 import { verifyCertificate } from '../../proof/verify/certificate.ts';
 import { readTensors } from '../../proof/verify/read.ts';
 import { loadWeights } from '../../train/checkpoint.ts';
 import { writeSafetensors } from '../../train/safetensors.ts';
-import { writeAtomically } from '../../train/write-atomically.ts';
+import { prepareFolder, writeAllAtomically, writeAtomically } from '../../train/write-atomically.ts';
 import { verifyInThreads } from '../check-in-threads.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { addProgramOptions, loadProgram, pickNetwork } from '../load-program.ts';
 import { createProgress } from '../progress.ts';
-import { describeSquared, layerProgress, tensorsFileOf } from '../proof-report.ts';
+import {
+  checkGaps,
+  describeSquared,
+  type Gap,
+  layerProgress,
+  printGaps,
+  printLowerBound,
+  tensorsFileOf,
+} from '../proof-report.ts';
+import { certifyInThreads, foldInThreads, lowerBoundsInThreads, type Progress } from '../prove-in-threads.ts';
 import { defaultThreads, THREADS } from '../threads.ts';
 import { wholeNumber } from '../whole-number.ts';
 
@@ -40,7 +47,10 @@ interface Report {
   /** For all weights. */
   readonly squaredBound: string;
   readonly emittedSquaredBound?: string;
+  /** Found by power iteration on Jacobians of the network up to its head. */
   readonly lowerBound?: number;
+  /** The same of each layer with a weight. */
+  readonly layers?: readonly Gap[];
 }
 
 const printReport = (r: Report, bound: string): string => {
@@ -49,9 +59,10 @@ const printReport = (r: Report, bound: string): string => {
   lines.push(`bound        ${bound} for all weights`);
   if (r.emittedSquaredBound !== undefined)
     lines.push(`             ${describeSquared(r.emittedSquaredBound)} for these tensors, in real arithmetic`);
-  if (r.lowerBound !== undefined)
-    lines.push(`at least     ${r.lowerBound.toPrecision(6)}, found by power iteration on Jacobians`);
-  return `${lines.join('\n')}\n`;
+  const { emittedSquaredBound: squaredBound, lowerBound, layers = [] } = r;
+  if (squaredBound !== undefined && lowerBound !== undefined)
+    lines.push(printLowerBound({ path: r.network, squaredBound, lowerBound }));
+  return `${lines.join('\n')}\n${printGaps(layers)}`;
 };
 
 const writeCertificate = async (proven: ProvenNetwork, options: ProveOptions): Promise<void> => {
@@ -68,38 +79,54 @@ const writeCertificate = async (proven: ProvenNetwork, options: ProveOptions): P
     finish({ network: name, certificate: out, squaredBound: `${squared.num}/${squared.den}` });
     return;
   }
+  const beside = tensorsFileOf(out);
+  if (resolve(beside) === resolve(options.weights))
+    throw new CliError(
+      `the tensors that ship would be written over the weights, ${options.weights}`,
+      EXIT.usage,
+      'name another certificate with -o',
+    );
   const weights = loadWeights(options.weights, proven.network, options);
+  // Better now than after the work.
+  prepareFolder(dirname(out));
+  const threads = { threads: options.threads ?? defaultThreads() };
   const line = createProgress(process.stderr);
-  const layers = proven.network.layers.length;
-  line.update(`folding the weights of ${name} in f64`);
-  const folded = foldInference(proven, weights, 1);
-  const { certificate, tensors, metadata } = certifyWeights(
-    proven,
-    weights,
-    folded,
-    layerProgress(line, 'witness', layers),
-  );
+  const progress: Progress = (step, count) => layerProgress(line, step, count);
+  const folded = await foldInThreads(proven, weights, progress, threads);
+  const { certificate, tensors, metadata } = await certifyInThreads(proven, weights, folded, progress, threads);
   const bytes = writeSafetensors(new Map([...tensors].map(([k, t]) => [k, { dtype: 'F32', ...t }])), {
     format: 'lip-emitted-tensors-2',
     ...metadata,
   });
   // What is written is what was checked: the checker reads the bytes, not our arrays.
-  const { threads = defaultThreads() } = options;
-  const progress = layerProgress(line, 'check', layers);
-  const verdict = await verifyInThreads(certificate, readTensors(bytes), { progress }, { threads });
-  line.update('power iteration on Jacobians');
-  const lowerBound = lipschitzLowerBound(folded);
+  const file = readTensors(bytes);
+  const verdict = await verifyInThreads(
+    certificate,
+    file,
+    { progress: progress('check', proven.network.layers.length) },
+    threads,
+  );
+  const lower = await lowerBoundsInThreads(proven.network, folded, progress, threads);
   line.done();
-  const file2 = tensorsFileOf(out);
-  writeAtomically(file2, bytes);
-  writeAtomically(out, `${JSON.stringify(certificate, null, 1)}\n`);
+  const emittedSquaredBound = `${verdict.emitted!.num}/${verdict.emitted!.den}`;
+  const { layers: stated } = certificate.weights as { layers: readonly { path: string; own?: string }[] };
+  const layers = stated.flatMap(({ path, own }): Gap[] => {
+    const lowerBound = lower.layers.get(path);
+    return lowerBound === undefined || own === undefined ? [] : [{ path, squaredBound: own, lowerBound }];
+  });
+  checkGaps([{ path: name, squaredBound: emittedSquaredBound, lowerBound: lower.network }, ...layers]);
+  writeAllAtomically([
+    { path: beside, bytes },
+    { path: out, bytes: `${JSON.stringify(certificate, null, 1)}\n` },
+  ]);
   finish({
     network: name,
     certificate: out,
-    tensors: join(dirname(out), basename(file2)),
+    tensors: beside,
     squaredBound: `${verdict.squared.num}/${verdict.squared.den}`,
-    emittedSquaredBound: `${verdict.emitted!.num}/${verdict.emitted!.den}`,
-    lowerBound,
+    emittedSquaredBound,
+    lowerBound: lower.network,
+    layers,
   });
 };
 

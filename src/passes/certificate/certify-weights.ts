@@ -6,6 +6,7 @@ import {
   type Activation,
   elements,
   type Layer,
+  layerParams,
   type Param,
   type Rescaling,
   type Shape,
@@ -30,7 +31,7 @@ import {
   storedDiagonal,
   type WeightContext,
 } from './certify-weights-witness.ts';
-import { liveLayers, networkToJson, notCertifiable } from './network-json.ts';
+import { liveLayers, NotCertifiable, networkToJson, notCertifiable } from './network-json.ts';
 
 export interface EmittedTensor {
   readonly shape: readonly number[];
@@ -214,11 +215,10 @@ const partsOf = (
       const context = { map: op.map, image, side: 'out', W, params: weights } as const;
       const identity = op.identity && { h: vector([toNumber(op.identity)]) };
       const { by } = op.rescaling;
-      const first = findWitness(context, op.rescaling, T);
       // Of these a bound at every image size may be out of reach where one at this size is not.
       const { map } = op;
       const small = function* (): Generator<object> {
-        yield first;
+        yield findWitness(context, op.rescaling, T);
         if (map.kind === 'conv' && by === 'orthogonal' && isSmall(context, map)) yield operatorWitness(context, map, T);
       };
       return {
@@ -233,7 +233,7 @@ const partsOf = (
   }
 };
 
-interface Own {
+export interface Own {
   readonly own: Q | Bound;
   readonly dominance?: object;
 }
@@ -256,6 +256,117 @@ const ownBound = (layer: CheckedLayer, { tensors, witnesses, own }: Parts): Own 
   return notCertifiable(layer.path, `its emitted tensors: ${problem}`);
 };
 
+/** The search for the witnesses of one layer: plain data, for other threads. */
+export interface WitnessTask {
+  readonly path: string;
+  readonly layer: Layer;
+  /** The layer as the certificate states it, and the shapes of the values before it. */
+  readonly json: unknown;
+  readonly before: readonly Shape[];
+  /** The shape that it reads. */
+  readonly image: Shape;
+  /** Its parameters, by path. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly emitted: EmittedWeight;
+}
+
+/** What `findWitness` finds, or why there is nothing to find. */
+export type WitnessResult = Own | { readonly refused: string };
+
+const search = ({ path, layer, json, before, image, weights, emitted }: WitnessTask): Own =>
+  ownBound(checkedLayer(json, path, before), partsOf(layer, image, weights, emitted));
+
+/** What a thread does with a task: its result can be sent, as those of layers with a weight are numbers. */
+export const searchWitness = (task: WitnessTask): WitnessResult => {
+  try {
+    return search(task);
+  } catch (e) {
+    if (e instanceof NotCertifiable) return { refused: e.message };
+    throw e;
+  }
+};
+
+export interface CertificatePlan {
+  /** What takes long, one task a layer at most. */
+  readonly tasks: readonly WitnessTask[];
+  /** The certificate, with witnesses from `found` by the paths of the tasks; the others are searched here. Throws NotCertifiable. */
+  readonly write: (
+    found: ReadonlyMap<string, WitnessResult>,
+    progress?: (path: string) => void,
+  ) => Required<WrittenCertificate>;
+}
+
+/** `certifyWeights` in parts. */
+export const planCertificate = (
+  proven: ProvenNetwork,
+  weights: ReadonlyMap<string, Float32Array>,
+  folded: TensorGraph,
+): CertificatePlan => {
+  const { network } = proven;
+  const { json, layers } = allWeights(proven);
+  const emitted = emittedWeights(proven, folded);
+  const live = liveLayers(network);
+  const described = (json.network as { readonly layers: readonly unknown[] }).layers;
+  const shapes = new Map([[network.input.id, network.input.shape], ...live.map(l => [l.id, l.shape] as const)]);
+  const before = [network.input.shape, ...live.map(l => l.shape)];
+  const tasks = live.flatMap((layer, n): WitnessTask[] => {
+    const { op, path } = layer;
+    const own = emitted.layers.get(path);
+    if (!own || !['linear', 'residual', 'contraction', 'sandwich'].includes(op.kind)) return [];
+    const params = layerParams(op).map(p => [p.path, weights.get(p.path)!] as const);
+    const image = shapes.get(layer.inputs[0])!;
+    const mine = new Map(params);
+    return [{ path, layer, json: described[n], before: before.slice(0, n + 1), image, weights: mine, emitted: own }];
+  });
+  const write: CertificatePlan['write'] = (found, progress = () => {}) => {
+    const tensors = new Map<string, EmittedTensor>();
+    const put = (path: string, all: Parts['tensors']): object =>
+      Object.fromEntries(
+        Object.entries(all).map(([key, { shape, data }]) => {
+          const name = `${path}.${key}`;
+          tensors.set(name, { shape, data });
+          return [key, { name, shape, sha256: sha256(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) }];
+        }),
+      );
+    const values: Value[] = [ORIGIN];
+    let head: object | undefined;
+    const entries = live.flatMap((layer, n): object[] => {
+      const { op, path, inputs } = layer;
+      const known = found.get(path);
+      if (!known) progress(path);
+      if (op.kind === 'head') {
+        const rows = emitted.head!;
+        const b = { shape: [op.classes], data: weights.get(op.bias.path)! };
+        head = {
+          tensors: put(path, { W: { shape: op.weight.shape, data: rows }, b }),
+          squaredDistances: pairwiseSquares(rows, op.classes).map(formatQ),
+        };
+        return [];
+      }
+      if (known && 'refused' in known) throw new NotCertifiable(known.refused);
+      const parts = partsOf(layer, shapes.get(inputs[0])!, weights, emitted.layers.get(path));
+      const { own, dominance } = known ?? ownBound(layers[n], parts);
+      values.push(follow(layers[n], own, values));
+      return [
+        {
+          path,
+          ...(typeof own === 'function' ? {} : { own: formatQ(own) }),
+          squared: formatQ(values[n + 1].squared),
+          ...(Object.keys(parts.tensors).length > 0 ? { tensors: put(path, parts.tensors) } : {}),
+          ...(dominance ? { dominance } : {}),
+        },
+      ];
+    });
+    const squared = formatQ(values[values.length - 1].squared);
+    const certificate = seal({
+      ...json,
+      weights: { arithmetic: ARITHMETIC, squared, layers: entries, ...(head ? { head } : {}) },
+    });
+    return { certificate, tensors, metadata: { network: networkDigest(json) } };
+  };
+  return { tasks, write };
+};
+
 /**
  * Certifies `weights` (by path) as `folded`, made of them by `foldInference`, multiplies with them. `progress` is told the path of each
  * layer before its turn. Throws NotCertifiable, also where no witness is found.
@@ -264,53 +375,5 @@ export const certifyWeights = (
   proven: ProvenNetwork,
   weights: ReadonlyMap<string, Float32Array>,
   folded: TensorGraph,
-  progress: (path: string) => void = () => {},
-): Required<WrittenCertificate> => {
-  const { network } = proven;
-  const { json, layers } = allWeights(proven);
-  const emitted = emittedWeights(proven, folded);
-  const tensors = new Map<string, EmittedTensor>();
-  const put = (path: string, all: Parts['tensors']): object =>
-    Object.fromEntries(
-      Object.entries(all).map(([key, { shape, data }]) => {
-        const name = `${path}.${key}`;
-        tensors.set(name, { shape, data });
-        return [key, { name, shape, sha256: sha256(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) }];
-      }),
-    );
-  const values: Value[] = [ORIGIN];
-  const live = liveLayers(network);
-  const shapes = new Map([[network.input.id, network.input.shape], ...live.map(l => [l.id, l.shape] as const)]);
-  let head: object | undefined;
-  const entries = live.flatMap((layer, n): object[] => {
-    const { op, path, inputs } = layer;
-    progress(path);
-    if (op.kind === 'head') {
-      const rows = emitted.head!;
-      const b = { shape: [op.classes], data: weights.get(op.bias.path)! };
-      head = {
-        tensors: put(path, { W: { shape: op.weight.shape, data: rows }, b }),
-        squaredDistances: pairwiseSquares(rows, op.classes).map(formatQ),
-      };
-      return [];
-    }
-    const parts = partsOf(layer, shapes.get(inputs[0])!, weights, emitted.layers.get(path));
-    const { own, dominance } = ownBound(layers[n], parts);
-    values.push(follow(layers[n], own, values));
-    return [
-      {
-        path,
-        ...(typeof own === 'function' ? {} : { own: formatQ(own) }),
-        squared: formatQ(values[n + 1].squared),
-        ...(Object.keys(parts.tensors).length > 0 ? { tensors: put(path, parts.tensors) } : {}),
-        ...(dominance ? { dominance } : {}),
-      },
-    ];
-  });
-  const squared = formatQ(values[values.length - 1].squared);
-  const certificate = seal({
-    ...json,
-    weights: { arithmetic: ARITHMETIC, squared, layers: entries, ...(head ? { head } : {}) },
-  });
-  return { certificate, tensors, metadata: { network: networkDigest(json) } };
-};
+  progress?: (path: string) => void,
+): Required<WrittenCertificate> => planCertificate(proven, weights, folded).write(new Map(), progress);

@@ -43,6 +43,8 @@ export interface LoweredNetwork {
    * other parameters, what is computed of these alone: slopes, gains, the normal vectors of reflections.
    */
   readonly weights: ReadonlyMap<string, TensorId>;
+  /** What each layer but the head makes, by its path: [N, …]. */
+  readonly values: ReadonlyMap<string, TensorId>;
 }
 
 /** Takes the next value of a running statistic. */
@@ -232,6 +234,7 @@ export const lowerNetwork = (
   const origin = b.origin;
   const multipliers = new Map<string, TensorId>();
   const weights = new Map<string, TensorId>();
+  const made = new Map<string, TensorId>();
   let features = x;
   for (const layer of network.layers) {
     b.origin = layer.path;
@@ -242,7 +245,7 @@ export const lowerNetwork = (
       const weight = normaliseRows(b, b.param(layer.op.weight.path, layer.op.weight.shape), toNumber(layer.op.eps));
       const logits = addBias(b, b.matmul(value, weight, { b: true }), layer.op.bias);
       b.origin = origin;
-      return { features: value, logits, headWeight: weight, multipliers, weights };
+      return { features: value, logits, headWeight: weight, multipliers, weights, values: made };
     }
     let uses = 0;
     const emit: Emit = (weight, t, e, tables) => {
@@ -255,9 +258,10 @@ export const lowerNetwork = (
     };
     features = lowerAny(b, layer.op, operands, layer.shape, mode, emit, observe);
     values.set(layer.id, features);
+    made.set(layer.path, features);
   }
   b.origin = origin;
-  return { features, multipliers, weights };
+  return { features, multipliers, weights, values: made };
 };
 
 /**

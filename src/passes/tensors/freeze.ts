@@ -27,11 +27,12 @@ export interface EmittedWeight {
   readonly columns?: Float32Array;
 }
 
-/** `foldInference` in parts. */
+/** `foldInference` in parts; with `values`, the folded graph has what each layer makes as outputs, too. */
 export const planInference = (
   proven: ProvenNetwork,
   weights: ReadonlyMap<string, ArrayLike<number>>,
   batch: number,
+  options: { readonly values?: boolean } = {},
 ): FoldPlan => {
   const { layers } = proven.network;
   // What is orthogonal, or of length 1, over the reals is not after rounding: it is made a little smaller, in a residual too.
@@ -43,7 +44,7 @@ export const planInference = (
       (op.kind === 'activation' && op.act.kind === 'householder') ||
       (op.kind === 'residual' && op.rescaling.by === 'orthogonal'),
   );
-  const graph = buildInference(proven, batch);
+  const graph = buildInference(proven, batch, options);
   // A layer defined in the language has several uses, `path/n`; those with a multiplier are residual branches.
   const uses = layers
     .filter(l => l.op.kind === 'formula')

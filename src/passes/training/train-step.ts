@@ -56,19 +56,25 @@ export const multiplierOutput = (path: string): string => `t ${path}`;
 /** The output that holds the weight the linear or residual layer at `path` multiplies with. */
 export const weightOutput = (path: string): string => `W ${path}`;
 
+/** The output that holds what the layer at `path` makes. */
+export const valueOutput = (path: string): string => `value ${path}`;
+
 /**
  * The forward graph of a batch: input "x" [batch, …input shape]; outputs "features" and, where there is a head, "logits"
  * [batch, classes] and "head" [classes, features], the normalised rows that certified radii need; and for every residual layer
  * `multiplierOutput(path)` [hidden], the witness t of its proof, and for every weight `weightOutput(path)`.
+ * With `values` also `valueOutput(path)` for every layer but the head.
  */
-export const buildInference = (proven: ProvenNetwork, batch: number): TensorGraph => {
+export const buildInference = (proven: ProvenNetwork, batch: number, { values = false } = {}): TensorGraph => {
   const b = new GraphBuilder();
   const x = b.input('x', [batch, ...proven.network.input.shape]);
-  const { features, logits, headWeight, multipliers, weights } = lowerNetwork(b, proven, x, 'inference');
+  const lowered = lowerNetwork(b, proven, x, 'inference');
+  const { features, logits, headWeight, multipliers, weights } = lowered;
   b.output('features', features);
   if (logits !== undefined) b.output('logits', logits);
   if (headWeight !== undefined) b.output('head', headWeight);
   for (const [path, t] of multipliers) b.output(multiplierOutput(path), t);
   for (const [path, weight] of weights) b.output(weightOutput(path), weight);
+  if (values) for (const [path, value] of lowered.values) b.output(valueOutput(path), value);
   return simplify(b.finish()).graph;
 };
