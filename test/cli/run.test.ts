@@ -78,7 +78,9 @@ describe('explain', () => {
   });
   test('all codes', async () => {
     const { out } = await lip('explain');
-    expect(out.trimEnd().split('\n').length).toBe(Object.keys(DIAGNOSTIC_CODES).length);
+    expect(out.match(/^L\d{4} {2}\S/gm)!.length).toBe(Object.keys(DIAGNOSTIC_CODES).length);
+    expect(out).toMatch(/Words of the language\n\n {4}abs, .*\n(.*\n)*\nDefinitions of the library\n\n {4}spectral/);
+    expect(out).toMatch(/\nRules of the prover\n\n {4}gram-iteration,/);
     expect(JSON.parse((await lip('explain', '--json')).out)[0]).toEqual({
       code: 'L0001',
       title: 'the file is too large',
@@ -93,6 +95,23 @@ describe('explain', () => {
       name: 'sll',
       definitions: [{ file: 'rescalings.lip' }],
     });
+  });
+  test('a word, with the rules that it rests on', async () => {
+    const { code, out } = await lip('explain', 'maxmin');
+    expect(code).toBe(0);
+    expect(out).toMatch(/^maxmin: an activation\n\n\(max, min\) of each pair/);
+    expect(out).toContain('    maxmin pairs = halves\n');
+    expect(out).toContain('Rule sort: ');
+    expect(out).toContain('[Coq sort_groups]');
+    expect(JSON.parse((await lip('explain', 'sort', '--json')).out)).toMatchObject({ rule: { name: 'sort' } });
+    expect((await lip('explain', 'residual', 'conv')).out).toContain('layer residual conv(');
+  });
+  test('a rule', async () => {
+    expect((await lip('explain', 'dominance-max')).out).toMatch(/^Rule dominance-max: G ⪯ T gives .*\n\n {4}order/);
+  });
+  test('a word of other tools, and one that is misspelt', async () => {
+    expect(await lip('explain', 'gelu')).toMatchObject({ code: 2, err: expect.stringContaining('not 1-Lipschitz') });
+    expect((await lip('explain', 'maxmi')).err).toContain('did you mean maxmin?');
   });
   test('an unknown code', async () => {
     expect(await lip('explain', 'L0999')).toMatchObject({ code: 2, out: '' });
