@@ -1,4 +1,5 @@
 /** `by orthogonal(FAMILY)`: how a matrix or a kernel of norm at most 1 is made from trained numbers. */
+import type { Span } from '../diagnostics.ts';
 import { type LinearMap, type Param, weightShape } from './network.ts';
 import { equal, format, type Rational, rational, TWO, toNumber, ZERO } from './rational.ts';
 
@@ -11,7 +12,7 @@ export type NormScale =
   /** W / max(1, √λ/limit): as it is where its norm is within what the series needs. λ by Gram iteration. */
   | { readonly kind: 'clip'; readonly steps: number }
   /** W as it is. No rule covers this; it is read so that it can be refuted with numbers. */
-  | { readonly kind: 'none' };
+  | { readonly kind: 'none'; readonly span?: Span };
 
 /**
  * What the trained numbers of a matrix r×c are: 'full': the matrix itself. 'lower': of the tall one of W and Wᵀ, the part below the

@@ -47,6 +47,7 @@ describe('lip check --fix', () => {
     ['sll-tiny-q.lip', 'let T = gershgorin(Wᵀ * W, exp(q)) + 1/1000000\n'],
     ['untied.lip', 'relu(Wᵀ * x)'],
     ['reflect-padding.lip', 'padding = same by aol'],
+    ['bjorck-any-norm.lip', 'orthogonal(bjorck, steps = 3, scale = clip)'],
   ])('makes a provable layer of %s', async (file, text) => {
     const source = readFileSync(join(import.meta.dirname, '../../examples/refused', file), 'utf8');
     const [code, after] = await fixed(source);

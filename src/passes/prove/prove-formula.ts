@@ -179,8 +179,8 @@ const isOrthogonal = (a: Atom): a is OrthogonalWeight => a.kind === 'weight' && 
 /** I ⪰ G for a matrix that is made orthogonal, whichever Gram matrix is meant. */
 const proveMade = ({ map, orthogonal, span }: OrthogonalWeight, side: GramSide): Result => {
   let gap: Gap | undefined;
-  const found = proveOrthogonal(map, orthogonal, side, (code, message, help) => {
-    gap = { code, message, span, help };
+  const found = proveOrthogonal(map, orthogonal, side, (code, message, help, _, place) => {
+    gap = { code, message, span, help, ...place };
     return undefined;
   });
   if (found) return found;

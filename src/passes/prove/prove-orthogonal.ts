@@ -12,7 +12,13 @@ import {
 import { compare, format, ONE, type Rational, rational, TWO, toNumber, ZERO } from '../../ir/rational.ts';
 import { apply, asMatrix, type Derivation, type GramSide } from '../../proof/rules.ts';
 
-type Refuse = (code: Diagnostic['code'], message: string, help: string) => undefined;
+type Refuse = (
+  code: Diagnostic['code'],
+  message: string,
+  help: string,
+  notes?: readonly string[],
+  place?: Pick<Diagnostic, 'span' | 'fix'>,
+) => undefined;
 
 interface Question {
   readonly weight: string;
@@ -27,6 +33,8 @@ const startOf = (scale: NormScale, limit: Rational, { weight, refuse }: Question
       'L0213',
       `a weight of any norm enters the iteration that makes ${weight}, which bounds nothing from there`,
       'write `scale = clip`: a weight whose norm is small enough stays as it is',
+      [],
+      scale.span && { span: scale.span, fix: { span: scale.span, from: 'none', to: 'clip' } },
     );
   if (scale.kind !== 'frobenius' && !(Number.isSafeInteger(scale.steps) && scale.steps >= 1))
     return refuse('L0112', `Gram iteration needs at least one step, found ${scale.steps}`, 'write `norm_steps = 12`');

@@ -92,7 +92,7 @@ const scaleOf = (scope: Scope, args: Bound, fallback: NormScale['kind']): NormSc
     case 'clip':
       return { kind, steps };
     case 'none':
-      return { kind };
+      return { kind, ...(e ? { span: e.span } : {}) };
     default:
       return kind satisfies never;
   }
