@@ -251,7 +251,8 @@ describe('a rescaling that need not dominate', () => {
     const { file } = parse(
       `rescaling mine() (G: gram[m]) {\n  return ${value}\n}\n${network('x[5]', 'dense 4 by mine')}`,
     );
-    const [{ code, message: text, help, fix }] = resolve(file).diagnostics;
+    const [{ code, message: text, help, fix, labels }] = resolve(file).diagnostics;
+    expect(labels?.map(l => l.text)).toEqual(['used here for dense[0]']);
     return [code, text, help ?? '', fix ? 'fix' : ''];
   };
   it.each([

@@ -165,7 +165,7 @@ const bindOptions = (body: Body, { definition, library }: KnownDefinition, outer
 
 /** A library's text is not the user's: what is wrong with a use of it is reported at that use. */
 const reporterOf = (known: KnownDefinition, outer: Scope, st: Pick<Statement, 'span'>): Scope['report'] =>
-  known.library ? (code, _, message, help) => outer.report(code, st.span, message, help) : outer.report;
+  known.library ? (code, _, message, help, labels) => outer.report(code, st.span, message, help, labels) : outer.report;
 
 /** Findings that depend on sizes. */
 const OF_SIZES: readonly string[] = ['L0115', 'L0120', 'L0121', 'L0123', 'L0125', 'L0133', 'L0141'];
@@ -182,8 +182,7 @@ const SAMPLE = {
 
 const withoutSizes = (scope: Scope): Scope => ({
   ...scope,
-  report: (code, span, message, help) =>
-    OF_SIZES.includes(code) ? undefined : scope.report(code, span, message, help),
+  report: (code, ...rest) => (OF_SIZES.includes(code) ? undefined : scope.report(code, ...rest)),
 });
 
 /** What an orthogonal matrix is made from is stored, in place of the matrix. */
@@ -416,8 +415,15 @@ export const rescalingRule = (known: KnownDefinition): RescalingRule => {
     const gap = proveDominance(value.of, gram, end);
     // The author gave the Gram matrix a name.
     const inTheirWords = (text: string): string => text.replaceAll(printGram(gram), definition.inputs[0].name.text);
+    const used = [{ span, text: `used here for ${t.path}` }];
     return isGap(gap)
-      ? scope.report(gap.code, gap.span, inTheirWords(gap.message), inTheirWords(gap.help))
-      : scope.report('L0203', end, 'this diagonal is not known to dominate the Gram matrix');
+      ? scope.report(gap.code, gap.span, inTheirWords(gap.message), inTheirWords(gap.help), used)
+      : scope.report(
+          'L0203',
+          end,
+          'this diagonal dominates the Gram matrix, but is no maximum, mix or multiple of rescalings',
+          'leave out the parts of a maximum that subtract, or that divide by other weights than they multiply with',
+          used,
+        );
   };
 };

@@ -8,7 +8,13 @@ import { optionElsewhere } from './elsewhere.ts';
 import type { RescalingRule } from './resolve-rescaling.ts';
 
 export interface Scope {
-  readonly report: (code: Diagnostic['code'], span: Span, message: string, help?: Help) => undefined;
+  readonly report: (
+    code: Diagnostic['code'],
+    span: Span,
+    message: string,
+    help?: Help,
+    labels?: Diagnostic['labels'],
+  ) => undefined;
   /** Compile-time parameters of the network. */
   readonly values: ReadonlyMap<string, Rational>;
   /** Numbers that are functions of what else has a name here. */
@@ -25,11 +31,18 @@ const MAX_DIAGNOSTICS = 100;
 /** Collects diagnostics; the same finding at the same place (a repeated block) counts once. */
 export const createReporter = (diagnostics: Diagnostic[]): Scope['report'] => {
   const seen = new Set<string>();
-  return (code, span, message, help) => {
+  return (code, span, message, help, labels) => {
     const key = `${code} ${span.start} ${span.end}`;
     if (!seen.has(key) && diagnostics.length < MAX_DIAGNOSTICS) {
       seen.add(key);
-      diagnostics.push({ code, severity: 'error', message, span, ...advice(help, span) });
+      diagnostics.push({
+        code,
+        severity: 'error',
+        message,
+        span,
+        ...(labels ? { labels } : {}),
+        ...advice(help, span),
+      });
     }
     return undefined;
   };
