@@ -1,6 +1,6 @@
 /** Our side of the comparison: the two compiled programs. */
 
-import type { Target } from '../src/ir/kernel.ts';
+import { inBlocks, type Target } from '../src/ir/kernel.ts';
 import { networkParams } from '../src/ir/network.ts';
 import type { TrainRecipe } from '../src/ir/recipe.ts';
 import type { TensorGraph } from '../src/ir/tensor.ts';
@@ -53,14 +53,14 @@ export const openLip = (gpu: Gpu, problem: Problem): Lip => {
     store.set(p.path, weights.get(p.path)!, p.shape);
     for (const suffix of optimizerState(recipe.optimizer)) store.zeros(`${p.path}${suffix}`, p.shape);
   }
-  const compiled = async (graph: TensorGraph): Promise<Executor> => {
-    const executor = await createExecutor(device, compileGraph(graph, target).plan, store);
+  const compiled = async (graph: TensorGraph, of: Target): Promise<Executor> => {
+    const executor = await createExecutor(device, compileGraph(graph, of).plan, store);
     executor.write('x', x);
     return executor;
   };
-  const inference = once(() => compiled(freeze(proven, weights, batch).graph));
+  const inference = once(() => compiled(freeze(proven, weights, batch).graph, inBlocks(target)));
   const training = once(async () => {
-    const executor = await compiled(buildTrainStep(proven, recipe, batch));
+    const executor = await compiled(buildTrainStep(proven, recipe, batch), target);
     executor.write('labels', labels);
     return executor;
   });

@@ -1,5 +1,5 @@
 /** What an attack may ask of a network: logits as deployed, and gradients of a loss in the input. */
-import type { Target } from '../ir/kernel.ts';
+import { inBlocks, type Target } from '../ir/kernel.ts';
 import { GraphBuilder, prune, size, type TensorGraph, type TensorId } from '../ir/tensor.ts';
 import { compileGraph } from '../passes/kernels/compile-graph.ts';
 import { along } from '../passes/lower/lower-rescaling.ts';
@@ -52,7 +52,7 @@ export const gradientGraph = (frozen: FrozenNetwork): TensorGraph => {
 export const createOracle = async (device: GPUDevice, target: Target, frozen: FrozenNetwork): Promise<Oracle> => {
   const x = frozen.graph.nodes.find(n => n.op.kind === 'input')!;
   const store = createParamStore(device);
-  const forward = await createExecutor(device, compileGraph(frozen.graph, target).plan, store);
+  const forward = await createExecutor(device, compileGraph(frozen.graph, inBlocks(target)).plan, store);
   const backward = await createExecutor(device, compileGraph(gradientGraph(frozen), target).plan, store);
   return {
     batch: frozen.batch,

@@ -1,6 +1,6 @@
 import type { Dataset } from '../data/dataset.ts';
 import { copyImage } from '../data/dataset.ts';
-import type { Target } from '../ir/kernel.ts';
+import { inBlocks, type Target } from '../ir/kernel.ts';
 import { elements } from '../ir/network.ts';
 import { compileGraph } from '../passes/kernels/compile-graph.ts';
 import type { FrozenNetwork } from '../passes/tensors/freeze.ts';
@@ -20,7 +20,7 @@ export const evaluateImages = async (options: {
   const { device, target, data } = options;
   const { graph, batch, output } = options.frozen;
   const store = createParamStore(device);
-  const executor = await createExecutor(device, compileGraph(graph, target).plan, store);
+  const executor = await createExecutor(device, compileGraph(graph, inBlocks(target)).plan, store);
   try {
     const count = data.labels.length;
     const n = elements(data.shape);

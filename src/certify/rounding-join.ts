@@ -47,7 +47,7 @@ const concatenated = (inputs: readonly State[]): { readonly error: number; reado
 
 /** `weight`: the learnt weight of a mix, as emitted. */
 export const joinStep = (op: Join, entries: number, weight: number | undefined, ctx: RoundingContext): JoinStep => {
-  const { gamma, free, extra, merged, flushed } = ctx;
+  const { gamma, free, merged, sum: summed, flushed } = ctx;
   /** What adding products m_k·x_k commits: the k-th of `uses` times x_k enters, `roundings` follow each other in the order written. */
   const added = (inputs: readonly State[], uses: readonly number[], m: readonly number[], roundings: number) => {
     const of = (f: (s: State) => number, factors: readonly number[]): number =>
@@ -56,7 +56,7 @@ export const joinStep = (op: Join, entries: number, weight: number | undefined, 
     const magnitudes = of(executed, m);
     const terms = of(s => s.terms, uses);
     const reduced = of(s => s.reduced, uses);
-    const reordered = free ? gamma(terms + reduced + roundings + extra) * loose : gamma(roundings) * magnitudes;
+    const reordered = free ? summed(terms + reduced, roundings, loose, 0, magnitudes) : gamma(roundings) * magnitudes;
     const local = reordered + merged * magnitudes + flushed(inputs.length + 1, entries, ...m);
     return { local, loose, terms, reduced, largest: Math.max(...inputs.map(s => s.largest), loose, 2 * magnitudes) };
   };

@@ -18,6 +18,8 @@ export interface RoundingContext {
   readonly merged: number;
   /** Roundings of a sum of n products. */
   readonly roundings: (n: number) => number;
+  /** `sumError` in rounding-arithmetic.ts, with the roundings that multipliers add to every product. */
+  readonly sum: (n: number, products: number, magnitudes: number, start: number, value: number) => number;
   /** Flushes in sums of n products, for this many outputs. */
   readonly flushed: (n: number, outputs: number, ...magnitudes: number[]) => number;
   /** Smallest normal number: squares below it are flushed. */
@@ -38,7 +40,7 @@ const ROOT = 8;
 
 /** Poolings; `factor` bounds the emitted layer, and that of a pooling with entries ≥ 0 is also the norm of what it makes of magnitudes. */
 export const poolStep = (op: Pool, outputs: number, factor: number, ctx: RoundingContext): Step => {
-  const { gamma, free, extra, merged, roundings, flushed, after } = ctx;
+  const { gamma, free, extra, merged, roundings, sum, flushed, after } = ctx;
   const count = op.size[0] * op.size[1];
   const again = shares(op) ? factor : 0;
   switch (op.kind) {
@@ -49,7 +51,7 @@ export const poolStep = (op: Pool, outputs: number, factor: number, ctx: Roundin
       return s => {
         const n = free ? count * s.terms : count;
         const size = factor * (free ? s.loose : s.real + s.error);
-        const local = (gamma(roundings(n) + 1) + merged) * size + flushed(n, outputs, multiplier);
+        const local = sum(n, 2, size, 0, factor * (s.real + s.error)) + merged * size + flushed(n, outputs, multiplier);
         const largest = Math.max(s.largest, Math.sqrt(count) * s.loose);
         return after(s, factor, local + again * s.fresh, { loose: size, terms: summed(n), reduced: n, largest });
       };

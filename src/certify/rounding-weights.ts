@@ -35,8 +35,6 @@ export const activationSize = (act: Activation, v: number): number => {
 
 export interface WeightContext extends RoundingContext {
   readonly arithmetic: Arithmetic;
-  /** `sumError` in rounding-arithmetic.ts, with the roundings that multipliers add to every product. */
-  readonly sum: (n: number, products: number, magnitudes: number, start: number, value: number) => number;
   /** Error of σ at arguments of norm z, in √t-weighted norm (`weight` = that of a vector of ones), and a bound of ‖σ(z)‖ likewise. */
   readonly activated: (act: Activation, z: number, weight: number) => { readonly error: number; readonly norm: number };
 }

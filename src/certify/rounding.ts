@@ -271,7 +271,7 @@ export const roundingModel = (
         push(s => {
           const loose = s.loose + offset;
           const local = free
-            ? g(s.reduced + s.terms + 1 + extra) * loose
+            ? weights.sum(s.reduced + s.terms, 1, loose, 0, s.real + s.error + offset)
             : g(1) * (s.real + s.error + offset) + flushed(1, entries);
           return after(s, 1, local + flushed(1, entries), { real: s.real + offset, loose, terms: s.terms + 1 });
         });

@@ -123,7 +123,9 @@ export interface SoundAccuracy {
   readonly at: readonly { readonly radius: Rational; readonly certified: number }[];
   /** Per image, a radius certified for its label; 0 where none is. */
   readonly radii: Float64Array;
-  /** Median over the images of the error bound of z_y − z_j that is subtracted at radius 0, j the runner-up; the smallest, where there are several. */
+  /** Per image, the bound of the error of z_y − z_j that is subtracted at radius 0, j the runner-up; the smallest, where there are several. */
+  readonly errors: Float64Array;
+  /** Median of `errors`. */
   readonly medianError: number;
 }
 
@@ -164,18 +166,16 @@ export const soundAccuracy = (
   const { labels, norms, head } = images;
   const certified = images.radii.map(() => 0);
   const radii = new Float64Array(labels.length);
-  const errors: number[] = [];
+  const errors = new Float64Array(labels.length);
   for (let i = 0; i < labels.length; i++) {
     const y = labels[i];
     const found = evidence(i);
-    errors.push(
-      Math.min(
-        ...found.map(e => {
-          const j = runnerUp(e.logits, y);
-          const models = e.ball ? [e.centre, e.ball] : [e.centre];
-          return models.reduce((sum, m) => sum + pairError(m.at(pointOf(e, norms[i])), y, j, head), 0);
-        }),
-      ),
+    errors[i] = Math.min(
+      ...found.map(e => {
+        const j = runnerUp(e.logits, y);
+        const models = e.ball ? [e.centre, e.ball] : [e.centre];
+        return models.reduce((sum, m) => sum + pairError(m.at(pointOf(e, norms[i])), y, j, head), 0);
+      }),
     );
     if (predict(rowOf(images, i)) !== y) continue;
     radii[i] = found.reduce((most, e) => Math.max(most, soundRadius(e, norms[i], y, head)), 0);
@@ -184,7 +184,7 @@ export const soundAccuracy = (
     });
   }
   const at = images.radii.map((radius, k) => ({ radius, certified: certified[k] }));
-  return { mode, claim, at, radii, medianError: median(errors) };
+  return { mode, claim, at, radii, errors, medianError: median([...errors]) };
 };
 
 /** Images that the naive certificate accepts at one of the radii and `model` does not: those worth evaluating in f64. */

@@ -17,6 +17,7 @@ import {
 import { emittedBounds, inputNorms } from '../certify/sound-inputs.ts';
 import { soundToJson } from '../certify/sound-report.ts';
 import type { Dataset } from '../data/dataset.ts';
+import { inBlocks } from '../ir/kernel.ts';
 import { ONE, type Rational } from '../ir/rational.ts';
 import { NotCertifiable } from '../passes/certificate/network-json.ts';
 import { compileGraph } from '../passes/kernels/compile-graph.ts';
@@ -89,7 +90,7 @@ export const soundProgram = (run: {
         case 'any-order':
           return [soundAccuracy(mode, 'executed', images, i => inOrder(free, i))];
         case 'structured': {
-          const ordered = model(structured(summationDepth(compileGraph(frozen.graph, targetOf(run.gpu)).kernels)));
+          const ordered = model(structured(summationDepth(compileGraph(frozen.graph, inBlocks(targetOf(run.gpu))))));
           return [soundAccuracy(mode, 'executed', images, i => inOrder(ordered, i))];
         }
         case 'measured':

@@ -5,6 +5,13 @@ export interface Module extends PlanKernel {
   /** Storage of each binding. */
   readonly bindings: readonly StorageId[];
   readonly workgroups: readonly [number, number, number];
+  /** Of a sum: its terms, and the most additions that one of them goes through, as written. */
+  readonly sum?: EmittedSum;
+}
+
+export interface EmittedSum {
+  readonly terms: number;
+  readonly depth: number;
 }
 
 /** Workgroups in x and y so that neither exceeds the limit. */

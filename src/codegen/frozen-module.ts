@@ -1,6 +1,6 @@
 /** A proven network with its weights, as the source of an emitted module. */
 import { headGeometry } from '../certify/radii.ts';
-import { DEFAULT_LIMITS, type Target } from '../ir/kernel.ts';
+import { DEFAULT_LIMITS, inBlocks, type Target } from '../ir/kernel.ts';
 import { compileGraph } from '../passes/kernels/compile-graph.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
 import type { FrozenNetwork } from '../passes/tensors/freeze.ts';
@@ -13,7 +13,7 @@ export const portableTarget = (profile: Target['profile']): Target => ({ profile
 /** Compiles `frozen`, made of `proven`, for both profiles, and computes the pairwise slopes that certified radii need. */
 export const frozenModule = (proven: ProvenNetwork, frozen: FrozenNetwork): ModuleSource => {
   const { graph, batch, output, head } = frozen;
-  const compile = (profile: Target['profile']) => compileGraph(graph, portableTarget(profile)).plan;
+  const compile = (profile: Target['profile']) => compileGraph(graph, inBlocks(portableTarget(profile))).plan;
   return {
     name: proven.network.name,
     inputShape: proven.network.input.shape,

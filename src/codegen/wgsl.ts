@@ -3,7 +3,8 @@ import type { Index } from '../ir/index-expr.ts';
 import * as ix from '../ir/index-expr.ts';
 import type { Kernel, LoopVar, MapKernel, ReduceKernel, TargetLimits, Tiling } from '../ir/kernel.ts';
 import { reads, writes } from '../ir/kernel.ts';
-import { productOf } from '../ir/product.ts';
+import { extentOf, productOf } from '../ir/product.ts';
+import { blockDepth, sumLoops } from '../ir/sum-blocks.ts';
 import { type Binding, declareBindings, foldGroups, type Module } from './bindings.ts';
 import { inverseModule } from './templates/inverse.ts';
 import { sharedProductModule } from './templates/shared-product.ts';
@@ -17,6 +18,14 @@ interface Tiled {
   /** At each point, WGSL that says whether this thread stores it; undefined: always. */
   readonly owned: readonly (string | undefined)[];
   readonly threads: number;
+}
+
+interface Loop {
+  readonly name: string;
+  /** What stands between the brackets of `for (…)`. */
+  readonly head: string;
+  /** Whether a part is added to the sum at the end of every turn. */
+  readonly parts: boolean;
 }
 
 /** Every assignment of one value per variable. */
@@ -86,12 +95,26 @@ const loopModule = (k: MapKernel | ReduceKernel, limits: TargetLimits): Module =
   const { points, owned, threads } = tileOutputs(k.out, k.tiling, emit);
 
   const over = k.kind === 'reduce' ? k.over : [];
-  const loops = over.map(v => ({ ...v, unroll: k.tiling.unroll[v.name] ?? 1 })).filter(v => v.unroll < v.extent);
+  const blocks = k.kind === 'reduce' && k.op === 'sum' ? k.tiling.blocks : undefined;
+  const loops = sumLoops(over, k.tiling).loops.flatMap(({ name, turns }): Loop[] => {
+    const size = blocks?.part?.loop === name ? blocks.part.turns : 0;
+    if (size < 2) return [{ name, head: `var ${name} = 0u; ${name} < ${turns}u; ${name}++`, parts: size === 1 }];
+    const block = `${name}_block`;
+    const end =
+      turns % size === 0 ? `${block} * ${size}u + ${size}u` : `min(${block} * ${size}u + ${size}u, ${turns}u)`;
+    return [
+      { name: block, head: `var ${block} = 0u; ${block} < ${Math.ceil(turns / size)}u; ${block}++`, parts: true },
+      { name, head: `var ${name} = ${block} * ${size}u; ${name} < ${end}; ${name}++`, parts: false },
+    ];
+  });
+  /** The depth at which parts are added to the sums; 0 where there are none. */
+  const partLevel = loops.findIndex(l => l.parts) + 1;
   const after = loops.length + 1;
   if (k.kind === 'reduce') {
     const start = k.op === 'sum' ? '0.0f' : '-3.4028234663852886e38f';
     points.forEach((_, p) => {
       emit.statement(`var acc${p} = ${start};`, 0);
+      if (partLevel > 0) emit.statement(`var part${p} = 0.0f;`, partLevel);
     });
     loops.forEach((v, depth) => {
       emit.declare(v.name, depth + 1);
@@ -104,11 +127,15 @@ const loopModule = (k: MapKernel | ReduceKernel, limits: TargetLimits): Module =
       }),
     );
     // One sum after the other: each stays in a register while it grows.
+    const group = blocks?.group ?? 1;
     points.forEach((point, p) => {
-      for (const step of steps) {
-        const values = new Map([...point, ...step]);
-        const text = accumulate(k, emit, values, p);
-        emit.statement(text, loops.length);
+      for (let first = 0; first < steps.length; first += group) {
+        const terms = steps.slice(first, first + group).map(step => term(k, emit, new Map([...point, ...step])));
+        const sum = `${partLevel > 0 ? 'part' : 'acc'}${p}`;
+        emit.statement(
+          k.op === 'max' ? `${sum} = max(${sum}, ${terms[0]});` : `${sum} += ${terms.join(' + ')};`,
+          loops.length,
+        );
       }
     });
     emit.leaveLoops(after);
@@ -132,11 +159,14 @@ const loopModule = (k: MapKernel | ReduceKernel, limits: TargetLimits): Module =
   if (workgroups[0] * workgroups[1] * k.tiling.workgroup !== threads)
     body.push(`if (thread >= ${threads}u) { return; }`);
   body.push(...emit.lines(0));
-  loops.forEach((v, depth) => {
-    body.push(`${indent(depth)}for (var ${v.name} = 0u; ${v.name} < ${v.extent / v.unroll}u; ${v.name}++) {`);
+  loops.forEach(({ head }, depth) => {
+    body.push(`${indent(depth)}for (${head}) {`);
     body.push(...emit.lines(depth + 1).map(l => indent(depth + 1) + l));
   });
-  for (let depth = loops.length - 1; depth >= 0; depth--) body.push(`${indent(depth)}}`);
+  for (let depth = loops.length - 1; depth >= 0; depth--) {
+    if (depth + 1 === partLevel) body.push(...points.map((_, p) => `${indent(depth + 1)}acc${p} += part${p};`));
+    body.push(`${indent(depth)}}`);
+  }
   if (k.kind === 'reduce') body.push(...emit.lines(after));
 
   const wgsl = `${declareBindings(bindings)}
@@ -146,17 +176,22 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
 ${body.map(l => `  ${l}`).join('\n')}
 }
 `;
-  return { wgsl, access: bindings.map(b => b.access), bindings: bindings.map(b => b.storage), workgroups };
+  const sum = k.kind === 'reduce' &&
+    k.op === 'sum' && { terms: extentOf(over), depth: blockDepth(over, k.tiling, k.tiling.blocks) };
+  return {
+    wgsl,
+    access: bindings.map(b => b.access),
+    bindings: bindings.map(b => b.storage),
+    workgroups,
+    ...(sum && { sum }),
+  };
 };
 
-/** `acc += a * b;`, `acc = max(acc, v);` */
-const accumulate = (k: ReduceKernel, emit: Emitter, values: ReadonlyMap<string, Index>, p: number): string => {
-  if (k.op === 'max') return `acc${p} = max(acc${p}, ${emit.value(k.body, values)});`;
-  if (k.body.kind === 'binary' && k.body.op === 'mul') {
-    return `acc${p} += ${emit.value(k.body.a, values)} * ${emit.value(k.body.b, values)};`;
-  }
-  return `acc${p} += ${emit.value(k.body, values)};`;
-};
+/** A term of a sum, or an entry of a maximum; a product is no statement of its own, so that it may become a multiply-add. */
+const term = (k: ReduceKernel, emit: Emitter, values: ReadonlyMap<string, Index>): string =>
+  k.op === 'sum' && k.body.kind === 'binary' && k.body.op === 'mul'
+    ? `${emit.value(k.body.a, values)} * ${emit.value(k.body.b, values)}`
+    : emit.value(k.body, values);
 
 /** The WGSL of a kernel, with its bindings and its workgroups. */
 export const kernelModule = (k: Kernel, limits: TargetLimits): Module => {

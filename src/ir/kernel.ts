@@ -49,6 +49,14 @@ interface Store {
   readonly value: Expr;
 }
 
+/** A sum in blocks. */
+export interface SumBlocks {
+  /** Neighbouring terms of an unrolled turn that are added up before the rest. */
+  readonly group: number;
+  /** So many turns of this loop, with all loops inside it, are added up to a part before the parts are. */
+  readonly part?: { readonly loop: string; readonly turns: number };
+}
+
 /** How the loops of a kernel are laid over threads. Absent entries mean 1. */
 export interface Tiling {
   /** Consecutive values of each output variable that one thread computes in registers. */
@@ -60,6 +68,8 @@ export interface Tiling {
   readonly workgroup: number;
   /** A product is computed in squares of this side, one a workgroup, through workgroup memory; the rest does not apply then. */
   readonly shared?: number;
+  /** Of a sum: added up in blocks, rather than one term after the other. */
+  readonly blocks?: SumBlocks;
 }
 
 export const NO_TILING: Tiling = { tile: {}, unroll: {}, order: [], workgroup: 64 };
@@ -123,7 +133,12 @@ export interface Target {
   /** 'software': few cores, SIMD lanes, no fast workgroup memory (SwiftShader). */
   readonly profile: 'software' | 'gpu';
   readonly limits: TargetLimits;
+  /** How a thread adds up the terms of a sum; one after the other when left out. */
+  readonly sums?: 'in blocks';
 }
+
+/** `target` with sums in blocks, whose rounding errors are smaller: for networks with frozen weights. */
+export const inBlocks = (target: Target): Target => ({ ...target, sums: 'in blocks' });
 
 /** What every WebGPU implementation grants. */
 export const DEFAULT_LIMITS: TargetLimits = {

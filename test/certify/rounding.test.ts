@@ -5,22 +5,23 @@ import { anyOrder, float64, gamma, structured, sumError } from '../../src/certif
 import { summationDepth } from '../../src/certify/rounding-depth.ts';
 import { norm, normOfNonnegative, weightNorms } from '../../src/certify/rounding-norms.ts';
 import { emittedBounds, referenceLogits } from '../../src/certify/sound-inputs.ts';
-import { PLAIN } from '../../src/ir/conv-geometry.ts';
+import { PLAIN, sumTerms } from '../../src/ir/conv-geometry.ts';
 import { interpret } from '../../src/ir/interpret.ts';
-import { DEFAULT_LIMITS, type Target } from '../../src/ir/kernel.ts';
-import { elements, networkParams } from '../../src/ir/network.ts';
+import { DEFAULT_LIMITS, inBlocks, type Target } from '../../src/ir/kernel.ts';
+import { elements, type Layer, networkParams, type Shape } from '../../src/ir/network.ts';
 import { ONE } from '../../src/ir/rational.ts';
 import { convAttrs, GraphBuilder } from '../../src/ir/tensor.ts';
 import { compileGraph } from '../../src/passes/kernels/compile-graph.ts';
 import type { ProvenNetwork } from '../../src/passes/prove/prove.ts';
 import { emittedWeights, foldInference, freeze } from '../../src/passes/tensors/freeze.ts';
 import { createExecutor, createParamStore } from '../../src/runtime/executor.ts';
+import { writtenSum } from '../codegen/sum-depth.ts';
 import { useDevice } from '../device.ts';
 import { provenFrom } from '../proof/certified.ts';
 import { type Random, randomFrom } from '../random-network.ts';
 
 const gpu = useDevice({ prefer: 'software' });
-const SOFTWARE: Target = { profile: 'software', limits: DEFAULT_LIMITS };
+const SOFTWARE: Target = inBlocks({ profile: 'software', limits: DEFAULT_LIMITS });
 const BATCH = 4;
 
 const normals = (r: Random, n: number, scale: number): Float32Array =>
@@ -40,14 +41,14 @@ const everything = (proven: ProvenNetwork, params: ReadonlyMap<string, Float32Ar
   const emitted = emittedWeights(proven, folded);
   const { layers } = emittedBounds(proven, params, folded);
   const frozen = freeze(proven, params, BATCH);
-  const { kernels } = compileGraph(frozen.graph, SOFTWARE);
+  const compiled = compileGraph(frozen.graph, SOFTWARE);
   const model = (arithmetic: typeof anyOrder) => roundingModel(proven, emitted, params, layers, arithmetic);
   return {
     frozen,
-    kernels,
+    compiled,
     emitted,
     free: model(anyOrder),
-    ordered: model(structured(summationDepth(kernels))),
+    ordered: model(structured(summationDepth(compiled))),
     f64: model(float64),
   };
 };
@@ -237,9 +238,8 @@ describe('the bounds hold on the device', () => {
       const r = randomFrom(700 + seed);
       const proven = provenFrom(source);
       const params = randomWeights(proven, r);
-      const { frozen, kernels, free, ordered, f64, emitted } = everything(proven, params);
-      const { plan } = compileGraph(frozen.graph, SOFTWARE);
-      expect(kernels.length).toBeGreaterThan(0);
+      const { frozen, compiled, free, ordered, f64, emitted } = everything(proven, params);
+      const { plan } = compiled;
       const n = elements(proven.network.input.shape);
       const classes = frozen.output.size;
       const store = createParamStore(gpu().device);
@@ -466,6 +466,21 @@ describe('errors add up', () => {
       }
     }
   });
+  test('a split that is put together again counts the error of what was split once', () => {
+    const proven = provenFrom(`network Net by sll { budget 2
+      input x[400]
+      dense 200
+      let kept, rest = split(it)
+      let bent = rest |> relu
+      concat(kept, bent)
+      concat(it, it)
+      head 2 }`);
+    const { free } = everything(proven, randomWeights(proven, randomFrom(15)));
+    const total = new Map(free.layers({ input: 2 }).map(l => [l.path, l.total]));
+    expect(total.get('concat[0]')! / total.get('dense[0]')!).toBeLessThan(1.1);
+    // The same channels twice are two errors.
+    expect(total.get('concat[1]')! / total.get('concat[0]')!).toBeCloseTo(Math.SQRT2, 3);
+  });
   test('f64 errors are 2³⁰ times smaller', () => {
     const proven = provenFrom(NETWORKS[0].replace('leaky_relu(1/10)', 'relu'));
     const { free, f64 } = everything(proven, randomWeights(proven, randomFrom(6)));
@@ -480,21 +495,81 @@ describe('errors add up', () => {
 });
 
 describe('depth of sums', () => {
-  const kernelsOf = (m: number, k: number, n: number, profile: Target['profile']) => {
+  const compiled = (m: number, k: number, n: number, target: Target) => {
     const b = new GraphBuilder();
     b.output('y', b.matmul(b.input('x', [m, k]), b.input('w', [k, n])));
-    return compileGraph(b.finish(), { profile, limits: DEFAULT_LIMITS }).kernels;
+    return compileGraph(b.finish(), target);
   };
-  test('a sum in one accumulator is as deep as it is long', () => {
-    expect(summationDepth(kernelsOf(64, 100, 64, 'software'))(100)).toBe(100);
+  test('a sum in one accumulator is as deep as it is long; one in blocks is not', () => {
+    const target = { profile: 'software', limits: DEFAULT_LIMITS } as const;
+    expect(summationDepth(compiled(64, 784, 256, target))(784)).toBe(784);
+    const depth = summationDepth(compiled(64, 784, 256, inBlocks(target)));
+    expect(depth(784)).toBeLessThan(40);
+    // Nothing shorter was compiled, so nothing is known of it.
+    expect(depth(700)).toBe(700);
   });
   test('a sum in pieces is as deep as a piece and the pieces', () => {
-    const kernels = kernelsOf(1, 4096, 4, 'gpu');
-    expect(kernels).toHaveLength(2);
-    const [pieces] = kernels;
+    const made = compiled(1, 4096, 4, { profile: 'gpu', limits: DEFAULT_LIMITS });
+    expect(made.kernels).toHaveLength(2);
+    const [pieces] = made.kernels;
     const count = pieces.kind === 'reduce' ? pieces.out[0].extent : 0;
     expect(count).toBeGreaterThan(1);
-    expect(summationDepth(kernels)(4096)).toBe(4096 / count + count);
+    expect(summationDepth(made)(4096)).toBe(4096 / count + count);
+  });
+});
+
+/** The bound in any order takes a layer's sums to have as many terms as the layer says; what is fused, tiled and cut into pieces must not have more. */
+describe('no kernel adds up more than the bound counts', () => {
+  const longest = ({ op, inputs, shape }: Layer, shapes: ReadonlyMap<number, Shape>): number => {
+    const from = shapes.get(inputs[0])!;
+    switch (op.kind) {
+      case 'linear': {
+        const { forward, adjoint } = sumTerms(op.map, op.adjoint ? shape : from);
+        return op.adjoint ? adjoint : forward;
+      }
+      case 'residual': {
+        const { forward, adjoint } = sumTerms(op.map, from);
+        return Math.max(forward, adjoint);
+      }
+      case 'contraction':
+        return op.in;
+      case 'sandwich':
+        return Math.max(op.in, op.out);
+      case 'head':
+        return elements(from);
+      case 'avgpool':
+      case 'l2pool':
+        return op.size[0] * op.size[1];
+      case 'layercenter':
+        return elements(from);
+      default:
+        return 0;
+    }
+  };
+  test.each(NETWORKS.map((source, i) => [i, source] as const))('network %i', (seed, source) => {
+    const proven = provenFrom(source);
+    const { frozen } = everything(proven, randomWeights(proven, randomFrom(80 + seed)));
+    const shapes = new Map([[proven.network.input.id, proven.network.input.shape]]);
+    const most = new Map<string, number>();
+    for (const layer of proven.network.layers) {
+      most.set(layer.path, longest(layer, shapes));
+      shapes.set(layer.id, layer.shape);
+    }
+    for (const target of [SOFTWARE, { profile: 'gpu', limits: DEFAULT_LIMITS } as const]) {
+      const { plan } = compileGraph(frozen.graph, target);
+      let seen = 0;
+      for (const { kernel, label } of plan.steps) {
+        const { wgsl } = plan.kernels[kernel];
+        const sum = writtenSum(wgsl);
+        if (!sum) continue;
+        const path = (label.split('fused into ')[1] ?? label).split(' ')[0];
+        // Zeros staged to fill up workgroup memory are no terms.
+        const filling = wgsl.includes('workgroupBarrier') ? 15 : 0;
+        expect(sum.terms, label).toBeLessThanOrEqual(most.get(path)! + filling);
+        seen++;
+      }
+      expect(seen).toBeGreaterThan(0);
+    }
   });
 });
 

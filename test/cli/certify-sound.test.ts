@@ -92,6 +92,12 @@ test('--sound prints every mode and its cost, and writes a certified radius per 
     if (radii(0)[i] > 0) certified++;
   });
   expect(certified).toBeGreaterThan(3);
+  const { lost, errors } = json.sound[0] as { lost: number[]; errors: number[] };
+  naive.forEach((r, i) => {
+    expect(lost[i]).toBeCloseTo(Math.max(r, 0) - radii(0)[i], 12);
+    expect(errors[i]).toBeGreaterThan(0);
+  });
+  expect(out).toMatch(/where it comes from, in any order: .*\d+ %/);
   expect(json.layers.map((l: { path: string }) => l.path)).toContain('conv[0]');
 });
 

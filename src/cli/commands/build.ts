@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { portableTarget } from '../../codegen/frozen-module.ts';
 import { printPlan, printWgsl } from '../../codegen/print-plan.ts';
-import { printKernels, type Target } from '../../ir/kernel.ts';
+import { inBlocks, printKernels, type Target } from '../../ir/kernel.ts';
 import { networkParams } from '../../ir/network.ts';
 import { printNetwork } from '../../ir/print-network.ts';
 import type { TrainRecipe } from '../../ir/recipe.ts';
@@ -77,7 +77,9 @@ const graphOf = (program: ProvenProgram, proven: ProvenNetwork, options: BuildOp
 
 /** Text (or with --json, where there is a JSON form, that) of one representation. */
 const print = (program: ProvenProgram, proven: ProvenNetwork, what: Representation, options: BuildOptions): string => {
-  const compiled = () => compileGraph(graphOf(program, proven, options), portableTarget(options.profile));
+  const target = portableTarget(options.profile);
+  const compiled = () =>
+    compileGraph(graphOf(program, proven, options), options.of === 'inference' ? inBlocks(target) : target);
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   switch (what) {
     case 'network':

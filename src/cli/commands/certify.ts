@@ -50,11 +50,22 @@ const certify = async (file: string, options: CertifyCommandOptions): Promise<vo
     }
     const modes = options.sound === 'all' ? MODES : [options.sound];
     const { radii } = recipe;
-    const { sound, json } = soundProgram({ proven, params, data, gpu, folder, frozen, logits, naive, radii, modes });
+    const { sound, layers, json } = soundProgram({
+      proven,
+      params,
+      data,
+      gpu,
+      folder,
+      frozen,
+      logits,
+      naive,
+      radii,
+      modes,
+    });
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ ...certificate, rounding: json })}\n`
-        : `${accuracyTable(naive)}\n${soundTable(naive, sound)}`,
+        : `${accuracyTable(naive)}\n${soundTable(naive, sound, layers)}`,
     );
   } finally {
     gpu.destroy();

@@ -48,6 +48,8 @@ export const sharedProductModule = (
     access: stored.has(storage) ? 'read_write' : 'read',
   }));
   const slot = new Map<StorageId, string>(bindings.map((b, i) => [b.storage, `b${i}`]));
+  /** With blocks, what is staged at a time adds up to a part. */
+  const blocked = k.tiling.blocks !== undefined;
   const emitter = () => createEmitter(s => slot.get(s)!);
   const per = side / SIDE;
   const threads = SIDE * SIDE;
@@ -117,12 +119,14 @@ ${[...emit.lines(0), ...stores].map(l => `  ${l}`).join('\n')}
     ...stage('stageA', 'loadA', rows, 'top', m).map(l => `  ${l}`),
     ...stage('stageB', 'loadB', columns, 'left', n).map(l => `  ${l}`),
     '  workgroupBarrier();',
+    ...(blocked ? square((i, j) => `  var part${i}_${j} = 0.0f;`) : []),
     `  for (var term = 0u; term < ${SIDE}u; term++) {`,
     // Threads of a row read neighbouring columns.
     ...line(i => `    let a${i} = stageA[term * ${side}u + y * ${per}u + ${i}u];`),
     ...line(j => `    let c${j} = stageB[term * ${side}u + x + ${j * SIDE}u];`),
-    ...square((i, j) => `    acc${i}_${j} += a${i} * c${j};`),
+    ...square((i, j) => `    ${blocked ? 'part' : 'acc'}${i}_${j} += a${i} * c${j};`),
     '  }',
+    ...(blocked ? square((i, j) => `  acc${i}_${j} += part${i}_${j};`) : []),
     '  workgroupBarrier();',
     '}',
     ...square((i, j) => {
@@ -146,5 +150,13 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_id) lid
 ${body.map(l => `  ${l}`).join('\n')}
 }
 `;
-  return { wgsl, access: bindings.map(b => b.access), bindings: bindings.map(b => b.storage), workgroups };
+  const staged = Math.ceil(terms / SIDE);
+  return {
+    wgsl,
+    access: bindings.map(b => b.access),
+    bindings: bindings.map(b => b.storage),
+    workgroups,
+    // What is staged beyond the last term is zero, but added.
+    sum: { terms, depth: blocked ? SIDE + staged : SIDE * staged },
+  };
 };

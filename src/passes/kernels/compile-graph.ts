@@ -1,4 +1,5 @@
 /** Tensor IR → kernels → plan. */
+import type { EmittedSum } from '../../codegen/bindings.ts';
 import { kernelModule } from '../../codegen/wgsl.ts';
 import { type Kernel, type StorageId, type Target, workOf } from '../../ir/kernel.ts';
 import type { TensorGraph } from '../../ir/tensor.ts';
@@ -8,27 +9,39 @@ import { fuse } from './fuse.ts';
 import { planMemory } from './plan-memory.ts';
 import { schedule } from './schedule.ts';
 
+export interface CompiledGraph {
+  readonly plan: Plan;
+  /** The scheduled kernels, one a step. */
+  readonly kernels: readonly Kernel[];
+  /** The sum that each step computes, if any. */
+  readonly sums: readonly (EmittedSum | undefined)[];
+}
+
 /**
- * Compiles a tensor graph for a target: block inverses → fuse → schedule → plan memory → WGSL. `kernels` are the scheduled kernels, one a step, for
- * printing. Every input, param and output of the graph is in the plan, used or not.
+ * Compiles a tensor graph for a target: block inverses → fuse → schedule → plan memory → WGSL. Every input, param and output of the graph is in the plan, used or not.
  */
-export const compileGraph = (graph: TensorGraph, target: Target): { plan: Plan; kernels: readonly Kernel[] } => {
+export const compileGraph = (graph: TensorGraph, target: Target): CompiledGraph => {
   const fused = schedule(fuse(blockInverses(graph), target.limits), target);
   const { buffers, bufferOf } = planMemory(fused.kernels, fused.storages);
   const kernels: PlanKernel[] = [];
   /** By what a kernel does: the index of its module, and for each binding the position of its storage in the kernel's text. */
-  const known = new Map<string, { kernel: number; slots: readonly number[]; workgroups: PlanStep['workgroups'] }>();
+  const known = new Map<
+    string,
+    { kernel: number; slots: readonly number[]; workgroups: PlanStep['workgroups']; sum?: EmittedSum }
+  >();
+  const sums: (EmittedSum | undefined)[] = [];
   const byText = new Map<string, number>();
   const steps = fused.kernels.map((k): PlanStep => {
     const work = workOf(k);
     let made = known.get(work.text);
     if (!made) {
-      const { wgsl, access, bindings, workgroups } = kernelModule(k, target.limits);
+      const { wgsl, access, bindings, workgroups, sum } = kernelModule(k, target.limits);
       const kernel = byText.get(wgsl) ?? kernels.push({ wgsl, access }) - 1;
       byText.set(wgsl, kernel);
-      made = { kernel, slots: bindings.map(s => work.storages.indexOf(s)), workgroups };
+      made = { kernel, slots: bindings.map(s => work.storages.indexOf(s)), workgroups, ...(sum && { sum }) };
       known.set(work.text, made);
     }
+    sums.push(made.sum);
     const bindings = made.slots.map(slot => bufferOf.get(work.storages[slot])!);
     return { kernel: made.kernel, bindings, workgroups: made.workgroups, label: k.label };
   });
@@ -52,5 +65,5 @@ export const compileGraph = (graph: TensorGraph, target: Target): { plan: Plan; 
     outputs,
     literals,
   };
-  return { plan, kernels: fused.kernels };
+  return { plan, kernels: fused.kernels, sums };
 };

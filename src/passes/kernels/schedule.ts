@@ -13,6 +13,7 @@ import type {
   Tiling,
 } from '../../ir/kernel.ts';
 import { rewrite, walk, workOf } from '../../ir/kernel.ts';
+import { blockSums } from './block-sums.ts';
 import { loadEntry } from './expression.ts';
 import type { FusedGraph } from './fuse.ts';
 import { tileForGpu } from './tile-gpu.ts';
@@ -141,8 +142,11 @@ const splitReduction = (
   return [first, second].map(s => mergeLoops(s) as ReduceKernel);
 };
 
-const chooseTiling = (k: LoopKernel, target: Target): Tiling =>
-  target.profile === 'software' ? tileForSoftware(k) : tileForGpu(k, target.limits);
+const chooseTiling = (k: LoopKernel, target: Target): Tiling => {
+  const tiling = target.profile === 'software' ? tileForSoftware(k) : tileForGpu(k, target.limits);
+  const blocks = k.kind === 'reduce' && k.op === 'sum' && target.sums === 'in blocks' && blockSums(k, tiling);
+  return blocks ? { ...tiling, blocks } : tiling;
+};
 
 /** Lays every kernel over threads; adds the storages of partial sums. */
 export const schedule = (graph: FusedGraph, target: Target): FusedGraph => {
