@@ -16,7 +16,7 @@ from fractions import Fraction
 from itertools import product as grid_of
 from math import gcd, isqrt, prod
 
-FORMAT = "lip-lipschitz-certificate-2"
+FORMAT = "lip-lipschitz-certificate-3"
 
 
 class Refused(Exception):
@@ -101,37 +101,57 @@ def read_tensors(data):
     return tensors, network
 
 
-# Layers. Each kind is a function (layer, shapes of its inputs) -> facts about it: "output", the "rule" with its "constants" that proves
-# its "bound" for all weights (a squared number, or a function of the inputs' values), and "emitted", a function of the tensors that gives
-# the same for those.
+# Maps and layers. Each kind of layer gives facts: "output" where it is not the input's shape, the "rule" with its "constants" that proves
+# its "bound" for all weights (a squared number, or a function of the inputs' values), the "map" whose Gram matrix is dominated, and
+# "emitted", a function of the tensors that gives the bound of those.
 
 
 def read_map(m, path, shape):
     """The linear map that reads `shape`, with the height and width it reads and makes."""
-    conv = len(shape) == 3
-    entries(m, ["kind", "weight", "out", "in"] + (["kernel", "stride", "padding", "dilation", "groups", "mode"] if conv else []), path)
-    need(m["kind"] == ("conv" if conv else "dense") and isinstance(m["weight"], str), f"{path}: the map does not fit the shape")
+    conv, vector = m["kind"] == "conv", len(shape) == 1
+    entries(m, ["kind", "out", "in"] + (["kernel", "stride", "padding", "dilation", "groups", "mode"] if conv else ["form"] if m["kind"] == "operator" else []), path)
+    need(m["kind"] in (("dense",) if vector else ("conv", "operator")), f"{path}: the map does not fit the shape")
     need(integer(m["out"]) and m["in"] == shape[0], f"{path} reads {m['in']} channels, but there are {shape[0]}")
-    m = {**m, "conv": conv, "image": shape[1:] if conv else [1, 1]}
-    if not conv:
-        return {**m, "kernel": [1, 1], "e": [1, 1], "taps": [1, 1], "groups": 1, "made": [], "shape": [m["out"], m["in"]]}
-    k, s, d, p = pair(m["kernel"]), pair(m["stride"]), pair(m["dilation"]), pair(m["padding"], 0)
+    m = {"kernel": [1, 1], "stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1, "mode": "zeros", **m}
+    k, s, d, p, image = pair(m["kernel"]), pair(m["stride"]), pair(m["dilation"]), pair(m["padding"], 0), shape[1:] or [1, 1]
     g = integer(m["groups"])
     need(m["in"] % g == 0 and m["out"] % g == 0, f"{path}: the groups do not divide the channels")
-    made = [(n + 2 * p[a] - d[a] * (k[a] - 1) - 1) // s[a] + 1 for a, n in enumerate(m["image"])]
+    made = [(n + 2 * p[a] - d[a] * (k[a] - 1) - 1) // s[a] + 1 for a, n in enumerate(image)]
     need(all(n >= 1 for n in made), f"{path}: the kernel is larger than the padded image")
     need(m["mode"] in ("zeros", "circular"), f"{path}: unknown mode")
     if m["mode"] == "circular":
-        need(all(n % s[a] == 0 and made[a] * s[a] <= n for a, n in enumerate(m["image"])), f"{path}: the circle does not close")
+        need(all(n % s[a] == 0 and made[a] * s[a] <= n for a, n in enumerate(image)), f"{path}: the circle does not close")
     e = [s[a] // gcd(s[a], d[a]) for a in range(2)]
-    return {**m, "e": e, "taps": [-(-k[a] // e[a]) for a in range(2)], "made": made, "shape": [m["out"], m["in"] // g, *k]}
+    taps, output = [-(-k[a] // e[a]) for a in range(2)], [m["out"]] + ([] if vector else made)
+    return {**m, "image": image, "e": e, "taps": taps, "made": made, "output": output, "shape": [m["out"], m["in"] // g] + (k if conv else [])}
 
 
 SLOPES = {"relu": (0, 1), "tanh": (0, 1), "sigmoid": (0, Fraction(1, 4)), "abs": (-1, 1)}
 
 
+def read_slopes(act, path):
+    """(low, high, the slope of leaky_relu or None)."""
+    name = act.get("function")
+    entries(act, ["function"] + (["slope"] if name == "leaky_relu" else []), path)
+    if name == "leaky_relu":
+        a = rational(act["slope"])
+        return min(a, Fraction(1)), max(a, Fraction(1)), a
+    need(name in SLOPES, f"{path}: there is no activation {name}")
+    return *SLOPES[name], None
+
+
+def read_inside(act, path):
+    low, high, _ = read_slopes(act, path)
+    need(0 <= low and high <= 1, f"{path}: the activation inside must have slope in [0, 1]")
+    return {"low": low, "high": high}
+
+
 def steepest(*slopes):
     return max(abs(Fraction(v)) for v in slopes) ** 2
+
+
+def between(h, c):
+    return max(h**2, (h - c) ** 2)
 
 
 def halves(channels, path):
@@ -139,69 +159,24 @@ def halves(channels, path):
     return channels // 2
 
 
-def reflected(v):
-    half = len(v) // 2
-    return between(1, 2 * max(v[i] ** 2 + v[half + i] ** 2 for i in range(half)))
-
-
-ACT_KEYS = {"leaky_relu": "slope", "groupsort": "group", "maxmin": "pairs", "prelu": "weight", "householder": "weight", "householder2": "weight"}
-
-
-def read_activation(act, path, channels):
-    """(slopes or None, facts)."""
-    name = act.get("function")
-    entries(act, ["function"] + ([ACT_KEYS[name]] if name in ACT_KEYS else []), path)
-    need("weight" not in act or isinstance(act["weight"], str), f"{path}: a weight is named")
-    if name == "maxmin":
-        need(act["pairs"] == "adjacent" or (act["pairs"] == "halves" and halves(channels, path)), f"{path}: unknown pairs")
-        return None, {"rule": "sort", "constants": {"group": 2}, "bound": 1}
-    if name == "groupsort":
-        need(channels % integer(act["group"]) == 0, f"{path}: groups do not divide the channels")
-        return None, {"rule": "sort", "constants": {"group": act["group"]}, "bound": 1}
-    if name in ("prelu", "halfabs"):
-        facts = {"rule": "channelwise", "constants": {"low": -1, "high": 1}, "bound": 1}
-        return None, {**facts, "emitted": lambda t: steepest(1, *t("a", [channels]))} if name == "prelu" else facts
-    if name == "rabs":
-        halves(channels, path)
-        return None, {"rule": "rotate-halves", "bound": 1, "emitted": lambda t: near_one(2 * t("m", [1])[0] ** 2, path)}
-    if name == "crelu":
-        return None, {"rule": "concatenated-relu", "bound": 1, "channels": 2 * channels}
-    if name in ("householder", "householder2"):
-        pairs, order = halves(channels, path), 1 if name == "householder" else 2
-
-        def emitted(t):
-            need(order == 1, f"{path}: rounded sectors of order 2 are not continuous")
-            return reflected(t("v", [2, pairs]))
-
-        return None, {"rule": "householder-activation", "constants": {"order": order}, "bound": 1, "emitted": emitted}
-    need(name == "leaky_relu" or name in SLOPES, f"{path}: there is no activation {name}")
-    a = rational(act["slope"]) if name == "leaky_relu" else None
-    low, high = SLOPES[name] if a is None else sorted([a, Fraction(1)])
-    facts = {"rule": "elementwise", "constants": {"low": low, "high": high}, "bound": steepest(low, high)}
-    if a is not None:
-        facts["emitted"] = lambda t: steepest(1, near(t("a", [1]), [a])[0])
-    return (low, high), facts
-
-
-def read_inside(act, path, channels):
-    slopes, _ = read_activation(act, path, channels)
-    need(slopes and 0 <= slopes[0] and slopes[1] <= 1, f"{path}: the activation inside must have slope in [0, 1]")
-    return slopes
-
-
-def near_one(value, path):
-    need(abs(value - 1) <= Fraction(1, 2**21), f"{path}: its multiplier is not the layer's")
-    return value
-
-
-def near(values, exact, share=Fraction(1, 2**23)):
-    need(all(abs(v - e) <= abs(e) * share for v, e in zip(values, exact)), "an emitted number is not its layer's")
+def near(values, exact):
+    need(all(abs(v - e) * 2**22 <= abs(e) for v, e in zip(values, exact)), "an emitted number is not its layer's")
     return values
 
 
+def multiplier(d, times):
+    """m^2 d is 1 but for rounding; m stands before sums whose squares are `times` as large at most."""
+
+    def bound(t):
+        m = t("m", [1])[0] ** 2
+        near([m * d], [1])
+        return m * times
+
+    return bound
+
+
 def same(shapes, path):
-    need(shapes and all(s == shapes[0] for s in shapes), f"{path} joins values of different shapes")
-    return shapes[0]
+    need(all(s == shapes[0] for s in shapes), f"{path} joins values of different shapes")
 
 
 def weighted(factors):
@@ -220,11 +195,15 @@ def added(branches):
     return sum(b["squared"] for b in branches)
 
 
+def largest(branches):
+    return max(b["squared"] for b in branches)
+
+
 def side_by_side(branches):
     """Functions of disjoint parts of one value act side by side: the bound is the largest."""
     slices = sorted(b["slice"] for b in branches if b["slice"])
     if len(slices) == len(branches) and all(p[1] <= n[0] for p, n in zip(slices, slices[1:])):
-        return max(b["squared"] for b in branches)
+        return largest(branches)
     return added(branches)
 
 
@@ -236,255 +215,202 @@ def pooling(layer, shape):
     return [shape[0], *made] if len(shape) == 3 else made[1:], prod(-(-k[a] // s[a]) for a in range(2))
 
 
-WINDOWS = {3: Fraction(3), 4: Fraction(8), 7: Fraction(311, 100), 8: Fraction(288, 25), 11: Fraction(289, 100), 12: Fraction(571, 50)}
-METHODS = {"cayley": [], "bro": ["eps"], "lot": ["eps", "steps"], "skew_exponential": ["degree", "norm", "steps", "padding"], "sandwich": ["part"]}
+def fact(rule, bound=1, emitted=None, **more):
+    return {"rule": rule, "bound": bound, **({"emitted": emitted} if emitted else {}), **more}
 
 
-def read_method(method, path):
-    """(family, constants)."""
-    family = method.get("family")
-    need(family in METHODS, f"{path}: there is no contraction {family}")
-    entries(method, ["family", *METHODS[family]], path)
-    if family == "sandwich":
-        need(method["part"] in ("product", "second"), f"{path}: unknown part")
-        return family, {}
-    constants = {k: rational(method[k]) for k in ("eps", "norm") if k in method}
-    need(constants.get("eps", 1) > 0, f"{path}: eps must be positive")
-    if "steps" in method:
-        constants["steps"] = integer(method["steps"], 0 if family == "lot" else 1)
-    if family == "skew_exponential":
-        constants["degree"] = integer(method["degree"])
-        need(method["padding"] in ("zeros", "circular"), f"{path}: unknown padding")
-        window = WINDOWS.get(method["degree"], -1)
-        need(constants["norm"] >= 0 and constants["norm"] ** 2 <= window, f"{path}: the norm is outside the window of its degree")
-    return family, constants
-
-
-def read_kernel(layer, shape, path):
-    """Of an operator: the size of its kernel on images, None for vectors."""
-    need(layer["in"] == shape[0] and isinstance(layer["weight"], str), f"{path} reads {layer['in']} channels")
-    need(("kernel" in layer) == (len(shape) == 3), f"{path}: a kernel is for images")
-    return pair(layer["kernel"]) if "kernel" in layer else None
-
-
-def between(h, c):
-    return max(h**2, (h - c) ** 2)
-
-
-def facts_of(layer, shapes, path):
-    kind, shape = layer["kind"], shapes[0]
-    isometry = lambda rule, output: {"output": output, "rule": rule, "bound": 1}
-    if kind in ("center", "scale"):
-        numbers = [rational(v) for v in layer["offset" if kind == "center" else "divisor"]]
-        need(len(numbers) in (1, shape[0]), f"{path}: one number, or one for each channel")
-        if kind == "center":
-            return {**isometry("translate", shape), "emitted": lambda t: near(t("c", [len(numbers)]), numbers) and 1}
-        need(all(numbers), f"{path} divides by 0")
-        factors = [1 / v for v in numbers]
-        return {
-            "output": shape,
-            "rule": "divide",
-            "constants": {"least": min(abs(v) for v in numbers)},
-            "bound": steepest(*factors),
-            "emitted": lambda t: steepest(*near(t("m", [len(factors)]), factors, Fraction(1, 2**21))),
-        }
-    if kind in ("batchcenter", "translate"):
-        rule = "batch-center" if kind == "batchcenter" else kind
-        return {**isometry(rule, shape), "emitted": lambda t: t("c", [shape[0]]) and 1}
-    if kind == "pad":
-        need(integer(layer["to"]) >= shape[0], f"{path} pads to fewer channels")
-        return isometry("zero-pad", [layer["to"], *shape[1:]])
-    if kind == "slice":
-        start, end = integer(layer["start"], 0), layer["start"] + integer(layer["length"])
-        need(end <= shape[0], f"{path} takes channels that are not there")
-        return {**isometry("channel-truncate", [layer["length"], *shape[1:]]), "slice": (start, end)}
-    if kind == "flatten":
-        return isometry("reindex", [prod(shape)])
-    if kind in ("space_to_depth", "depth_to_space"):
-        need(len(shape) == 3, f"{path} needs an image")
-        (a, b), (c, h, w) = pair(layer["block"]), shape
-        down = kind == "space_to_depth"
-        need(h % a == 0 == w % b if down else c % (a * b) == 0, f"{path}: the blocks do not divide the image")
-        return isometry("reindex", [c * a * b, h // a, w // b] if down else [c // (a * b), h * a, w * b])
-    if kind == "activation":
-        facts = read_activation(layer["act"], path, shape[0])[1]
-        return {**facts, "output": [facts.pop("channels", shape[0]), *shape[1:]]}
-    if kind == "tile":
-        n = integer(layer["times"])
-        return {**isometry("copies", [n * shape[0], *shape[1:]]), "constants": {"n": n}, "emitted": lambda t: near_one(t("m", [1])[0] ** 2 * n, path)}
+def channels_of(layer, shapes, path):
+    """Layers that treat each channel, or move numbers to other places."""
+    kind, output, shape = layer["kind"], layer["output"], shapes[0]
+    c, like = shape[0], [output[0], *shape[1:]]
+    if kind == "translate":
+        return fact("translate", 1, lambda t: t("c", [c]) and 1)
+    if kind == "scale":
+        factors = [rational(v) for v in layer["factors"]]
+        need(len(factors) in (1, c) and any(factors), f"{path}: one number, or one for each channel, not all 0")
+        constants = {"least": 1 / max(abs(v) for v in factors)}
+        return fact("divide", steepest(*factors), lambda t: steepest(*near(t("m", [len(factors)]), factors)), constants=constants)
     if kind == "gain":
-        need(isinstance(layer["angle"], str), f"{path}: the angle is named")
-        return {**isometry("bounded-gain", shape), "emitted": lambda t: steepest(*t("m", [shape[0]]))}
+        return fact("bounded-gain", 1, lambda t: steepest(*t("m", [c])))
     if kind == "layercenter":
-        return {**isometry("layer-center", shape), "emitted": lambda t: between(1, near_one(t("m", [1])[0] * prod(shape), path))}
-    if kind in ("maxpool", "l2pool"):
-        output, overlap = pooling(layer, shape)
-        return {"output": output, "rule": kind[:-4] + "-pool", "constants": {"overlap": overlap}, "bound": overlap}
-    if kind == "avgpool":
-        (output, overlap), count, divisor = pooling(layer, shape), prod(layer["size"]), rational(layer["divisorSquared"])
-        need(divisor > 0, f"{path} divides by 0")
+        return fact("layer-center", 1, lambda t: between(1, near([t("m", [1])[0] * prod(shape)], [1])[0]))
+    if kind == "pad":
+        need(output[0] >= c, f"{path} pads to fewer channels")
+        return fact("zero-pad", output=like)
+    if kind == "slice":
+        start, end = integer(layer["start"], 0), layer["start"] + output[0]
+        need(end <= c, f"{path} takes channels that are not there")
+        return fact("channel-truncate", output=like, slice=(start, end))
+    if kind == "tile":
+        need(output[0] % c == 0, f"{path} makes {output[0]} channels of {c}")
+        n = output[0] // c
+        return fact("copies", 1, multiplier(n, n), output=like, constants={"n": n})
+    need(prod(shape) == prod(output), f"{path} makes {output} of {shape}")
+    coarse, fine = (shape, output) if kind == "depth_to_space" else (output, shape)
+    fits = len(output) == 1 if kind == "flatten" else len(shape) == len(output) == 3 and all(fine[a] % coarse[a] == 0 for a in (1, 2))
+    need(fits, f"{path}: the blocks do not divide the image")
+    return fact("reindex", output=output)
 
-        def pooled(t):
-            m = t("m", [1])[0] ** 2
-            near_one(m * divisor, path)
-            return m * count * overlap
 
-        rule = "block-average" if layer["size"] == layer["stride"] and divisor == count else "average-pool"
-        constants = {"overlap": overlap, "divisorSquared": divisor}
-        return {"output": output, "rule": rule, "constants": constants, "bound": count * overlap / divisor, "emitted": pooled}
-    if kind == "contraction":
-        family, constants = read_method(layer["method"], path)
-        kernel, out = read_kernel(layer, shape, path), integer(layer["out"])
-        need((kernel is None) == (family == "sandwich"), f"{path} does not fit {shape}")
+def window_of(layer, shapes, path):
+    kind = layer["kind"]
+    output, overlap = pooling(layer, shapes[0])
+    if kind != "avgpool":
+        return fact(kind[:-4] + "-pool", overlap, output=output, constants={"overlap": overlap})
+    count, d = prod(layer["size"]), rational(layer["divisorSquared"])
+    need(d > 0, f"{path}: the square of a divisor is positive")
+    rule = "block-average" if layer["size"] == layer["stride"] and d == count else "average-pool"
+    constants = {"overlap": overlap, "divisorSquared": d}
+    return fact(rule, count * overlap / d, multiplier(d, count * overlap), output=output, constants=constants)
 
-        def operator_norm(t):
-            t("b", [out], True)
-            if kernel is None or (family == "cayley" and kernel == [1, 1]):
-                return max(per_pixel(t, path, out, layer["in"]))
-            if family == "skew_exponential":
-                return series_norm(t, path, [max(out, layer["in"]), *shape[1:]], kernel, layer["method"])
-            # All but Cayley's act on the image with zeros around it, and what lies there is cut off.
-            size = [n + (0 if family == "cayley" else (k - 1) // 2 * 2) for n, k in zip(shape[1:], kernel)]
-            return spectrum_norm(t, path, size, 2 * out, 2 * layer["in"])
 
-        output = [out, *shape[1:]]
-        return {"output": output, "rule": "contraction", "constants": constants, "bound": 1, "emitted": operator_norm, "dominated": True}
+def activation_of(layer, shapes, path):
+    kind, shape = layer["kind"], shapes[0]
+    c = shape[0]
+    if kind == "elementwise":
+        low, high, a = read_slopes(layer["act"], path)
+        emitted = None if a is None else lambda t: steepest(1, near(t("a", [1]), [a])[0])
+        return fact("elementwise", steepest(low, high), emitted, constants={"low": low, "high": high})
+    if kind in ("prelu", "halfabs"):
+        emitted = (lambda t: steepest(1, *t("a", [c]))) if kind == "prelu" else None
+        return fact("channelwise", 1, emitted, constants={"low": -1, "high": 1})
+    if kind == "maxmin":
+        need(layer["pairs"] == "adjacent" or (layer["pairs"] == "halves" and halves(c, path)), f"{path}: unknown pairs")
+        return fact("sort", constants={"group": 2})
+    if kind == "groupsort":
+        need(c % integer(layer["group"]) == 0, f"{path}: groups do not divide the channels")
+        return fact("sort", constants={"group": layer["group"]})
+    if kind == "rabs":
+        halves(c, path)
+        return fact("rotate-halves", 1, multiplier(2, 2))
+    if kind == "crelu":
+        return fact("concatenated-relu", output=[2 * c, *shape[1:]])
+    pairs = halves(c, path)
+    need(integer(layer["order"]) <= 2, f"{path}: unknown order")
+
+    def reflected(t):
+        need(layer["order"] == 1, f"{path}: rounded sectors of order 2 are not continuous")
+        v = t("v", [2, pairs])
+        return between(1, 2 * max(v[i] ** 2 + v[pairs + i] ** 2 for i in range(pairs)))
+
+    return fact("householder-activation", 1, reflected, constants={"order": layer["order"]})
+
+
+def on_rows(dominance, m):
+    side, t = dominance
+    return t if side == "rows" else [max(t)] * m["out"]
+
+
+def weight_of(layer, shapes, path):
+    kind, shape = layer["kind"], shapes[0]
+    adjoint = layer.get("adjoint", False)
+    need(kind != "linear" or (layer["side"] in ("in", "out") and adjoint in (True, False) and ("adjoint" not in layer or adjoint)), f"{path}: unknown side")
+    reads = layer["output"] if adjoint else [layer["output"][0] + shape[0], *shape[1:]] if kind == "sandwich" else shape
+    m = read_map(layer["map"], path, reads)
+    out = m["out"]
+
+    def dominated(t):
+        t("b", [m["in"] if adjoint else out], True)
+        return check_operator(t, path, m) if m["kind"] == "operator" else check_weight(t.dominance, path, m, t("W", m["shape"]))
+
+    def multipliers(values):
+        need(all(v >= 0 for v in values), f"{path}: multipliers must not be negative")
+        return values
+
+    if kind == "linear":
+        need(not adjoint or m["output"] == shape, f"{path}: the adjoint does not read {shape}")
+        output = layer["output"] if adjoint else m["output"]
+        return fact("linear-adjoint" if adjoint else "linear", 1, lambda t: max(dominated(t)[1]), output=output, map=m)
+    slopes = read_inside(layer["act"], path)
     if kind == "sandwich":
-        kernel, out = read_kernel(layer, shape, path), integer(layer["out"])
-        low, high = read_inside(layer["act"], path, out)
-        need(isinstance(layer["psi"], str), f"{path}: psi is named")
+        need(out == layer["output"][0], f"{path}: [A B] makes {out} channels")
 
         def sandwiched(t):
-            t("b", [out], True)
-            both = out + layer["in"]
-            if kernel in (None, [1, 1]):
-                bound = per_pixel(t, path, out, both)
-            else:
-                bound = [spectrum_norm(t, path, shape[1:], 2 * out, 2 * both)] * out
-            need(all(d >= 0 and e >= 0 and d * e * b <= 2 for d, e, b in zip(t("d", [out]), t("e", [out]), bound)), f"{path}: d e T is above 2")
+            bound = on_rows(dominated(t), m)
+            triples = zip(multipliers(t("d", [out])), multipliers(t("e", [out])), bound)
+            need(all(d * e * b <= 2 for d, e, b in triples), f"{path}: d e T is above 2")
             return 1
 
-        return {"output": [out, *shape[1:]], "rule": "sandwich", "constants": {"low": low, "high": high}, "bound": 1, "emitted": sandwiched, "dominated": True}
-    if kind == "linear":
-        adjoint = layer.get("adjoint", False)
-        need(layer["side"] in ("in", "out") and ("adjoint" not in layer or adjoint is True), f"{path}: unknown side")
-        m = read_map(layer["map"], path, layer["output"] if adjoint else shape)
-        made = [m["out"], *m["made"]]
-        need(not adjoint or made == shape, f"{path}: the adjoint does not read {shape}")
+        return fact("sandwich", 1, sandwiched, output=m["output"], constants=slopes, map=m, unit=True)
+    h, c = rational(layer["identity"]), rational(layer["factor"])
 
-        def norm(t):
-            t("b", [m["in" if adjoint else "out"]], True)
-            return max(check_dominance(t.dominance, path, m, *lattice(m, t("W", m["shape"])))[1])
+    def branch(tensor):
+        given = tensor("h", [1], True)
+        need(given or h == 1, f"{path}: h was not emitted")
+        t = multipliers(tensor("t", [out]))
+        top = max(v * b for v, b in zip(t, on_rows(dominated(tensor), m)))
+        return between(near(given, [h])[0] if given else 1, top if c >= 0 else -top)
 
-        return {"output": layer["output"] if adjoint else made, "rule": "linear-adjoint" if adjoint else "linear", "map": m, "bound": 1, "emitted": norm}
-    if kind == "residual":
-        m = read_map(layer["map"], path, shape)
-        slopes = read_inside(layer["act"], path, m["out"])
-        h, c = rational(layer["identity"]), rational(layer["factor"])
+    return fact("residual", between(h, c), branch, constants={**slopes, "h": h, "c": c}, map=m)
 
-        def branch(tensor):
-            tensor("b", [m["out"]], True)
-            given = tensor("h", [1], True)
-            need(given or h == 1, f"{path}: h was not emitted")
-            t = tensor("t", [m["out"]])
-            side, bound = check_dominance(tensor.dominance, path, m, *lattice(m, tensor("W", m["shape"])))
-            bound = bound if side == "rows" else [max(bound)] * m["out"]
-            need(all(v >= 0 for v in t), f"{path}: t must not be negative")
-            top = max(v * b for v, b in zip(t, bound))
-            return between(near(given, [h])[0] if given else 1, top if c >= 0 else -top)
 
-        constants = {"low": slopes[0], "high": slopes[1], "h": h, "c": c}
-        return {"output": shape, "rule": "residual", "constants": constants, "map": m, "bound": between(h, c), "emitted": branch}
+def join_of(layer, shapes, path):
+    kind = layer["kind"]
+    same([s[1:] for s in shapes] if kind == "concat" else shapes, path)
     if kind == "sum":
         factors = [rational(v) for v in layer["factors"]]
         need(len(factors) == len(shapes), f"{path} has {len(factors)} factors")
         constants = {f"a{n + 1}": f for n, f in enumerate(factors)}
-        emitted = lambda t: weighted(near(t("m", [len(factors)]), factors))
-        return {"output": same(shapes, path), "rule": "sum", "constants": constants, "bound": weighted(factors), "emitted": emitted}
+        return fact("sum", weighted(factors), lambda t: weighted(near(t("m", [len(factors)]), factors)), constants=constants)
     if kind == "mix":
         need(len(shapes) == 2, f"{path} mixes two values")
-        need(("weight" in layer) != ("trained" in layer), f"{path} mixes by one weight")
-        w = rational(layer["weight"]) if "weight" in layer else None
-        need(w is None or 0 <= w <= 1, f"{path}: a weight lies in [0, 1]")
-        need(w is not None or isinstance(layer["trained"], str), f"{path}: the weight is named")
-        largest = lambda values: max(v["squared"] for v in values)
+        w = [rational(layer["weight"])] if "weight" in layer else []
+        between_0_1 = lambda v: need(0 <= v <= 1, f"{path}: the weight is not between 0 and 1")
 
         def mixed(t):
-            found = t("w", [1])
-            need(0 <= found[0] <= 1 and (w is None or near(found, [w])), f"{path}: the weight is not between 0 and 1")
+            between_0_1(near(t("w", [1]), w)[0])
             return largest
 
-        return {"output": same(shapes, path), "rule": "mix", "constants": {} if w is None else {"w": w}, "bound": largest, "emitted": mixed}
+        for v in w:
+            between_0_1(v)
+        return fact("mix", largest, mixed, constants={"w": v for v in w})
     if kind == "concat":
-        same([s[1:] for s in shapes], path)
-        return {"output": [sum(s[0] for s in shapes), *shape[1:]], "rule": "concat", "bound": side_by_side}
-    need(kind == "maximum" and layer["of"] in ("largest", "smallest"), f"{path}: there is no layer kind {kind}")
-    return {"output": same(shapes, path), "rule": "maximum", "bound": added}
+        return fact("concat", side_by_side, output=[sum(s[0] for s in shapes), *shapes[0][1:]])
+    need(layer["of"] in ("largest", "smallest"), f"{path}: which of them?")
+    return fact("maximum", added)
 
 
 # The entries of each kind; those in brackets may be missing.
-KEYS = {
-    "center": ["offset"],
-    "batchcenter": ["mean"],
-    "translate": ["by"],
-    "scale": ["divisor"],
-    "pad": ["to"],
-    "slice": ["start", "length"],
-    "flatten": [],
-    "space_to_depth": ["block"],
-    "depth_to_space": ["block"],
-    "activation": ["act"],
-    "tile": ["times"],
-    "gain": ["angle"],
-    "layercenter": [],
-    "contraction": ["method", "out", "in", "weight", "[kernel]"],
-    "sandwich": ["out", "in", "weight", "psi", "act", "[kernel]"],
-    "avgpool": ["size", "stride", "divisorSquared"],
-    "maxpool": ["size", "stride"],
-    "l2pool": ["size", "stride"],
-    "linear": ["map", "side", "[adjoint]"],
-    "residual": ["map", "act", "identity", "factor"],
-    "sum": ["factors"],
-    "mix": ["[weight]", "[trained]"],
-    "concat": [],
-    "maximum": ["of"],
-    "head": ["classes"],
+KINDS = {
+    channels_of: {"translate": [], "scale": ["factors"], "gain": [], "layercenter": [], "pad": [], "slice": ["start"], "tile": [], "flatten": [], "space_to_depth": [], "depth_to_space": []},
+    window_of: {"avgpool": ["size", "stride", "divisorSquared"], "maxpool": ["size", "stride"], "l2pool": ["size", "stride"]},
+    activation_of: {"elementwise": ["act"], "prelu": [], "halfabs": [], "maxmin": ["pairs"], "groupsort": ["group"], "rabs": [], "crelu": [], "householder": ["order"]},
+    weight_of: {"linear": ["map", "side", "[adjoint]"], "residual": ["map", "act", "identity", "factor"], "sandwich": ["map", "act"]},
+    join_of: {"sum": ["factors"], "mix": ["[weight]"], "concat": [], "maximum": ["of"]},
 }
-SEVERAL = ("sum", "mix", "concat", "maximum")
+KEYS = {kind: (facts, keys) for facts, kinds in KINDS.items() for kind, keys in kinds.items()}
 
 
 def check_network(net):
-    """(facts of each layer but the head, (classes, features) of the head or None)."""
-    entries(net, ["name", "input", "budget", "layers"], "network")
+    """(facts of each layer, (path, classes, features) of the head or None)."""
+    entries(net, ["name", "input", "budget", "layers"], "network", ["head"])
     need(isinstance(net["name"], str), "the name is text")
-    entries(net["input"], ["shape"], "input", ["range"])
-    if "range" in net["input"]:
-        low, high = (rational(v) for v in net["input"]["range"])
-        need(low <= high, "the range of the input is empty")
-    shape = net["input"]["shape"]
-    need(len(shape) in (1, 3) and all(integer(n) for n in shape), "the input must be [features] or [channels, height, width]")
-    shapes, body, paths, used = [shape], [], set(), set()
-    for n, layer in enumerate(net["layers"]):
+    need(len(net["input"]) in (1, 3) and all(integer(n) for n in net["input"]), "the input must be [features] or [channels, height, width]")
+    shapes, body, paths, used = [net["input"]], [], [], set()
+    for layer in net["layers"]:
         kind, path = layer["kind"], layer["path"]
-        need(kind in KEYS, f"{path}: there is no layer kind {kind}")
-        optional = [k[1:-1] for k in KEYS[kind] if k[0] == "["]
-        entries(layer, ["path", "kind", "inputs", "output", *(k for k in KEYS[kind] if k[0] != "[")], path, optional)
-        need(isinstance(path, str) and path not in paths, f"two layers are called {path}")
-        paths.add(path)
-        inputs = [integer(i, 0) for i in layer["inputs"]]
-        need(all(i < len(shapes) for i in inputs) and (inputs if kind in SEVERAL else len(inputs) == 1), f"{path}: wrong inputs")
+        need(kind in KEYS and isinstance(path, str), f"{path}: there is no layer kind {kind}")
+        facts_of, keys = KEYS[kind]
+        optional = [k[1:-1] for k in keys if k[0] == "["]
+        entries(layer, ["path", "kind", "inputs", "output", *(k for k in keys if k[0] != "[")], path, optional)
+        paths.append(path)
+        inputs, output = [integer(i, 0) for i in layer["inputs"]], [integer(d) for d in layer["output"]]
+        need(output and all(i < len(shapes) for i in inputs), f"{path}: wrong inputs")
+        need(inputs if facts_of is join_of else len(inputs) == 1, f"{path}: wrong inputs")
         used.update(inputs)
-        if kind == "head":
-            need(n == len(net["layers"]) - 1 and inputs == [n] and len(shapes[n]) == 1, "the head must be last and read a vector")
-            need(layer["output"] == [integer(layer["classes"])], "the head makes its classes")
-            need(used >= set(range(n)), "the value of a layer is not used")
-            return body, (layer["classes"], shapes[n][0])
-        facts = {**facts_of(layer, [shapes[i] for i in inputs], path), "path": path, "inputs": inputs}
-        need(all(integer(d) for d in layer["output"]) and facts["output"] == layer["output"], f"{path} makes {facts['output']}, not {layer['output']}")
+        facts = {"output": shapes[inputs[0]], **facts_of(layer, [shapes[i] for i in inputs], path), "path": path, "inputs": inputs}
+        need(facts["output"] == output, f"{path} makes {facts['output']}, not {output}")
         body.append(facts)
-        shapes.append(layer["output"])
+        shapes.append(output)
     need(used >= set(range(len(body))), "the value of a layer is not used")
-    return body, None
+    head = None
+    if "head" in net:
+        entries(net["head"], ["path", "classes"], "head")
+        need(len(shapes[-1]) == 1 and isinstance(net["head"]["path"], str), "the head must read a vector")
+        head = (net["head"]["path"], integer(net["head"]["classes"]), shapes[-1][0])
+        paths.append(head[0])
+    need(len(set(paths)) == len(paths), "two layers have the same path")
+    return body, head
 
 
 # What a value is to the network's input: a squared bound. Every path from the input to it passes through "from"; "own" is the squared bound
@@ -518,62 +444,75 @@ def follow(layer, bound, values):
     return {"squared": top["squared"] * own, "own": own, "from": top, "depth": top["depth"] + 1, "slice": layer.get("slice")}
 
 
-# The derivation for all weights. A rule of dominance: (for convolutions?, number of premises, tests of its constants).
+# The derivation for all weights. A rule of dominance: what it is for (None: matrices and kernels), whether T = I, tests of its constants, and
+# its one premise: about the same map, or about matrices; and whether that must have T = I.
 
+WINDOWS = {3: Fraction(3), 4: Fraction(8), 7: Fraction(311, 100), 8: Fraction(288, 25), 11: Fraction(289, 100), 12: Fraction(571, 50)}
 at_least = lambda least: lambda v, m, all: v >= least
+positive = lambda v, m, all: v > 0
 is_entry = lambda what, axis: lambda v, m, all: v == m[what][axis]
+window = lambda v, m, all: v >= 0 and v**2 <= WINDOWS.get(all["degree"], -1)
 PHASES = {"kh": lambda v, m, all: v == m["taps"][0], "kw": lambda v, m, all: v == m["taps"][1]}
 FACTOR = {**PHASES, "factor": lambda v, m, all: v == prod(m["taps"])}
 BJORCK = {"steps": at_least(1), "start": lambda v, m, all: 0 <= v <= 2}
 KERNEL = {**BJORCK, "kernel": lambda v, m, all: m["groups"] == 1 and m["kernel"] == [v, v]}
-SERIES = {"degree": at_least(1), "squarings": at_least(0), "window": lambda v, m, all: v >= 0 and v**2 <= WINDOWS.get(all["degree"], -1)}
+BLOCKS = {**KERNEL, "stride": lambda v, m, all: m["stride"] == [v, v] and m["dilation"] == [1, 1] and min(m["kernel"]) >= v}
+SERIES = {"degree": at_least(1), "squarings": at_least(0), "window": window}
+SKEW = {"degree": at_least(1), "norm": window, "steps": at_least(1), "kh": at_least(1), "kw": at_least(1), "factor": lambda v, m, all: v == all["kh"] * all["kw"]}
 DOMINANCE = {
-    "gershgorin": (False, 0, {}),
-    "gershgorin-lattice": (True, 0, {}),
-    "frobenius": (None, 0, {}),
-    "schur": (None, 0, {}),
-    "gram-iteration": (False, 0, {"steps": at_least(1)}),
-    "gram-iteration-symbol": (True, 0, {**PHASES, "steps": at_least(1), "grid": lambda v, m, all: v >= max(m["taps"])}),
-    "gram-iteration-operator": (True, 0, {"steps": at_least(1)}),
-    "gram-iteration-reshaped": (True, 0, {**FACTOR, "steps": at_least(1)}),
-    "orthogonal-cayley": (False, 0, {}),
-    "orthogonal-reshaped": (True, 0, FACTOR),
-    "orthogonal-householder": (False, 0, {}),
-    "orthogonal-bro": (False, 0, {"eps": lambda v, m, all: v > 0}),
-    "orthogonal-exponential": (False, 0, SERIES),
-    "contraction-cholesky": (False, 0, {"eps": at_least(0)}),
-    "contraction-bjorck": (False, 0, BJORCK),
-    "orthogonal-bcop": (True, 0, KERNEL),
-    "orthogonal-strided": (True, 0, {**KERNEL, "stride": lambda v, m, all: m["stride"] == [v, v] and m["dilation"] == [1, 1] and min(m["kernel"]) >= v}),
-    "reshaped-kernel": (True, 1, FACTOR),
-    "power-gershgorin": (None, 0, {"steps": at_least(2)}),
-    "grouped": (True, 1, {"groups": lambda v, m, all: v == m["groups"] > 1}),
-    "polyphase": (True, 1, {f"{what}_{'hw'[a]}": is_entry(what, a) for what in ("stride", "dilation") for a in range(2)}),
-    "torus": (True, 1, {}),
-    "dominance-shift": (None, 1, {"eps": at_least(0)}),
-    "dominance-scale": (None, 1, {"factor": at_least(1)}),
+    "gershgorin": ("dense", False, {}),
+    "gershgorin-lattice": ("conv", False, {}),
+    "frobenius": (None, False, {}),
+    "schur": (None, False, {}),
+    "power-gershgorin": (None, False, {"steps": at_least(2)}),
+    "gram-iteration": ("dense", False, {"steps": at_least(1)}),
+    "gram-iteration-symbol": ("conv", False, {**PHASES, "steps": at_least(1), "grid": lambda v, m, all: v >= max(m["taps"])}),
+    "gram-iteration-operator": ("conv", False, {"steps": at_least(1)}),
+    "gram-iteration-reshaped": ("conv", False, {**FACTOR, "steps": at_least(1)}),
+    "orthogonal-cayley": ("dense", True, {}),
+    "orthogonal-householder": ("dense", True, {}),
+    "orthogonal-bro": ("dense", True, {"eps": positive}),
+    "orthogonal-exponential": ("dense", True, SERIES),
+    "contraction-cholesky": ("dense", True, {"eps": at_least(0)}),
+    "contraction-bjorck": ("dense", True, BJORCK),
+    "contraction-whitening": ("dense", True, {"eps": positive, "steps": at_least(0)}),
+    "orthogonal-bcop": ("conv", True, KERNEL),
+    "orthogonal-strided": ("conv", True, BLOCKS),
+    "orthogonal-reshaped": ("conv", False, FACTOR),
+    "reshaped-kernel": ("conv", False, FACTOR, "dense", False),
+    "grouped": ("conv", False, {"groups": lambda v, m, all: v == m["groups"] > 1}, "same", False),
+    "polyphase": ("conv", False, {f"{what}_{'hw'[a]}": is_entry(what, a) for what in ("stride", "dilation") for a in range(2)}, "same", False),
+    "torus": ("conv", False, {}, "same", False),
+    "dominance-shift": (None, False, {"eps": at_least(0)}, "same", False),
+    "dominance-scale": (None, False, {"factor": at_least(1)}, "same", False),
+    "sandwich": ("dense", True, {}, "same", True),
+    "contraction-fourier": ("operator", True, {}, "dense", True),
+    "contraction-skew-exponential": ("operator", True, SKEW),
 }
 
 
-def check_all_weights_dominance(step, path, m):
+def check_step(step, path, m, unit):
     entries(step, ["rule"], path, ["constants", "premises"])
     rule, premises = step["rule"], step.get("premises", [])
     constants = {k: rational(v) for k, v in step.get("constants", {}).items()}
-    inner = {**m, "conv": False} if rule == "reshaped-kernel" else m
-    for p in premises:
-        check_all_weights_dominance(p, path, inner)
     if rule in ("dominance-max", "dominance-convex"):
+        need(m["kind"] != "operator" and not unit, f"{path}: {rule} is not for this map")
+        for p in premises:
+            check_step(p, path, m, False)
         names = [] if rule == "dominance-max" else [f"a{n + 1}" for n in range(len(premises))]
         need(premises and set(constants) == set(names), f"{path}: {rule} has other premises or constants")
         need(not names or (min(constants.values()) >= 0 and sum(constants.values()) == 1), f"{path}: weights are >= 0 and add up to 1")
         return
     need(rule in DOMINANCE, f"{path}: there is no rule {rule}")
-    conv, count, tests = DOMINANCE[rule]
-    need(conv is None or conv == m["conv"], f"{path}: {rule} does not apply to a {m['kind']} map")
-    need(len(premises) == count and set(constants) == set(tests), f"{path}: {rule} has other premises or constants")
+    of, makes_unit, tests, *inner = DOMINANCE[rule]
+    need(m["kind"] == of or (of is None and m["kind"] != "operator"), f"{path}: {rule} does not apply to a {m['kind']} map")
+    need(makes_unit or not unit, f"{path}: {rule} does not make T = I")
+    need(len(premises) == (1 if inner else 0) and set(constants) == set(tests), f"{path}: {rule} has other premises or constants")
     need(rule != "torus" or m["mode"] == "circular", f"{path}: torus is for circular padding")
     for name, test in tests.items():
         need(test(constants[name], m, constants), f"{path}: {name} = {constants[name]} does not fit {rule}")
+    for p in premises:
+        check_step(p, path, m if inner[0] == "same" else {**m, "kind": "dense"}, inner[1])
 
 
 def check_derivation(steps, body):
@@ -588,7 +527,7 @@ def check_derivation(steps, body):
         premises = step.get("premises", [])
         need(len(premises) == (1 if "map" in layer else 0), f"{path}: {len(premises)} premises")
         for p in premises:
-            check_all_weights_dominance(p, path, layer["map"])
+            check_step(p, path, layer["map"], layer.get("unit", False))
         values.append(follow(layer, layer["bound"], values))
         need(step["squared"] == str(values[-1]["squared"]), f"{path}: the squared bound is {values[-1]['squared']}")
     return values[-1]["squared"]
@@ -722,8 +661,7 @@ def check_dominance(node, path, m, shape, values, raw):
     """(side, T) with G at most diag(T), for the lattice kernel `values` of shape (out, in, kh, kw); `raw` is the weight as stored."""
     rule = node.get("rule") if isinstance(node, dict) else None
     out, columns, kh, kw = shape
-    if rule in ("gershgorin", "gershgorin-lattice"):
-        need(rule == "gershgorin-lattice" or kh == kw == 1, f"{path}: gershgorin is for matrices")
+    if rule == "gershgorin":
         return check_gershgorin(node, path, shape, values)
     if rule == "psd-witness":
         return check_psd(node, path, shape, values)
@@ -739,7 +677,7 @@ def check_dominance(node, path, m, shape, values, raw):
         entries(node, ["rule", "grid", "T"], path)
         need(len(node["T"]) == 1, f"{path}: one T is needed")
         bound, grid = dyadic(node["T"][0]), integer(node["grid"])
-        circle = m and m.get("mode") == "circular" and all(n == grid * s for n, s in zip(m["image"], m["stride"]))
+        circle = m["mode"] == "circular" and all(n == grid * s for n, s in zip(m["image"], m["stride"]))
         need(symbol_below(shape, values, grid, bound, circle), f"{path}: the symbol is above T")
         return "rows", [bound] * out
     if rule == "reshaped-kernel":
@@ -767,27 +705,35 @@ def check_dominance(node, path, m, shape, values, raw):
     raise Refused(f"{path}: there is no rule {rule} for a weight")
 
 
+def check_weight(node, path, m, values):
+    return check_dominance(node, path, m, *lattice(m, values))
+
+
 # Operators on images, as they were emitted.
 
 
-def per_pixel(t, path, out, columns):
-    """T on the rows of one matrix for vectors, or for every pixel."""
-    values = t("W", [out, columns])
-    side, bound = check_dominance(t.dominance, path, None, (out, columns, 1, 1), values, values)
-    return bound if side == "rows" else [max(bound)] * out
+def check_operator(t, path, m):
+    form = m["form"]
+    keys = {"pixelwise": [], "spectrum": ["image"], "series": ["degree", "kernel", "mode"]}
+    need(form["kind"] in keys, f"{path}: there is no form {form['kind']} of an operator")
+    entries(form, ["kind", *keys[form["kind"]]], path)
+    if form["kind"] == "pixelwise":
+        return check_weight(t.dominance, path, m, t("W", m["shape"]))
+    return "rows", [(spectrum_norm if form["kind"] == "spectrum" else series_norm)(t, path, m, form)] * m["out"]
 
 
-def spectrum_norm(t, path, size, rows, columns):
+def spectrum_norm(t, path, m, form):
     """Of F* Q F, F = M R the two tables of a transform and Q a matrix at each frequency: (|R|^2 |M|^2)^2 times the largest |Q|^2."""
-    (h, w), node = size, entries(t.dominance, ["rule", "T"], path)
+    node, (h, w) = entries(t.dominance, ["rule", "T"], path), pair(form["image"])
+    need(h >= m["image"][0] and w >= m["image"][1], f"{path}: the images are too small")
     need(node["rule"] == "spectrum" and len(node["T"]) == 3, f"{path}: its witness is a spectrum")
     bounds, half = [dyadic(v) for v in node["T"]], w // 2 + 1
-    shapes = {"R": [w, 2 * half], "M": [2 * h, 2 * h], "W": [h * half, rows, columns]}
+    shapes = {"R": [w, 2 * half], "M": [2 * h, 2 * h], "W": [h * half, 2 * m["out"], 2 * m["in"]]}
     for (name, shape), bound in zip(shapes.items(), bounds):
-        values, (n, m) = t(name, shape), shape[-2:]
-        for at in range(0, len(values), n * m):
-            matrix = [values[at + i * m : at + (i + 1) * m] for i in range(n)]
-            thin = matrix if n <= m else [list(c) for c in zip(*matrix)]
+        values, (rows, columns) = t(name, shape), shape[-2:]
+        for at in range(0, len(values), rows * columns):
+            matrix = [values[at + i * columns : at + (i + 1) * columns] for i in range(rows)]
+            thin = matrix if rows <= columns else [list(c) for c in zip(*matrix)]
             need(dominated(thin, [bound] * len(thin)), f"{path}: {name} is above its T")
     return (bounds[0] * bounds[1]) ** 2 * bounds[2]
 
@@ -797,71 +743,66 @@ def above(value, bits):
     return Fraction((value.numerator << bits) // value.denominator + 1, 1 << bits)
 
 
-def series_norm(t, path, shape, kernel, method):
+def series_norm(t, path, m, form):
     """Of 1 + c1 A (1 + c2 A (1 + ...)), A the convolution with a skew kernel: the series of exp has norm 1 on its window, and c nearly 1/m."""
-    n, area = shape[0], prod(kernel)
-    k = t("W", [n, n, *kernel])
+    kernel, degree, n = pair(form["kernel"]), integer(form["degree"]), max(m["out"], m["in"])
+    area, k = prod(kernel), t("W", [n, n, *kernel])
     at = lambda o, i, tap: k[(o * n + i) * area + tap]
     skew = all(at(o, i, s) == -at(i, o, area - 1 - s) for o, i, s in grid_of(range(n), range(n), range(area)))
     need(skew and all(v % 2 for v in kernel), f"{path}: the kernel is not the negative of its adjoint")
-    m = {"kind": "conv", "weight": "W", "out": n, "in": n, "kernel": kernel, "stride": [1, 1], "padding": [v // 2 for v in kernel]}
-    m = read_map({**m, "dilation": [1, 1], "groups": 1, "mode": method["padding"]}, path, shape)
-    squared = Fraction(max(check_dominance(t.dominance, path, m, *lattice(m, k))[1]))
-    need(squared <= WINDOWS[method["degree"]], f"{path}: the kernel is above the window of the series")
+    conv = {"kind": "conv", "out": n, "in": n, "kernel": kernel, "stride": [1, 1], "padding": [v // 2 for v in kernel]}
+    conv = read_map({**conv, "dilation": [1, 1], "groups": 1, "mode": form["mode"]}, path, [n, *m["image"]])
+    squared = Fraction(max(check_weight(t.dominance, path, conv, k)[1]))
+    need(squared <= WINDOWS.get(degree, -1), f"{path}: the kernel is above the window of the series")
     y, found, exact, total = above(root_up(squared), 8), Fraction(1), Fraction(1), Fraction(1)
-    for i, c in enumerate(t("c", [method["degree"]])):
+    for i, c in enumerate(t("c", [degree])):
         found, exact = found * c * y, exact * y / (i + 1)
         total += abs(found - exact)
     return above(total, 40) ** 2
 
 
 class Emitted:
-    """The tensors that one layer's entry names; each may be asked for once."""
+    """The tensors of the layer at `path`."""
 
-    def __init__(self, entry, path, tensors, open_names):
-        self.refs, self.path, self.tensors, self.open = dict(entry.get("tensors", {})), path, tensors, open_names
-        self.dominance = entry.get("dominance")
+    def __init__(self, path, dominance, tensors, open_names):
+        self.path, self.dominance, self.tensors, self.open = path, dominance, tensors, open_names
 
     def __call__(self, key, shape, optional=False):
-        if optional and key not in self.refs:
+        name = f"{self.path}.{key}"
+        if optional and name not in self.tensors:
             return None
-        need(key in self.refs, f"{self.path} lacks the tensor {key}")
-        ref = entries(self.refs.pop(key), ["name", "shape", "sha256"], self.path)
-        need(ref["name"] in self.open, f"{ref['name']} is missing or used twice")
-        self.open.remove(ref["name"])
-        found, values, digest = self.tensors[ref["name"]]
-        need(found == shape == ref["shape"] and digest == ref["sha256"], f"{ref['name']} is not the certified tensor")
+        need(name in self.tensors, f"the tensors file lacks {name}")
+        self.open.discard(name)
+        found, values, _ = self.tensors[name]
+        need(found == shape, f"{name} must have shape {shape}")
         return values
 
 
 def check_weights(weights, body, head, tensors):
-    entries(weights, ["arithmetic", "squared", "layers"] + (["head"] if head else []), "weights")
+    entries(weights, ["arithmetic", "squared", "layers", "tensors"] + (["squaredDistances"] if head else []), "weights")
     need(isinstance(weights["arithmetic"], str) and weights["arithmetic"].startswith("real arithmetic on the emitted f32 tensors"), "unknown arithmetic")
+    need(weights["tensors"] == {name: t[2] for name, t in tensors.items()}, "the hashes are not those of the tensors")
     need(len(weights["layers"]) == len(body), "as many layers as the network has are needed")
     open_names = set(tensors)
     values = [ORIGIN]
     for layer, entry in zip(body, weights["layers"]):
         path = layer["path"]
-        entries(entry, ["path", "squared"] + (["dominance"] if layer.get("dominated", "map" in layer) else []), path, ["own", "tensors"])
+        entries(entry, ["path", "squared"] + (["dominance"] if "map" in layer else []), path, ["own"])
         need(entry["path"] == path, f"{path} is missing")
-        tensor = Emitted(entry, path, tensors, open_names)
-        own = layer["emitted"](tensor) if "emitted" in layer else layer["bound"]
-        need(not tensor.refs, f"{path} has a tensor that its kind has not")
+        own = layer["emitted"](Emitted(path, entry.get("dominance"), tensors, open_names)) if "emitted" in layer else layer["bound"]
         values.append(follow(layer, own, values))
         need(entry.get("own") == (None if callable(own) else str(Fraction(own))), f"{path}: its own squared bound is {own}")
         need(entry["squared"] == str(values[-1]["squared"]), f"{path}: the squared bound is {values[-1]['squared']}")
     total = values[-1]["squared"]
     need(weights["squared"] == str(total), f"the squared bound is {total}")
     if head:
-        classes, d = head
-        entries(weights["head"], ["tensors", "squaredDistances"], "head")
-        tensor = Emitted(weights["head"], "head", tensors, open_names)
+        path, classes, d = head
+        tensor = Emitted(path, None, tensors, open_names)
         tensor("b", [classes])
         flat = tensor("W", [classes, d])
-        need(not tensor.refs, "the head has the tensors W and b")
         rows = [flat[i * d : (i + 1) * d] for i in range(classes)]
         exact = [str(Fraction(sum((x - y) ** 2 for x, y in zip(rows[i], rows[j])))) for i in range(classes) for j in range(i)]
-        need(weights["head"]["squaredDistances"] == exact, "the squared distances of the head's rows differ")
+        need(weights["squaredDistances"] == exact, "the squared distances of the head's rows differ")
     need(not open_names, "no layer uses some of the tensors")
     return total
 

@@ -3,9 +3,9 @@
  * layer; then the whole certificate is checked here, in order, with what they found, so that verdicts and refusals are those of one thread.
  */
 import { checkLayer, type Verdict, verifyCertificate } from '../proof/verify/certificate.ts';
+import type { Dominance, Mode } from '../proof/verify/dominance.ts';
 import { Refused, refuse } from '../proof/verify/numbers.ts';
 import type { TensorFile } from '../proof/verify/read.ts';
-import type { Dominance, Mode } from '../proof/verify/weight.ts';
 import type { ProofTask } from './proof-tasks.ts';
 import { type Threads, threadsFor, workOff } from './threads.ts';
 
@@ -13,7 +13,7 @@ export interface CheckTask {
   readonly certificate: unknown;
   readonly layer: number;
   readonly path: string;
-  /** Those that the layer names. */
+  /** Those of the layer. */
   readonly file: TensorFile;
   readonly exact: boolean;
 }
@@ -48,7 +48,6 @@ export const checkTask = ({ certificate, layer, file, exact }: CheckTask): Check
 interface Entry {
   readonly path?: unknown;
   readonly dominance?: unknown;
-  readonly tensors?: Readonly<Record<string, { readonly name?: unknown } | null>> | null;
 }
 
 /** The layers that have a derivation, as far as the certificate can be read: nobody has checked it yet. */
@@ -56,10 +55,10 @@ const tasksOf = (certificate: unknown, file: TensorFile, exact: boolean): CheckT
   const layers = (certificate as { weights?: { layers?: unknown } | null } | null)?.weights?.layers;
   if (!Array.isArray(layers)) return [];
   return layers.flatMap((entry: Entry | null, layer): CheckTask[] => {
-    if (typeof entry?.path !== 'string' || entry.dominance === undefined) return [];
-    const names = Object.values(entry.tensors ?? {}).map(t => t?.name);
-    const tensors = new Map([...file.tensors].filter(([name]) => names.includes(name)));
-    return [{ certificate, layer, path: entry.path, file: { ...file, tensors }, exact }];
+    const path = entry?.path;
+    if (typeof path !== 'string' || entry?.dominance === undefined) return [];
+    const tensors = new Map([...file.tensors].filter(([name]) => name.slice(0, name.lastIndexOf('.')) === path));
+    return [{ certificate, layer, path, file: { ...file, tensors }, exact }];
   });
 };
 

@@ -90,7 +90,7 @@ describe('lip prove and lip verify', () => {
     writeFileSync(file('other.safetensors'), bytes);
     const other = await lip('verify', file('c.json'), '--weights', file('other.safetensors'));
     expect(other.code).toBe(3);
-    expect(other.err).toContain('refused: the hash of');
+    expect(other.err).toContain('refused: hashes of tensors');
     const text = readFileSync(file('c.json'), 'utf8').replace('"budget": "1"', '"budget": "2"');
     writeFileSync(file('changed.json'), text);
     const changed = await lip('verify', file('changed.json'), '--weights', file('c.safetensors'), '--json');

@@ -85,7 +85,7 @@ export const wrong = (value: unknown): unknown[] => {
  * tensors file as well. Witnesses are left alone: another one may prove the same.
  */
 export const survivors = (c: Certified, rebind: boolean): { readonly accepted: string[]; readonly tried: number } => {
-  const witness = /\.(q|T)\.\d+\.[01]$|\.dominance\.grid$/;
+  const witness = /\.(q|T)\.\d+\.[01]$|\.dominance(\.premise)*\.grid$/;
   const accepted: string[] = [];
   let tried = 0;
   verdictOf(c);

@@ -1,10 +1,12 @@
 /** Weights that are hard on arithmetic, and false claims that published code has made. */
 import { describe, expect, it } from 'vitest';
 import { networkDigest, verifyCertificate } from '../../src/proof/verify/certificate.ts';
+import { symbolBelow, turn } from '../../src/proof/verify/dominance.ts';
 import { exactGershgorinSums, gershgorinSums, isDominated, type Kernel } from '../../src/proof/verify/gram.ts';
-import { atMost, decompose, fromFloat, mul, Refused } from '../../src/proof/verify/numbers.ts';
+import { fromSide } from '../../src/proof/verify/map.ts';
+import { atMost, decompose, fromFloat, mul, Refused, toGrid } from '../../src/proof/verify/numbers.ts';
 import { sha256, type Tensor } from '../../src/proof/verify/read.ts';
-import { fromSide, symbolBelow, turn } from '../../src/proof/verify/weight.ts';
+
 import { randomFrom } from '../random-network.ts';
 import { type Certified, certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';
 import { FUZZ, fill, noise } from './fuzz.ts';
@@ -85,8 +87,34 @@ describe('sums in f64', () => {
   });
 });
 
-describe('positivity in f64', () => {
-  it('is never found where integers deny it, and is found a little above the norm', () => {
+/** Whether diag(T) − MMᵀ ⪰ 0 for a matrix, by elimination without fractions. */
+const isPositive = (k: Kernel, T: readonly number[]): boolean => {
+  const [values, bound] = [toGrid(k.data), toGrid(T)];
+  const unit = Math.min(2 * values.exponent, bound.exponent);
+  const scale = BigInt(2 * values.exponent - unit);
+  const row = (i: number) => values.integers.slice(i * k.m, (i + 1) * k.m);
+  const A = T.map((_, i) =>
+    T.map((_, j) => {
+      const g = row(i).reduce((s, v, l) => s + v * row(j)[l], 0n) << scale;
+      return (i === j ? bound.integers[i] << BigInt(bound.exponent - unit) : 0n) - g;
+    }),
+  );
+  let previous = 1n;
+  for (let p = 0; p < k.n; p++) {
+    const pivot = A[p][p];
+    if (pivot < 0n || (pivot === 0n && A[p].some((v, j) => j > p && v !== 0n))) return false;
+    if (pivot === 0n) continue;
+    for (let i = p + 1; i < k.n; i++) {
+      for (let j = p + 1; j < k.n; j++) A[i][j] = (pivot * A[i][j] - A[i][p] * A[p][j]) / previous;
+      A[i][p] = 0n;
+    }
+    previous = pivot;
+  }
+  return true;
+};
+
+describe('positivity', () => {
+  it('is never found where elimination in integers denies it, and is found a little above the norm', () => {
     for (const [name, entry] of Object.entries(FUZZ)) {
       const k: Kernel = { n: 6, m: 9, kh: 1, kw: 1, data: Float64Array.from(fill(entry, 6, 9)) };
       const trace = k.data.reduce((s, v) => s + v * v, 0);
@@ -95,13 +123,25 @@ describe('positivity in f64', () => {
       let [low, high] = [0, 2 * trace];
       for (let i = 0; i < 60; i++) {
         const middle = low + (high - low) / 2;
-        if (isDominated(k, new Array(6).fill(middle), true)) high = middle;
+        if (isPositive(k, new Array(6).fill(middle))) high = middle;
         else low = middle;
       }
-      for (const f of [0.5, 0.99, 1 - 2 ** -20, 1 - 2 ** -30])
-        expect(isDominated(k, new Array(6).fill(low * f), false), `${name} ${f}`).toBe(false);
-      if (trace > 2 ** -250) expect(isDominated(k, new Array(6).fill(high * (1 + 2 ** -28)), false), name).toBe(true);
+      for (const exact of [false, true]) {
+        for (const f of [0.5, 0.99, 1 - 2 ** -20, 1 - 2 ** -30, 1])
+          expect(isDominated(k, new Array(6).fill(low * f), exact), `${name} ${f}`).toBe(false);
+        expect(isDominated(k, new Array(6).fill(high * (1 + 2 ** -28)), exact), name).toBe(true);
+      }
     }
+  });
+  it('takes diagonals that are not constant, and denies those a little too small', () => {
+    const k: Kernel = { n: 6, m: 9, kh: 1, kw: 1, data: Float64Array.from(fill(noise, 6, 9)) };
+    const T = Array.from(gershgorinSums(k, [1, 2, 3, 4, 5, 6]), (s, i) => s / (i + 1));
+    for (const exact of [false, true]) expect(isDominated(k, T, exact)).toBe(true);
+    expect(isPositive(k, T)).toBe(true);
+    const row = k.data.subarray(27, 36).reduce((s, v) => s + v * v, 0);
+    const less = T.map((v, i) => (i === 3 ? row * (1 - 2 ** -40) : 1e9 * v));
+    expect(isPositive(k, less)).toBe(false);
+    for (const exact of [false, true]) expect(isDominated(k, less, exact)).toBe(false);
   });
 });
 
@@ -171,7 +211,7 @@ describe('false claims of published code', () => {
     const c = dense('sll');
     const t = Float32Array.from(c.file.tensors.get('dense[0].t')!.data, nextUp);
     const d = withTensor(c, 'dense[0].t', t);
-    expect(() => verifyCertificate(d.certificate, d.file)).toThrow('its own squared bound is');
+    expect(() => verifyCertificate(d.certificate, d.file)).toThrow(/the weights of dense\[0\]: found/);
   });
   it('the T of the old SLL, which divides by q and multiplies by q + ε', () => {
     // For tiny q, T = Σ |G_ij| (q_j + ε) / (q_i + ε) is AOL's, claimed with the weights q.
@@ -185,7 +225,7 @@ describe('false claims of published code', () => {
       x.weights.layers[0].dominance.T = Array.from(mixed, dyadic);
     });
     expect(() => verifyCertificate(forged, d.file)).toThrow('is above T_');
-    expect(() => verifyCertificate(d.certificate, d.file)).toThrow('its own squared bound is');
+    expect(() => verifyCertificate(d.certificate, d.file)).toThrow(/the weights of dense\[0\]: found/);
   });
   it('power iteration as a bound of the norm', () => {
     const c = dense('spectral', 'dense 4');
@@ -218,14 +258,14 @@ describe('false claims of published code', () => {
     );
     const t = c.file.tensors.get('conv[0].t')!.data.map(v => v * 8);
     const d = withTensor(c, 'conv[0].t', Float32Array.from(t));
-    expect(() => verifyCertificate(d.certificate, d.file)).toThrow('its own squared bound is');
+    expect(() => verifyCertificate(d.certificate, d.file)).toThrow(/the weights of conv\[0\]: found/);
   });
   it('the operator at one image size for another', () => {
     const c = conv('spectral(method = operator, steps = 9)', 'residual conv hidden = 3, kernel = 3, padding = 0');
     refused(
       c,
       x => {
-        x.network.input.shape = [2, 9, 9];
+        x.network.input = [2, 9, 9];
         x.network.layers[0].output = [2, 9, 9];
       },
       /positive semidefinite/,
@@ -236,9 +276,11 @@ describe('false claims of published code', () => {
     refused(
       c,
       x => {
-        x.weights.layers[0].dominance.rule = 'gershgorin';
+        const { side, q, T } = x.weights.layers[0].dominance;
+        const premise = { rule: 'gershgorin', side, q, T };
+        x.weights.layers[0].dominance = { rule: 'reshaped-kernel', premise };
       },
-      /gershgorin is for matrices/,
+      /the weights of conv\[0\]: found/,
     );
     refused(
       c,
@@ -250,8 +292,8 @@ describe('false claims of published code', () => {
   });
   it('MaxMin, GroupSort, abs or a steep slope inside a residual', () => {
     for (const act of [
-      { function: 'maxmin', pairs: 'adjacent' },
-      { function: 'groupsort', group: 2 },
+      { function: 'maxmin' },
+      { function: 'groupsort' },
       { function: 'abs' },
       { function: 'leaky_relu', slope: '-1/8' },
       { function: 'leaky_relu', slope: '9/8' },
@@ -266,17 +308,26 @@ describe('false claims of published code', () => {
           if (act.function === 'abs') constants.low = '-1';
           if (act.slope === '9/8') [constants.low, constants.high] = ['1', '9/8'];
         },
-        /slope|no activation gelu/,
+        /slope|no activation (gelu|maxmin|groupsort)/,
       );
   });
   it('a second, rounded copy of W, other padding, groups, or anything the format does not have', () => {
     refused(
       dense('sll'),
       x => {
-        x.weights.layers[0].tensors.V = { ...x.weights.layers[0].tensors.W, name: 'dense[0].V' };
+        x.weights.tensors['dense[0].V'] = x.weights.tensors['dense[0].W'];
       },
-      /a tensor that its kind has not/,
+      /hashes of tensors/,
     );
+    const twice = dense('sll');
+    const tensors = new Map<string, Tensor>(twice.file.tensors).set(
+      'dense[0].V',
+      twice.file.tensors.get('dense[0].W')!,
+    );
+    const forged = forge(twice.certificate, x => {
+      x.weights.tensors['dense[0].V'] = x.weights.tensors['dense[0].W'];
+    });
+    expect(() => verifyCertificate(forged, { ...twice.file, tensors })).toThrow('no layer uses tensor dense[0].V');
     refused(
       conv('sll'),
       x => {
@@ -319,7 +370,7 @@ describe('false claims of published code', () => {
     refused(
       dense('sll'),
       x => {
-        x.weights.head.squaredDistances = x.weights.head.squaredDistances.map(() => '2');
+        x.weights.squaredDistances = x.weights.squaredDistances.map(() => '2');
       },
       /squared distances of the classes/,
     );
@@ -328,11 +379,12 @@ describe('false claims of published code', () => {
     refused(
       dense('sll'),
       x => {
-        const [layer] = x.network.layers;
-        x.network.layers = [layer, { ...x.network.layers[1], kind: 'linear', classes: undefined }];
-        x.derivation.push({ ...x.derivation[0], path: 'head' });
+        const { path, classes } = x.network.head;
+        x.network.layers.push({ path, kind: 'translate', inputs: [1], output: [classes] });
+        delete x.network.head;
+        x.derivation.push({ path, squared: '1', rule: 'translate' });
       },
-      /head/,
+      /head makes \[8\], not \[3\]/,
     );
   });
   it('t below 0, q not above 0, weights that are not numbers', () => {

@@ -39,7 +39,7 @@ describe.each(Object.entries(NETWORKS))('%s', (_, body) => {
   it('have no entry that can be changed', () => {
     const { accepted, tried } = survivors(c, false);
     expect(accepted).toEqual([]);
-    expect(tried).toBeGreaterThan(200);
+    expect(tried).toBeGreaterThan(150);
   });
 });
 
@@ -92,7 +92,7 @@ describe('false claims', () => {
     const strided = certified('input image[2, 6, 6]\n conv 3, kernel = 3, stride = 2, padding = circular by aol');
     expect(
       refusal(strided, x => {
-        x.network.input.shape = [2, 5, 5];
+        x.network.input = [2, 5, 5];
       }),
     ).toMatch('on a circle');
     const reshaped = certified(
@@ -140,14 +140,14 @@ describe('false claims', () => {
           layer(x, 0).stride = [1, 1];
           layer(x, 0).output = [2, 3, 3];
         }),
-      ).toMatch(/follows from|takes/);
+      ).toMatch(/the derivation of .*: found/);
       const claimed = (x: Mutable) => {
         layer(x, 0).stride = [1, 1];
         layer(x, 0).output = [2, 3, 3];
         x.derivation[0].rule = kind === 'avgpool' ? 'average-pool' : x.derivation[0].rule;
         x.derivation[0].constants.overlap = '4';
       };
-      expect(refusal(c, claimed)).toMatch('the squared bound is 4');
+      expect(refusal(c, claimed)).toMatch('"squared":"4"');
     }
   });
   it('about values that meet', () => {
@@ -162,7 +162,7 @@ describe('false claims', () => {
         refusal(c, x => {
           for (const d of x.derivation) d.squared = '1';
         }),
-      ).toMatch(`the squared bound is ${bound}`);
+      ).toMatch(`"squared":"${bound}"`);
       // A network that keeps a smaller budget than its bound.
       expect(
         refusal(c, x => {
@@ -175,7 +175,7 @@ describe('false claims', () => {
       refusal(split, x => {
         layer(x, 1).start = 1;
       }),
-    ).toMatch('the squared bound is 2');
+    ).toMatch('"squared":"2"');
     expect(
       refusal(split, x => {
         layer(x, 3).inputs = [1, 1];
@@ -197,7 +197,7 @@ describe('false claims', () => {
       refusal(nested, x => {
         layer(x, 2).inputs = [1, 2];
       }),
-    ).toMatch('the squared bound is 2');
+    ).toMatch('"squared":"2"');
     const mix = certified(body('mix(a, b, 1/2)'));
     expect(
       refusal(mix, x => {
@@ -208,7 +208,7 @@ describe('false claims', () => {
     expect(refusal(learnt, () => {}, { 'mix[0].w': Float32Array.of(1.25) })).toMatch('not between 0 and 1');
   });
   it('about parameters of activations, gains and multipliers', () => {
-    const own = 'its own squared bound is';
+    const own = /the weights of .*: found/;
     const c = certified('input x[4]\n prelu\n householder\n gain\n scale 2\n tile features to 8\n layercenter');
     expect(refusal(c, () => {}, { 'prelu[0].a': Float32Array.of(0, -1.5, 0, 0) })).toMatch(own);
     expect(refusal(c, () => {}, { 'householder[0].v': Float32Array.of(1, 0, 0.5, 1) })).toMatch(own);
@@ -218,14 +218,12 @@ describe('false claims', () => {
       ['tile[0].m', 1],
       ['layercenter[0].m', 0.5],
     ] as const)
-      expect(refusal(c, () => {}, { [name]: Float32Array.of(value) })).toMatch(
-        /not the layer's|is not the 1\. of its layer/,
-      );
+      expect(refusal(c, () => {}, { [name]: Float32Array.of(value) })).toMatch('not the one of its layer');
     expect(
       refusal(c, x => {
-        layer(x, 1).act.function = 'householder2';
+        layer(x, 1).order = 2;
       }),
-    ).toMatch(/order|not continuous/);
+    ).toMatch('order');
   });
   it('about sandwich layers and series', () => {
     const c = certified('input x[4]\n sandwich 3');
@@ -244,12 +242,11 @@ describe('false claims', () => {
     const all = certifyAllWeights(soc).certificate as Mutable;
     verifyCertificate(all, undefined);
     const change = (f: (x: Mutable) => void) => () => verifyCertificate(forge(all, f), undefined);
-    const both = (x: Mutable, name: string, value: number | string) => {
-      layer(x, 0).method[name] = value;
-      x.derivation[0].constants[name] = `${value}`;
+    const set = (x: Mutable, name: string, value: number | string) => {
+      x.derivation[0].premises[0].constants[name] = `${value}`;
     };
-    expect(change(x => both(x, 'degree', 5))).toThrow('no contraction');
-    expect(change(x => both(x, 'norm', '7/2'))).toThrow('outside the window');
+    expect(change(x => set(x, 'degree', 5))).toThrow('does not fit');
+    expect(change(x => set(x, 'norm', '7/2'))).toThrow('norm = 7/2 does not fit');
     const series = certify(soc, weightsFor(soc, randomFrom(1)));
     const K = tensorOf(series, 'conv[0].W').map((v, i) => (i === 1 ? v + 2 ** -20 : v));
     expect(refusal(series, () => {}, { 'conv[0].W': K })).toMatch('negative of its adjoint');

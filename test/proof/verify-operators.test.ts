@@ -3,7 +3,7 @@ import { lipschitzLowerBound } from '../../src/certify/lipschitz-lower-bound.ts'
 import { networkParams } from '../../src/ir/network.ts';
 import { certifyAllWeights } from '../../src/passes/certificate/certify-weights.ts';
 import { foldInference } from '../../src/passes/tensors/freeze.ts';
-import { verifyCertificate } from '../../src/proof/verify/certificate.ts';
+import { networkDigest, verifyCertificate } from '../../src/proof/verify/certificate.ts';
 import { Refused } from '../../src/proof/verify/numbers.ts';
 import { readTensors, sha256 } from '../../src/proof/verify/read.ts';
 import { readSafetensors, writeSafetensors } from '../../src/train/safetensors.ts';
@@ -55,9 +55,7 @@ const withTensor = (
   change(data);
   const bytes = writeSafetensors(new Map([...copies].map(([k, t]) => [k, { ...t, dtype: 'F32' as const }])), metadata);
   const certificate = forge(c.certificate, (m: Mutable) => {
-    for (const layer of m.weights.layers)
-      for (const entry of Object.values<Mutable>(layer.tensors ?? {}))
-        if (entry.name === name) entry.sha256 = sha256(new Uint8Array(data.buffer));
+    m.weights.tensors[name] = sha256(new Uint8Array(data.buffer));
     more(m);
   });
   return () => verdictOf({ certificate, file: readTensors(bytes) });
@@ -175,7 +173,7 @@ describe('operator layers of images', () => {
     expect(tried).toBeGreaterThan(60);
     // What the tensors say alone, the false network named in their file: another kernel's shape may be one of the same matrices.
     const free =
-      /^network\.name$|\.path$|\.weight$|\.psi$|\.kernel\.\d$|\.(budget|eps|steps|norm|part)$|\.act\.function$|offset/;
+      /^network\.name$|\.kernel\.\d$|\.(budget|eps|steps|norm|side|degree|mode|kind)$|form\.image\.\d$|\.act\.function$/;
     expect(survivors(c, true).accepted.filter(name => !free.test(name))).toEqual([]);
   });
   it('are refused when a table, a matrix at one frequency, a kernel or a constant grows, or a multiplier', () => {
@@ -229,21 +227,71 @@ describe('operator layers of images', () => {
       expect(() => verifyCertificate(forged, c.file), `${change}`).toThrow(Refused);
     }
   });
+  it('are refused when their network says another form', () => {
+    const c = certifiedLayer('conv 3 by fourier(lot)', 4);
+    for (const form of [
+      { kind: 'spectrum', image: [4, 5] },
+      { kind: 'spectrum', image: [5, 7] },
+      { kind: 'spectrum', image: [6, 7], degree: 3 },
+      { kind: 'pixelwise' },
+      { kind: 'series', degree: 8, kernel: [3, 3], mode: 'zeros' },
+      { kind: 'transform' },
+      null,
+    ]) {
+      const forged = forge(c.certificate, m => {
+        m.network.layers[0].map.form = form;
+      });
+      expect(() => verifyCertificate(forged, { ...c.file, network: networkDigest(forged) }), `${form}`).toThrow(
+        Refused,
+      );
+    }
+    const series = certifiedLayer('conv 3 by skew_exponential(degree = 12)', 4);
+    for (const degree of [3, 5, 8, 13]) {
+      const forged = forge(series.certificate, m => {
+        m.network.layers[0].map.form.degree = degree;
+      });
+      expect(() => verifyCertificate(forged, { ...series.file, network: networkDigest(forged) })).toThrow(Refused);
+    }
+  });
   it('a series beyond its window is refused', () => {
     const { certificate } = certifyAllWeights(provenFrom(source('conv 3 by skew_exponential(degree = 12)')));
     const forged = forge(certificate, m => {
-      m.network.layers[0].method.norm = '7/2';
-      m.derivation[0].constants.norm = '7/2';
+      m.derivation[0].premises[0].constants.norm = '7/2';
     });
-    expect(() => verifyCertificate(forged, undefined)).toThrow(/window/);
+    expect(() => verifyCertificate(forged, undefined)).toThrow('norm = 7/2 does not fit');
   });
+  it.each([
+    [
+      'T that is not I, at every frequency',
+      'conv 3 by fourier(cayley)',
+      (p: Mutable) => ({ ...p, premises: [{ rule: 'gershgorin' }] }),
+    ],
+    ['T that is not I, of an operator', 'conv 3 by fourier(cayley)', () => ({ rule: 'frobenius' })],
+    ['a kernel in place of an operator', 'conv 3 by fourier(cayley)', () => ({ rule: 'gershgorin-lattice' })],
+    [
+      'a regularisation of 0',
+      'conv 3 by fourier(lot)',
+      (p: Mutable) => {
+        p.premises[0].constants.eps = '0';
+        return p;
+      },
+    ],
+    ['rows of [A B] that are not orthogonal', 'sandwich 3, kernel = 3', () => ({ rule: 'frobenius' })],
+  ])('%s is refused', (_, layer, change) => {
+    const { certificate } = certifyAllWeights(provenFrom(source(layer)));
+    const forged = forge(certificate, m => {
+      m.derivation[0].premises = [change(m.derivation[0].premises[0])];
+    });
+    expect(() => verifyCertificate(forged, undefined)).toThrow(Refused);
+  });
+
   it('a kernel that is larger than the window of its degree is refused, whatever the stated norm', () => {
     const c = certifiedLayer('conv 2 by skew_exponential(degree = 8)', 5);
     const grown = (by: number) =>
       withTensor(c, 'conv[0].W', scale(by), m => {
         m.weights.layers[0].dominance = { rule: 'gram-iteration-symbol', grid: 32, T: [[11.5 * 2, -1]] };
       });
-    expect(grown(1.2)).toThrow(/own squared bound/);
+    expect(grown(1.2)).toThrow(/the weights of conv\[0\]: found/);
     expect(grown(6)).toThrow(/symbol|window/);
     const wide = forge(c.certificate, m => {
       m.weights.layers[0].dominance = { rule: 'gram-iteration-symbol', grid: 32, T: [[12, 0]] };

@@ -104,7 +104,7 @@ describe.skipIf(!python)('the Python checker', () => {
         c.weights.layers[0].dominance.q[0][0] *= -1;
       },
       c => {
-        c.weights.head.squaredDistances[0] = '1';
+        c.weights.squaredDistances[0] = '1';
       },
       c => {
         c.weights.squared = '1/2';
@@ -117,16 +117,17 @@ describe.skipIf(!python)('the Python checker', () => {
         c.derivation[0].constants.low = '-1';
       },
       c => {
-        c.network.layers[0].act = { function: 'maxmin', pairs: 'adjacent' };
+        c.network.layers[0].act = { function: 'maxmin' };
       },
       c => {
-        c.weights.layers[0].dominance.rule = 'gershgorin';
+        const { side, q, T } = c.weights.layers[0].dominance;
+        c.weights.layers[0].dominance = { rule: 'reshaped-kernel', premise: { rule: 'gershgorin', side, q, T } };
       },
       c => {
         c.derivation[0].premises[0].rule = 'identity';
       },
       c => {
-        c.weights.layers[0].tensors.W.sha256 = '0'.repeat(64);
+        c.weights.tensors['conv[0].W'] = '0'.repeat(64);
       },
     ];
     changes.forEach((change, n) => {

@@ -2,12 +2,14 @@
 import { type ContractionMethod, elements, type LayerOp, type Shape } from '../../ir/network.ts';
 import { toNumber } from '../../ir/rational.ts';
 import { isDominated } from '../../proof/verify/gram.ts';
+import { fromSide, readMap } from '../../proof/verify/map.ts';
 import { Refused } from '../../proof/verify/numbers.ts';
-import { fromSide, readMap, squaredNorm } from '../../proof/verify/weight.ts';
+import { dominance } from '../../proof/verify/operators.ts';
 import type { EmittedWeight } from '../tensors/freeze.ts';
 import { dyadic, normWitness } from './certify-weights-witness.ts';
 
 type Contraction = Extract<LayerOp, { kind: 'contraction' }>;
+type Exponential = Extract<ContractionMethod, { family: 'skew_exponential' }>;
 type Sandwich = Extract<LayerOp, { kind: 'sandwich' }>;
 
 interface Tensor {
@@ -60,47 +62,64 @@ const matrix = (W: Float32Array, out: number, columns: number, wanted: readonly 
 /** Points an axis at which the symbol of a skew kernel is sampled: its norm is mostly far below what it was scaled to. */
 const GRIDS = [8, 16, 32, 64];
 
-const series = (op: Contraction, degree: number, norm: number, W: Float32Array): OperatorParts => {
+const series = (op: Contraction, method: Exponential, W: Float32Array): OperatorParts => {
+  const { degree } = method;
   const n = Math.max(op.out, op.in);
   const kernel = op.kernel!;
-  const T = norm ** 2;
-  const part = (T / elements(kernel)) * (1 - 2 ** -50);
+  const T = toNumber(method.norm) ** 2;
+  const norms = [
+    { rule: 'reshaped-kernel', premise: normWitness(n, n * elements(kernel), (T / elements(kernel)) * (1 - 2 ** -50)) },
+    ...GRIDS.filter(grid => grid >= Math.max(...kernel)).map(grid => ({
+      rule: 'gram-iteration-symbol',
+      grid,
+      T: [dyadic(T)],
+    })),
+  ];
   return {
     tensors: {
       W: { shape: [n, n, ...kernel], data: W },
       c: { shape: [degree], data: Float32Array.from({ length: degree }, (_, m) => 1 / (m + 1)) },
     },
-    witnesses: [
-      { rule: 'reshaped-kernel', premise: normWitness(n, n * elements(kernel), part) },
-      ...GRIDS.filter(grid => grid >= Math.max(...kernel)).map(grid => ({
-        rule: 'gram-iteration-symbol',
-        grid,
-        T: [dyadic(T)],
-      })),
-    ],
+    witnesses: norms,
   };
 };
 
 /** ‖A‖² ≤ this for the convolution with the emitted kernel; ∞ where none is found. */
-export const seriesBound = (
-  op: Contraction,
-  { degree, norm, padding: mode }: Extract<ContractionMethod, { family: 'skew_exponential' }>,
-  input: Shape,
-  W: Float32Array,
-): number => {
+export const seriesBound = (op: Contraction, method: Exponential, input: Shape, W: Float32Array): number => {
   const [n, kernel] = [Math.max(op.out, op.in), op.kernel!];
   const padding = kernel.map(k => (k - 1) / 2);
-  const plain = { kind: 'conv', stride: [1, 1], dilation: [1, 1], groups: 1 };
-  const map = readMap({ ...plain, weight: '', out: n, in: n, kernel, padding, mode }, '', [n, ...input.slice(1)]);
-  for (const witness of series(op, degree, toNumber(norm), W).witnesses) {
+  const plain = { kind: 'conv', stride: [1, 1], dilation: [1, 1], groups: 1, mode: method.padding };
+  const map = readMap({ ...plain, out: n, in: n, kernel, padding }, op.weight.path, [n, ...input.slice(1)]);
+  for (const witness of series(op, method, W).witnesses) {
     try {
-      squaredNorm(witness, '', map, W, {});
-      return toNumber(norm) ** 2;
+      dominance(witness, op.weight.path, map, () => W, {});
+      return toNumber(method.norm) ** 2;
     } catch (e) {
       if (!(e instanceof Refused)) throw e;
     }
   }
   return Number.POSITIVE_INFINITY;
+};
+
+/** Height and width of the images whose spectrum an operator acts on. */
+const padded = ({ method, kernel }: Contraction, [, ...image]: Shape): Shape =>
+  image.map((n, axis) => n + (method.family === 'cayley' ? 0 : 2 * Math.floor((kernel![axis] - 1) / 2)));
+
+/** The map of an operator layer that reads `input`, as the certificate states it. */
+export const operatorToJson = (op: Contraction | Sandwich, input: Shape): object => {
+  const { out, kernel } = op;
+  const all = op.kind === 'sandwich' ? out + op.in : op.in;
+  if (!kernel) return { kind: 'dense', out, in: all };
+  const method = op.kind === 'contraction' ? op.method : undefined;
+  // A kernel of one tap is the same at every frequency, and emitted as it is.
+  const isMatrix = elements(kernel) === 1 && (!method || method.family === 'cayley');
+  const form =
+    method?.family === 'skew_exponential'
+      ? { kind: 'series', degree: method.degree, kernel, mode: method.padding }
+      : isMatrix
+        ? { kind: 'pixelwise' }
+        : { kind: 'spectrum', image: op.kind === 'contraction' ? padded(op, input) : input.slice(1) };
+  return { kind: 'operator', out, in: all, form };
 };
 
 /** For x of shape `input`; `wanted` as the squared norms to try. */
@@ -111,11 +130,9 @@ export const contractionParts = (
   wanted: readonly number[],
 ): OperatorParts => {
   const { method, kernel, out } = op;
-  if (method.family === 'skew_exponential') return series(op, method.degree, toNumber(method.norm), emitted.W);
+  if (method.family === 'skew_exponential') return series(op, method, emitted.W);
   if (!kernel || !emitted.rows) return matrix(emitted.W, out, op.in, wanted);
-  const margin = kernel.map(k => (method.family === 'cayley' ? 0 : 2 * Math.floor((k - 1) / 2)));
-  const size = input.slice(1).map((n, axis) => n + margin[axis]);
-  return spectrum(emitted, size, [out, op.in], wanted);
+  return spectrum(emitted, padded(op, input), [out, op.in], wanted);
 };
 
 /** With [A B] as W: the largest T for which d_i e_i T ≤ 2. */

@@ -9,8 +9,8 @@ import { makesKernel } from '../../ir/orthogonal.ts';
 import { format, toNumber } from '../../ir/rational.ts';
 import { GraphBuilder } from '../../ir/tensor.ts';
 import { gershgorinSums, type Kernel } from '../../proof/verify/gram.ts';
+import { type LinearMap as CheckedMap, fromSide, lattice, readMap } from '../../proof/verify/map.ts';
 import { decompose } from '../../proof/verify/numbers.ts';
-import { type LinearMap as CheckedMap, fromSide, lattice, readMap } from '../../proof/verify/weight.ts';
 import { lowerRescaling, Q_LIMIT } from '../lower/lower-rescaling.ts';
 import { mapToJson, notCertifiable } from './network-json.ts';
 
@@ -71,8 +71,7 @@ const gershgorinWith = (c: WeightContext, side: string, q: readonly number[], ta
     // Nothing depends on T where t = 0: any bound will do.
     T = T.map((v, i) => (Number.isFinite(v) ? v : (sums[i] / q[i]) * (1 + 2 ** -40)));
   }
-  const rule = c.map.kind === 'dense' ? 'gershgorin' : 'gershgorin-lattice';
-  return { rule, side, q: q.map(dyadic), T: T.map(dyadic) };
+  return { rule: 'gershgorin', side, q: q.map(dyadic), T: T.map(dyadic) };
 };
 
 const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array): object => {
@@ -108,13 +107,12 @@ export const normWitness = (out: number, columns: number, T: number): object => 
 });
 
 /** Row sums of |G| of what is nearly orthogonal, where they are within the target; for a matrix or a whole kernel. */
-const nearOrthogonal = (c: WeightContext, kernel: Kernel, side: string, target: Float64Array): object | undefined => {
+const nearOrthogonal = (kernel: Kernel, side: string, target: Float64Array): object | undefined => {
   const least = target.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const q = new Array<number>(kernel.n).fill(1);
   if (!gershgorinSums(kernel, q).every(v => v <= least * (1 - 2 ** -40))) return undefined;
-  const rule = c.map.kind === 'conv' && kernel.kh * kernel.kw > 1 ? 'gershgorin-lattice' : 'gershgorin';
   const T = Number.isFinite(least) ? least : 2;
-  return { rule, side, q: q.map(dyadic), T: q.map(() => dyadic(T)) };
+  return { rule: 'gershgorin', side, q: q.map(dyadic), T: q.map(() => dyadic(T)) };
 };
 
 /** T of a weight that was made orthogonal: 1, or more for a reshaped kernel. */
@@ -125,7 +123,7 @@ const orthogonalWitness = (c: WeightContext, makesIt: boolean, target: Float64Ar
   const l = makesIt ? whole : { ...whole, in: whole.in * whole.kh * whole.kw, kh: 1, kw: 1 };
   const side = l.out <= l.in ? 'rows' : 'columns';
   const part = target.map(v => (v / times) * (1 - 2 ** -50));
-  const found = nearOrthogonal(c, fromSide(l, side), side, part);
+  const found = nearOrthogonal(fromSide(l, side), side, part);
   if (makesIt) {
     const T = target.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
     return found ?? { rule: 'gram-iteration-symbol', grid: SYMBOL_GRID, T: [dyadic(Number.isFinite(T) ? T : 4)] };

@@ -15,12 +15,20 @@ import {
 import { format, toNumber } from '../../ir/rational.ts';
 import type { TensorGraph } from '../../ir/tensor.ts';
 import type { Derivation } from '../../proof/rules.ts';
-import { ARITHMETIC, digest, FORMAT, networkDigest, pairwiseSquares } from '../../proof/verify/certificate.ts';
-import { readLayer } from '../../proof/verify/layers.ts';
-import type { Layer as CheckedLayer, Emitted } from '../../proof/verify/made.ts';
+import {
+  ARITHMETIC,
+  digest,
+  entryOf,
+  FORMAT,
+  networkDigest,
+  pairwiseSquares,
+  stepOf,
+} from '../../proof/verify/certificate.ts';
+import { type Bound, follow, ORIGIN, type Value } from '../../proof/verify/graph.ts';
+import { type Layer as CheckedLayer, type Emitted, readLayer } from '../../proof/verify/layers.ts';
 import { atMost, format as formatQ, ONE, type Q, Refused, square } from '../../proof/verify/numbers.ts';
+import { dominance as checkDominance } from '../../proof/verify/operators.ts';
 import { sha256 } from '../../proof/verify/read.ts';
-import { type Bound, follow, ORIGIN, type Value } from '../../proof/verify/values.ts';
 import type { ProvenNetwork } from '../prove/prove.ts';
 import { type EmittedWeight, emittedWeights } from '../tensors/freeze.ts';
 import { contractionParts, sandwichParts } from './certify-operators.ts';
@@ -51,17 +59,18 @@ const seal = (body: Readonly<Record<string, unknown>>): Readonly<Record<string, 
   sha256: digest(body),
 });
 
-const constantsToJson = <T>(constants: Readonly<Record<string, T>>, text: (v: T) => string): object =>
-  Object.keys(constants).length === 0
-    ? {}
-    : { constants: Object.fromEntries(Object.entries(constants).map(([k, v]) => [k, text(v)])) };
-
 /** A derivation of dominance by its rules, their numbers and premises. */
 const dominanceToJson = ({ rule, constants, premises }: Derivation): object => ({
   rule,
-  ...constantsToJson(constants, format),
+  ...(Object.keys(constants).length > 0 && {
+    constants: Object.fromEntries(Object.entries(constants).map(([k, v]) => [k, format(v)])),
+  }),
   ...(premises.length > 0 ? { premises: premises.map(dominanceToJson) } : {}),
 });
+
+/** Of a layer's derivation the part that speaks of its weight. */
+const dominanceIn = (d: Derivation): Derivation | undefined =>
+  d.conclusion.kind === 'dominates' ? d : d.premises.map(dominanceIn).find(p => p !== undefined);
 
 /** The layer as the checker reads it, after layers of the shapes `before`. Throws NotCertifiable. */
 const checkedLayer = (json: unknown, path: string, before: readonly Shape[]): CheckedLayer => {
@@ -87,21 +96,19 @@ const allWeights = (proven: ProvenNetwork): Described => {
   const values: Value[] = [ORIGIN];
   const layers: CheckedLayer[] = [];
   const body = liveLayers(proven.network).filter(l => l.op.kind !== 'head');
-  const derivation = body.map(({ path, shape }, n) => {
+  const derivation = body.map(({ op, path, shape }, n) => {
     const layer = checkedLayer(network.layers[n], path, shapes);
     layers.push(layer);
     shapes.push(shape);
     values.push(follow(layer, layer.bound, values));
     const proof = derivations.get(path);
-    const dominance = proof?.premises.find(p => p.conclusion.kind === 'dominates');
+    const dominance = proof && dominanceIn(proof);
     if (layer.map && !dominance) return notCertifiable(path, `what its proof by ${proof?.rule} rests on`);
-    return {
-      path,
-      squared: formatQ(values[n + 1].squared),
-      rule: layer.rule,
-      ...constantsToJson(layer.constants ?? {}, formatQ),
-      ...(layer.map && dominance ? { premises: [dominanceToJson(dominance)] } : {}),
-    };
+    const premise = layer.map && dominance && dominanceToJson(dominance);
+    // 2AᵀB is a matrix made of another, [A B], of which the derivation speaks.
+    const product = op.kind === 'contraction' && op.method.family === 'sandwich' && op.method.part === 'product';
+    const premises = product ? [{ rule: 'sandwich', premises: [premise] }] : [premise];
+    return { ...stepOf(layer, values[n + 1]), ...(premise && { premises }) };
   });
   const { squared } = values[values.length - 1];
   const { name, budget } = proven.network;
@@ -172,7 +179,9 @@ const partsOf = (
   const { op } = layer;
   switch (op.kind) {
     case 'center':
-      return { tensors: { c: vector(op.offset.map(toNumber)) } };
+      return {
+        tensors: { c: vector(Array.from({ length: image[0] }, (_, i) => toNumber(op.offset[i] ?? op.offset[0]))) },
+      };
     case 'translate':
       return { tensors: { c: vector(weights.get(op.by.path)!) } };
     case 'batchcenter':
@@ -244,7 +253,12 @@ const ownBound = (layer: CheckedLayer, { tensors, witnesses, own }: Parts): Own 
   for (const dominance of witnesses ?? [undefined]) {
     const witness = dominance ? { dominance } : {};
     if (own) return { own, ...witness };
-    const e: Emitted = { tensor: name => tensors[name].data, has: name => name in tensors, dominance, mode: {} };
+    const tensor: Emitted['tensor'] = name => tensors[name].data;
+    const e: Emitted = {
+      tensor,
+      has: name => name in tensors,
+      dominance: map => checkDominance(dominance, layer.path, map, tensor, {}),
+    };
     try {
       const found = layer.emitted?.(e) ?? layer.bound;
       return { own: found, ...witness };
@@ -320,16 +334,11 @@ export const planCertificate = (
   });
   const write: CertificatePlan['write'] = (found, progress = () => {}) => {
     const tensors = new Map<string, EmittedTensor>();
-    const put = (path: string, all: Parts['tensors']): object =>
-      Object.fromEntries(
-        Object.entries(all).map(([key, { shape, data }]) => {
-          const name = `${path}.${key}`;
-          tensors.set(name, { shape, data });
-          return [key, { name, shape, sha256: sha256(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) }];
-        }),
-      );
+    const put = (path: string, all: Parts['tensors']): void => {
+      for (const [key, tensor] of Object.entries(all)) tensors.set(`${path}.${key}`, tensor);
+    };
     const values: Value[] = [ORIGIN];
-    let head: object | undefined;
+    let squaredDistances: string[] | undefined;
     const entries = live.flatMap((layer, n): object[] => {
       const { op, path, inputs } = layer;
       const known = found.get(path);
@@ -337,30 +346,30 @@ export const planCertificate = (
       if (op.kind === 'head') {
         const rows = emitted.head!;
         const b = { shape: [op.classes], data: weights.get(op.bias.path)! };
-        head = {
-          tensors: put(path, { W: { shape: op.weight.shape, data: rows }, b }),
-          squaredDistances: pairwiseSquares(rows, op.classes).map(formatQ),
-        };
+        put(path, { W: { shape: op.weight.shape, data: rows }, b });
+        squaredDistances = pairwiseSquares(rows, op.classes).map(formatQ);
         return [];
       }
       if (known && 'refused' in known) throw new NotCertifiable(known.refused);
       const parts = partsOf(layer, shapes.get(inputs[0])!, weights, emitted.layers.get(path));
       const { own, dominance } = known ?? ownBound(layers[n], parts);
       values.push(follow(layers[n], own, values));
-      return [
-        {
-          path,
-          ...(typeof own === 'function' ? {} : { own: formatQ(own) }),
-          squared: formatQ(values[n + 1].squared),
-          ...(Object.keys(parts.tensors).length > 0 ? { tensors: put(path, parts.tensors) } : {}),
-          ...(dominance ? { dominance } : {}),
-        },
-      ];
+      put(path, parts.tensors);
+      return [{ ...entryOf(layers[n], values[n + 1], typeof own === 'function'), ...(dominance ? { dominance } : {}) }];
     });
     const squared = formatQ(values[values.length - 1].squared);
+    const hashOf = ({ data }: EmittedTensor): string =>
+      sha256(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    const hashes = Object.fromEntries([...tensors].map(([name, t]) => [name, hashOf(t)]));
     const certificate = seal({
       ...json,
-      weights: { arithmetic: ARITHMETIC, squared, layers: entries, ...(head ? { head } : {}) },
+      weights: {
+        arithmetic: ARITHMETIC,
+        squared,
+        layers: entries,
+        tensors: hashes,
+        ...(squaredDistances ? { squaredDistances } : {}),
+      },
     });
     return { certificate, tensors, metadata: { network: networkDigest(json) } };
   };

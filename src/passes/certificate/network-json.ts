@@ -1,6 +1,7 @@
 /** A network as the certificate states it: plain JSON, see docs/certificate.md. */
-import type { Activation, ContractionMethod, Layer, LinearMap, Network, ValueId } from '../../ir/network.ts';
-import { format, ONE, TWO } from '../../ir/rational.ts';
+import type { Activation, Layer, LinearMap, Network, Shape, ValueId } from '../../ir/network.ts';
+import { div, format, ONE, TWO } from '../../ir/rational.ts';
+import { operatorToJson } from './certify-operators.ts';
 
 /** A proven network that certificates do not speak of yet. */
 export class NotCertifiable extends Error {}
@@ -12,109 +13,84 @@ export const notCertifiable = (path: string, what: string): never => {
 
 export const mapToJson = (m: LinearMap): object => {
   const { kind, out } = m;
-  const common = { kind, weight: m.weight.path, out, in: m.in };
-  if (m.kind === 'dense') return common;
+  if (m.kind === 'dense') return { kind, out, in: m.in };
   const { kernel, stride, padding, dilation, groups, mode } = m;
-  return { ...common, kernel, stride, padding, dilation, groups, mode };
+  return { kind, out, in: m.in, kernel, stride, padding, dilation, groups, mode };
 };
+
+const slopeToJson = (act: Activation): object => ({
+  function: act.kind,
+  ...(act.kind === 'leaky_relu' ? { slope: format(act.slope) } : {}),
+});
 
 const activationToJson = (act: Activation): object => {
-  const common = { function: act.kind };
   switch (act.kind) {
-    case 'leaky_relu':
-      return { ...common, slope: format(act.slope) };
     case 'maxmin':
-      return { ...common, pairs: act.pairs };
+      return { kind: act.kind, pairs: act.pairs };
     case 'groupsort':
-      return { ...common, group: act.group };
+      return { kind: act.kind, group: act.group };
     case 'prelu':
-      return { ...common, weight: act.slope.path };
+    case 'halfabs':
+    case 'rabs':
+    case 'crelu':
+      return { kind: act.kind };
     case 'householder':
-      return { ...common, weight: act.theta.path };
+      return { kind: 'householder', order: 1 };
     case 'householder2':
-      return { ...common, weight: act.theta.map(p => p.path).join(' ') };
+      return { kind: 'householder', order: 2 };
     default:
-      return common;
+      return { kind: 'elementwise', act: slopeToJson(act) };
   }
 };
 
-const contractionToJson = (method: ContractionMethod): object => {
-  const common = { family: method.family };
-  switch (method.family) {
-    case 'cayley':
-      return common;
-    case 'bro':
-      return { ...common, eps: format(method.eps) };
-    case 'lot':
-      return { ...common, eps: format(method.eps), steps: method.steps };
-    case 'skew_exponential': {
-      const { degree, norm, steps, padding } = method;
-      return { ...common, degree, norm: format(norm), steps, padding };
-    }
-    case 'sandwich':
-      return { ...common, part: method.part };
-    default:
-      return method satisfies never;
-  }
-};
-
-const operatorToJson = (op: Extract<Layer['op'], { kind: 'contraction' | 'sandwich' }>): object => {
-  const { out, weight, kernel } = op;
-  return { out, in: op.in, weight: weight.path, ...(kernel ? { kernel } : {}) };
-};
-
-const attributes = ({ op, path }: Layer): object => {
+/** What kind of layer it is, with the numbers of that kind. `input` is the shape of what it reads. */
+const attributes = ({ op, path }: Layer, input: Shape): object => {
+  const { kind } = op;
   switch (op.kind) {
     case 'center':
-      return { offset: op.offset.map(format) };
     case 'translate':
-      return { by: op.by.path };
+    case 'batchcenter':
+      return { kind: 'translate' };
     case 'scale':
-      return { divisor: op.divisor.map(format) };
-    case 'pad':
-      return { to: op.to };
+      return { kind, factors: op.divisor.map(v => format(div(ONE, v))) };
     case 'linear':
-      return { map: mapToJson(op.map), side: op.side, ...(op.adjoint ? { adjoint: true } : {}) };
+      return { kind, map: mapToJson(op.map), side: op.side, ...(op.adjoint ? { adjoint: true } : {}) };
     case 'residual': {
       const [identity, factor] = [op.identity ?? ONE, op.factor ?? TWO].map(format);
-      return { map: mapToJson(op.map), act: activationToJson(op.act), identity, factor };
+      return { kind, map: mapToJson(op.map), act: slopeToJson(op.act), identity, factor };
     }
     case 'contraction':
-      return { method: contractionToJson(op.method), ...operatorToJson(op) };
+      return { kind: 'linear', map: operatorToJson(op, input), side: 'out' };
     case 'sandwich':
-      return { ...operatorToJson(op), psi: op.psi.path, act: activationToJson(op.act) };
+      return { kind, map: operatorToJson(op, input), act: slopeToJson(op.act) };
     case 'formula':
       return notCertifiable(path, `\`${op.name}\`, a formula that is none of the linear and residual forms`);
     case 'activation':
-      return { act: activationToJson(op.act) };
+      return activationToJson(op.act);
     case 'avgpool':
-      return { size: op.size, stride: op.stride, divisorSquared: format(op.divisorSquared) };
+      return { kind, size: op.size, stride: op.stride, divisorSquared: format(op.divisorSquared) };
     case 'maxpool':
     case 'l2pool':
-      return { size: op.size, stride: op.stride };
+      return { kind, size: op.size, stride: op.stride };
+    case 'slice':
+      return { kind, start: op.start };
+    case 'sum':
+      return { kind, factors: op.factors.map(format) };
+    case 'mix':
+      return { kind, ...(op.weight.kind === 'constant' ? { weight: format(op.weight.value) } : {}) };
+    case 'maximum':
+      return { kind, of: op.of };
+    case 'pad':
     case 'tile':
-      return { times: op.times };
     case 'gain':
-      return { angle: op.angle.path };
-    case 'batchcenter':
-      return { mean: op.mean.path };
     case 'layercenter':
     case 'flatten':
-    case 'concat':
-      return {};
     case 'space_to_depth':
     case 'depth_to_space':
-      return { block: op.block };
-    case 'slice':
-      return { start: op.start, length: op.length };
-    case 'sum':
-      return { factors: op.factors.map(format) };
-    case 'mix':
-      return op.weight.kind === 'constant' ? { weight: format(op.weight.value) } : { trained: op.weight.of.path };
-    case 'maximum':
-      return { of: op.of };
+    case 'concat':
+      return { kind };
     case 'head':
-      return { classes: op.classes };
+      throw new Error('the head is not a layer of the body');
     default:
       return op satisfies never;
   }
@@ -131,18 +107,20 @@ export const liveLayers = (net: Network): readonly Layer[] => {
 export const networkToJson = (
   net: Network,
 ): { readonly layers: readonly object[]; readonly [entry: string]: unknown } => {
-  const layers = liveLayers(net);
-  const place = new Map<ValueId, number>([[net.input.id, 0], ...layers.map((l, n) => [l.id, n + 1] as const)]);
+  const live = liveLayers(net);
+  const body = live.filter(l => l.op.kind !== 'head');
+  const place = new Map<ValueId, number>([[net.input.id, 0], ...body.map((l, n) => [l.id, n + 1] as const)]);
+  const shapes = [net.input.shape, ...body.map(l => l.shape)];
+  const head = live.find(l => l.op.kind === 'head');
   return {
     name: net.name,
-    input: { shape: net.input.shape, ...(net.input.range ? { range: net.input.range.map(format) } : {}) },
+    input: net.input.shape,
     budget: format(net.budget),
-    layers: layers.map(l => ({
-      path: l.path,
-      kind: l.op.kind,
-      inputs: l.inputs.map(i => place.get(i)!),
-      output: l.shape,
-      ...attributes(l),
-    })),
+    layers: body.map(l => {
+      const inputs = l.inputs.map(i => place.get(i)!);
+      const { kind, ...numbers } = attributes(l, shapes[inputs[0]]) as { readonly kind: string };
+      return { path: l.path, kind, inputs, output: l.shape, ...numbers };
+    }),
+    ...(head ? { head: { path: head.path, classes: head.shape[0] } } : {}),
   };
 };

@@ -1,8 +1,8 @@
 /**
  * Gram matrices of kernels, dominated or not. All products are f64 products of floats whose sums are either exact, because the factors are
- * integers so small that nothing rounds (k·2^(2b) ≤ 2^53), or bounded with every rounding error. Relies on IEEE + and × alone.
+ * integers so small that nothing rounds (k·2^(2b) ≤ 2^53), or bounded with every rounding error. Relies on IEEE + − × ÷ alone.
  */
-import { atMost, decompose, fromFloat, mul, need, type Q, scaled, toGrid } from './numbers.ts';
+import { atMost, decompose, fromFloat, mul, need, power, type Q, scaled, toGrid } from './numbers.ts';
 
 /** A kernel seen from the side whose Gram matrix is meant: `n` channels of (m, kh, kw) entries. A matrix is a 1×1 kernel. */
 export interface Kernel {
@@ -13,7 +13,7 @@ export interface Kernel {
   readonly data: Float64Array;
 }
 
-const U = 2 ** -53;
+const U = power(-53);
 const entries = (k: Kernel): number => k.m * k.kh * k.kw;
 
 /** The offsets at which a kernel meets itself, each with the kernel moved by it: the products of both are g(δ). */
@@ -29,29 +29,21 @@ const moved = function* (k: Kernel, data: Float64Array): Generator<Float64Array>
     }
 };
 
-/** Rows of a block. */
+/** Rows of a block, which stays in the cache. */
 const BLOCK = 32;
-
 /** Terms added up before their sum is added to others: a sum of k terms passes through few additions. */
 const CHUNK = 64;
 
-/** Rows of `a` times rows of `b`, each of k entries, in blocks that stay in the cache; with `lower` only those with j ≤ i matter. */
-const products = (
-  a: Float64Array,
-  b: Float64Array,
-  k: number,
-  lower: boolean,
-  use: (i: number, j: number, dot: number) => void,
-): void => {
+/** Rows of `a` times rows of `b`, each of k entries; with `lower` only those with j ≤ i matter. Two by three at a time, for speed alone. */
+const products = (a: Float64Array, b: Float64Array, k: number, lower: boolean): Float64Array => {
   // Whole numbers for the engine too: it then indexes twice as fast.
-  const rows = (a.length / k) | 0;
-  const n = (b.length / k) | 0;
-  for (let jj = 0; jj < n; jj += BLOCK) {
-    const end = Math.min(jj + BLOCK, n);
-    for (let i = lower ? jj : 0; i < rows; i += 2) {
-      const i2 = Math.min(i + 1, rows - 1);
-      for (let j = jj; j < end; j += 3) {
-        const [j2, j3] = [Math.min(j + 1, end - 1), Math.min(j + 2, end - 1)];
+  const [rows, n] = [(a.length / k) | 0, (b.length / k) | 0];
+  const out = new Float64Array(rows * n);
+  for (let jj = 0; jj < n; jj += BLOCK)
+    for (let i = lower ? jj : 0; i < rows; i += 2)
+      for (let j = jj; j < Math.min(jj + BLOCK, n); j += 3) {
+        // What lies beyond the last row is the last row once more.
+        const [i2, j2, j3] = [Math.min(i + 1, rows - 1), Math.min(j + 1, n - 1), Math.min(j + 2, n - 1)];
         const [p, p2, r, r2, r3] = [i * k, i2 * k, j * k, j2 * k, j3 * k];
         let [s11, s12, s13, s21, s22, s23] = [0, 0, 0, 0, 0, 0];
         for (let from = 0; from < k; from += CHUNK) {
@@ -71,108 +63,87 @@ const products = (
             c22 += x2 * y2;
             c23 += x2 * y3;
           }
-          s11 += c11;
-          s12 += c12;
-          s13 += c13;
-          s21 += c21;
-          s22 += c22;
-          s23 += c23;
+          [s11, s12, s13] = [s11 + c11, s12 + c12, s13 + c13];
+          [s21, s22, s23] = [s21 + c21, s22 + c22, s23 + c23];
         }
-        use(i, j, s11);
-        if (j2 > j) use(i, j2, s12);
-        if (j3 > j2) use(i, j3, s13);
-        if (i2 === i) continue;
-        use(i2, j, s21);
-        if (j2 > j) use(i2, j2, s22);
-        if (j3 > j2) use(i2, j3, s23);
+        [out[i * n + j], out[i * n + j2], out[i * n + j3]] = [s11, s12, s13];
+        [out[i2 * n + j], out[i2 * n + j2], out[i2 * n + j3]] = [s21, s22, s23];
       }
-    }
-  }
+  return out;
 };
 
-/** Upper bounds, up to rounding, of Σ_j |k_i|·|k_j| q_j summed over offsets: what the errors of `products` are multiples of. */
-const absoluteSums = (k: Kernel, q: ArrayLike<number>): Float64Array => {
-  const area = k.kh * k.kw;
+/** What the additions of non-negative numbers below can lose, as a share of their sum. */
+const lost = (k: Kernel): number => 8 * (k.n * 4 * k.kh * k.kw + entries(k) + 16) * U;
+
+/**
+ * How far Σ_{j,δ} |g_ij(δ)| q_j is at most from the true one when made of `products`, for every i: each product rounds, and each sum passes
+ * through a chunk's additions and then the chunks'. Nothing underflows: the least f32 is 2⁻¹⁴⁹, the least q 2⁻⁴⁰⁰.
+ */
+const roundings = (k: Kernel, q: ArrayLike<number>): Float64Array => {
+  const steps = Math.min(entries(k), CHUNK) + Math.ceil(entries(k) / CHUNK) + 1;
   const size = new Float64Array(k.n * k.m);
   const all = new Float64Array(k.m);
-  for (let at = 0; at < k.data.length; at++) size[Math.floor(at / area)] += Math.abs(k.data[at]);
+  for (let at = 0; at < k.data.length; at++) size[Math.floor(at / (k.kh * k.kw))] += Math.abs(k.data[at]);
   for (let c = 0; c < size.length; c++) all[c % k.m] += q[Math.floor(c / k.m)] * size[c];
-  return Float64Array.from({ length: k.n }, (_, i) => all.reduce((s, v, o) => s + v * size[i * k.m + o], 0));
-};
-
-/** How far a sum made by `products` is from the true one at most, in units of the sum of absolute values; each product rounds, too. */
-const dotError = (k: Kernel): number => 2 * (Math.min(entries(k), CHUNK) + Math.ceil(entries(k) / CHUNK) + 1) * U;
-
-/** `data` as Σ_p limbs[p]·unit·2^(−bits·p), the limbs integers below 2^bits. */
-const limbsOf = (data: Float64Array, bits: number): { readonly limbs: Float64Array[]; readonly top: number } => {
-  const largest = data.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
-  const [m, e] = decompose(largest);
-  const top = e + m.toString(2).length - bits;
-  const limbs: Float64Array[] = [];
-  // Every step is exact: a division by a power of two, a truncation, and a difference that only drops leading bits.
-  for (let rest = data, unit = 2 ** top; rest.some(v => v !== 0); unit *= 2 ** -bits) {
-    need(unit > 2 ** -1000, 'the exponents of a weight are too far apart');
-    const [limb, before] = [rest.map(v => Math.trunc(v / unit)), rest];
-    rest = before.map((v, i) => v - limb[i] * unit);
-    limbs.push(limb);
-  }
-  return { limbs, top };
-};
-
-/** g_ij(δ) for the channels i in `rows` and every j, offset by offset, as integers times 2^exponent, exactly. */
-const exactGram = (
-  k: Kernel,
-  rows: readonly number[],
-  use: (row: number, j: number, g: bigint) => void,
-): { readonly exponent: number } => {
-  const size = entries(k);
-  const bits = Math.floor((53 - Math.ceil(Math.log2(size + 1))) / 2);
-  need(bits >= 8, `sums of ${size} products are too long`);
-  const { limbs, top } = limbsOf(k.data, bits);
-  const chosen = limbs.map(l =>
-    Float64Array.from({ length: rows.length * size }, (_, at) => l[rows[Math.floor(at / size)] * size + (at % size)]),
-  );
-  const last = 2 * Math.max(limbs.length - 1, 0);
-  const shifted = limbs.map(l => moved(k, l));
-  for (let offset = 0; offset < (2 * k.kh - 1) * (2 * k.kw - 1); offset++) {
-    const g = new Array<bigint>(rows.length * k.n).fill(0n);
-    for (const [s, moves] of shifted.entries()) {
-      const b = moves.next().value as Float64Array;
-      for (const [p, a] of chosen.entries())
-        products(a, b, size, false, (row, j, dot) => {
-          if (dot !== 0) g[row * k.n + j] += BigInt(dot) << BigInt(bits * (last - p - s));
-        });
-    }
-    g.forEach((v, at) => {
-      use(Math.floor(at / k.n), at % k.n, v);
-    });
-  }
-  return { exponent: 2 * top - bits * last };
+  const absolute = (i: number): number => all.reduce((s, v, o) => s + v * size[i * k.m + o], 0);
+  return Float64Array.from({ length: k.n }, (_, i) => 2 * steps * U * absolute(i) * (1 + lost(k)));
 };
 
 /** Upper bounds, rounding included, of Σ_{j,δ} |g_ij(δ)| q_j for every channel i. NaN or ∞ where f64 does not reach. */
 export const gershgorinSums = (k: Kernel, q: ArrayLike<number>): Float64Array => {
   const sums = new Float64Array(k.n);
   const matrix = k.kh * k.kw === 1;
-  for (const b of matrix ? [k.data] : moved(k, k.data))
-    products(k.data, b, entries(k), matrix, (i, j, dot) => {
-      if (matrix && j > i) return;
-      sums[i] += Math.abs(dot) * q[j];
-      if (matrix && j < i) sums[j] += Math.abs(dot) * q[i];
-    });
-  const absolute = absoluteSums(k, q);
-  const slack = 1 + 8 * (k.n * 4 * k.kh * k.kw + entries(k) + 16) * U;
-  return sums.map((s, i) => (s + dotError(k) * absolute[i] * slack) * slack);
+  for (const b of matrix ? [k.data] : moved(k, k.data)) {
+    const g = products(k.data, b, entries(k), matrix);
+    for (let i = 0; i < k.n; i++)
+      for (let j = 0; j < (matrix ? i + 1 : k.n); j++) {
+        sums[i] += Math.abs(g[i * k.n + j]) * q[j];
+        if (matrix && j < i) sums[j] += Math.abs(g[i * k.n + j]) * q[i];
+      }
+  }
+  const errors = roundings(k, q);
+  return sums.map((s, i) => (s + errors[i]) * (1 + lost(k)));
+};
+
+/** `data` as sums of integers below 2^bits times 2^exponent: divisions by powers of two, truncations and dropped leading bits are exact. */
+const limbsOf = (data: Float64Array, bits: number): { readonly data: Float64Array; readonly exponent: number }[] => {
+  const [m, e] = decompose(data.reduce((a, v) => Math.max(a, Math.abs(v)), 0));
+  const limbs: { data: Float64Array; exponent: number }[] = [];
+  let rest = data;
+  for (let exponent = e + m.toString(2).length - bits; rest.some(v => v !== 0); exponent -= bits) {
+    need(exponent > -1000, 'the exponents of a weight are too far apart');
+    const limb = rest.map(v => Math.trunc(v / power(exponent)));
+    rest = rest.map((v, i) => v - limb[i] * power(exponent));
+    limbs.push({ data: limb, exponent });
+  }
+  return limbs;
 };
 
 /** Σ_{j,δ} |g_ij(δ)| q_j for the channels `rows`, exactly. */
 export const exactGershgorinSums = (k: Kernel, q: ArrayLike<number>, rows: readonly number[]): Q[] => {
+  const size = entries(k);
+  const bits = Math.floor((53 - size.toString(2).length) / 2);
+  need(bits >= 8, `sums of ${size} products are too long`);
+  const limbs = limbsOf(k.data, bits);
+  const least = limbs.length === 0 ? 0 : limbs[limbs.length - 1].exponent;
+  const chosen = limbs.map(l => Float64Array.from(rows.flatMap(i => [...l.data.subarray(i * size, (i + 1) * size)])));
+  const shifted = limbs.map(l => moved(k, l.data));
   const weights = toGrid(q);
   const total = rows.map(() => 0n);
-  const { exponent } = exactGram(k, rows, (row, j, g) => {
-    total[row] += (g < 0n ? -g : g) * weights.integers[j];
-  });
-  return total.map(v => scaled(v, exponent + weights.exponent));
+  for (let offset = 0; offset < (2 * k.kh - 1) * (2 * k.kw - 1); offset++) {
+    const g = new Array<bigint>(rows.length * k.n).fill(0n);
+    for (const [s, moves] of shifted.entries()) {
+      const b = moves.next().value as Float64Array;
+      for (const [p, a] of chosen.entries()) {
+        const shift = BigInt(limbs[p].exponent + limbs[s].exponent - 2 * least);
+        products(a, b, size, false).forEach((dot, at) => {
+          if (dot !== 0) g[at] += BigInt(dot) << shift;
+        });
+      }
+    }
+    for (const [at, v] of g.entries()) total[Math.floor(at / k.n)] += (v < 0n ? -v : v) * weights.integers[at % k.n];
+  }
+  return total.map(v => scaled(v, 2 * least + weights.exponent));
 };
 
 /** A channel i where Σ_{j,δ} |g_ij(δ)| q_j ≤ T_i q_i is false. In f64, and in integers where that is too close, or `exact`. */
@@ -183,7 +154,7 @@ export const gershgorinFault = (
   exact: boolean,
 ): number | undefined => {
   const sums = exact ? undefined : gershgorinSums(k, q);
-  const open = Array.from(T.keys()).filter(i => !(sums && sums[i] <= T[i] * q[i] * (1 - 2 ** -50)));
+  const open = [...T.keys()].filter(i => !(sums && sums[i] <= T[i] * q[i] * (1 - 4 * U)));
   for (let from = 0; from < open.length; from += CHUNK) {
     const rows = open.slice(from, from + CHUNK);
     const totals = exactGershgorinSums(k, q, rows);
@@ -193,91 +164,37 @@ export const gershgorinFault = (
   return undefined;
 };
 
-/** Dot product of the entries from `from` and `at` on. */
-const dotOf = (a: Float64Array, from: number, at: number, length: number): number => {
-  let [s, t, u, v] = [0, 0, 0, 0];
-  let l = 0;
-  for (; l + 4 <= length; l += 4) {
-    s += a[from + l] * a[at + l];
-    t += a[from + l + 1] * a[at + l + 1];
-    u += a[from + l + 2] * a[at + l + 2];
-    v += a[from + l + 3] * a[at + l + 3];
-  }
-  for (; l < length; l++) s += a[from + l] * a[at + l];
-  return s + t + (u + v);
-};
-
 /**
- * Whether diag(T) − MMᵀ ⪰ 0 can be shown in f64: A = LLᵀ + E with E symmetric and diagonally dominant is positive semidefinite whatever L
- * is. L is the Cholesky factor of A less a little of T; E is bounded with every rounding error.
+ * Whether MMᵀ ⪯ diag(T) can be shown for the matrix M of `k`: whatever L is, diag(T) − MMᵀ = LLᵀ + E is positive semidefinite if E is diagonally
+ * dominant with a diagonal that is not negative, which is Gershgorin's test of [M L]. Nothing else depends on how L is found: it is Cholesky's
+ * factor of diag(T) − MMᵀ less a little of T, in f64.
  */
-const isDominatedInF64 = (k: Kernel, T: readonly number[]): boolean => {
+export const isDominated = (k: Kernel, T: readonly number[], exact: boolean): boolean => {
   const { n, m } = k;
-  const A = new Float64Array(n * n);
-  products(k.data, k.data, m, true, (i, j, g) => {
-    if (i >= j) A[i * n + j] = (i === j ? T[i] : 0) - g;
-  });
-  const gram = absoluteSums(k, new Float64Array(n).fill(1)).map(v => v * dotError(k));
-  const L = new Float64Array(n * n);
-  // Of E: row sums off the diagonal, and the diagonal. Of L: column sums. Of A: row sums.
-  const [off, diagonal, columns, rows] = [0, 1, 2, 3].map(() => new Float64Array(n));
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j <= i; j++) {
-      const a = A[i * n + j];
-      const before = dotOf(L, i * n, j * n, j);
-      const rest = a - (i === j ? T[i] * 2 ** -36 + 2 * gram[i] : 0) - before;
-      // NaN and negative pivots end here: no factor, no proof. The root need not be exact, L is arbitrary.
-      if (i === j && !(rest >= 0)) return false;
-      const l = i === j ? Math.sqrt(rest) : L[j * n + j] > 0 ? rest / L[j * n + j] : 0;
-      L[i * n + j] = l;
-      const e = a - (before + l * L[j * n + j]);
-      columns[j] += Math.abs(l);
-      rows[i] += Math.abs(a);
-      if (i === j) diagonal[i] = e;
-      else {
-        rows[j] += Math.abs(a);
-        off[i] += Math.abs(e);
-        off[j] += Math.abs(e);
+  const wide = m + n;
+  const both = { n, m: wide, kh: 1, kw: 1, data: new Float64Array(n * wide) };
+  for (let i = 0; i < n; i++) both.data.set(k.data.subarray(i * m, (i + 1) * m), i * wide);
+  const G = products(k.data, k.data, m, true);
+  const ones = new Array<number>(n).fill(1);
+  const [own, roots] = [roundings(k, ones), T.reduce((s, v) => s + Math.sqrt(v), 0)];
+  for (let i = 0; i < n; i++)
+    for (let j = 0, p = i * wide + m; j <= i; j++) {
+      const r = j * wide + m;
+      let [a, b, c, d, l] = [0, 0, 0, 0, 0];
+      for (; l + 4 <= j; l += 4) {
+        a += both.data[p + l] * both.data[r + l];
+        b += both.data[p + l + 1] * both.data[r + l + 1];
+        c += both.data[p + l + 2] * both.data[r + l + 2];
+        d += both.data[p + l + 3] * both.data[r + l + 3];
       }
+      for (; l < j; l++) a += both.data[p + l] * both.data[r + l];
+      // As much as the test will lose, and more: see `roundings` and `lost`, with rows of L no longer than √T.
+      const less = T[i] * (power(-34) + 2 * lost(both)) + 4 * own[i] + power(-43) * Math.sqrt(T[i]) * roots;
+      const rest = (i === j ? T[i] - less : 0) - G[i * n + j] - (a + b + c + d);
+      if (i === j && !(rest >= 0)) return false;
+      const entry = i === j ? Math.sqrt(rest) : both.data[r + j] > 0 ? rest / both.data[r + j] : 0;
+      // So small that squares might underflow.
+      both.data[p + j] = Math.abs(entry) < power(-450) ? 0 : entry;
     }
-  }
-  return off.every((sum, i) => {
-    let factor = 0;
-    for (let j = 0; j <= i; j++) factor += Math.abs(L[i * n + j]) * columns[j];
-    const rounding = 4 * (rows[i] + Math.abs(diagonal[i]) + sum + T[i]) + 2 * (n + 4) * factor;
-    const error = gram[i] + rounding * U + n * 2 ** -1060;
-    return diagonal[i] >= (sum + error) * (1 + 8 * (n + m + 16) * U);
-  });
+  return gershgorinFault(both, ones, T, exact) === undefined;
 };
-
-/** Whether diag(T) − MMᵀ ⪰ 0, decided by elimination without fractions. For small matrices. */
-const isDominatedExactly = (k: Kernel, T: readonly number[]): boolean => {
-  const channels = Array.from(T.keys());
-  const gram = channels.map(() => new Array<bigint>(k.n).fill(0n));
-  const { exponent } = exactGram(k, channels, (i, j, g) => {
-    gram[i][j] = g;
-  });
-  const bound = toGrid(T);
-  const unit = Math.min(exponent, bound.exponent);
-  const A = gram.map((row, i) =>
-    row.map(
-      (g, j) => (i === j ? bound.integers[i] << BigInt(bound.exponent - unit) : 0n) - (g << BigInt(exponent - unit)),
-    ),
-  );
-  let previous = 1n;
-  for (let p = 0; p < k.n; p++) {
-    const pivot = A[p][p];
-    if (pivot < 0n || (pivot === 0n && A[p].some((v, j) => j > p && v !== 0n))) return false;
-    if (pivot === 0n) continue;
-    for (let i = p + 1; i < k.n; i++) {
-      for (let j = p + 1; j < k.n; j++) A[i][j] = (pivot * A[i][j] - A[i][p] * A[p][j]) / previous;
-      A[i][p] = 0n;
-    }
-    previous = pivot;
-  }
-  return true;
-};
-
-/** Whether diag(T) − MMᵀ ⪰ 0 can be shown for the matrix M of `k` (n × m). */
-export const isDominated = (k: Kernel, T: readonly number[], exact: boolean): boolean =>
-  exact ? isDominatedExactly(k, T) : isDominatedInF64(k, T);

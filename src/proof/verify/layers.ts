@@ -1,384 +1,377 @@
 /** Every kind of layer: its entries and shapes, the rule that bounds it for all weights, and the bound of the tensors that were emitted. */
-import { activation, inside } from './activations.ts';
-import { CONTRACTIONS, WINDOWS } from './contractions.ts';
-import {
-  between,
-  biased,
-  type Emitted,
-  isometry,
-  type Layer,
-  type Made,
-  nearOne,
-  rounded,
-  scalar,
-  steepest,
-} from './made.ts';
-import {
-  abs,
-  atMost,
-  format,
-  fromFloat,
-  inverse,
-  isSquare,
-  most,
-  mul,
-  need,
-  ONE,
-  parseQ,
-  type Q,
-  q,
-  refuse,
-  rootUp,
-  scaled,
-  square,
-  sub,
-  sum,
-  ZERO,
-} from './numbers.ts';
-import { inSpectrum, series } from './operators.ts';
-import { any, listOf, lookUp, oneOf, optional, type Parsed, read, text, whole } from './read.ts';
-import type { Bound, Branch } from './values.ts';
-import { dominates, readMap, type Shape, size, squaredNorm } from './weight.ts';
+import { type Dominance, uniform } from './dominance.ts';
+import type { Bound, Branch } from './graph.ts';
+import { type LinearMap, readMap, type Shape, size } from './map.ts';
+import * as Q from './numbers.ts';
+import { need, ONE, parseQ, refuse, TWO, ZERO } from './numbers.ts';
+import { any, listOf, lookUp, oneOf, optional, type Parsed, read, type Schema, text, whole } from './read.ts';
+
+type Rational = Q.Q;
+
+/** The emitted tensors of one layer, and its derivation of dominance. */
+export interface Emitted {
+  /** Each may be asked for once, and all must be. */
+  readonly tensor: (name: string, shape: Shape) => Float32Array;
+  readonly has: (name: string) => boolean;
+  readonly dominance: (map: LinearMap) => Dominance;
+}
+
+interface Made {
+  /** Where it is not the input's. */
+  readonly output?: Shape;
+  readonly rule: string;
+  readonly constants?: Readonly<Record<string, Rational>>;
+  /** The weight, where a derivation that a diagonal (I where `unit`) dominates its Gram matrix is the rule's premise. */
+  readonly map?: LinearMap;
+  readonly unit?: true;
+  /** For all weights: the layer's own squared bound, or its bound from those of several inputs. */
+  readonly bound: Rational | Bound;
+  /** Of the emitted tensors, where that is not the same. */
+  readonly emitted?: (e: Emitted) => Rational | Bound;
+  /** The channels of the input that are the value. */
+  readonly slice?: readonly [start: number, end: number];
+}
+
+export interface Layer extends Made {
+  readonly path: string;
+  /** 0 is the network's input, n the value of the nth layer. */
+  readonly inputs: readonly number[];
+}
+
+/** What a layer reads and makes. */
+interface About {
+  readonly where: string;
+  readonly inputs: readonly Shape[];
+  /** The first. */
+  readonly input: Shape;
+  readonly channels: number;
+  readonly output: Shape;
+}
 
 interface Kind {
-  readonly several?: boolean;
-  readonly make: (value: unknown, where: string, inputs: readonly Shape[], output: Shape) => Made;
+  readonly several: boolean;
+  readonly make: (value: unknown, about: About) => Made;
 }
 
 const COMMON = { path: text, kind: text, inputs: listOf(whole(0)), output: listOf(whole(1)) };
-type Schema = Parameters<typeof read>[2];
-
-const kind = <S extends Schema>(
-  schema: S,
-  make: (a: Parsed<S>, input: Shape, where: string, output: Shape) => Made,
-): Kind => ({
-  make: (value, where, [input], output) =>
-    make(read(value, where, { ...COMMON, ...schema }) as unknown as Parsed<S>, input, where, output),
-});
-const joint = <S extends Schema>(
-  schema: S,
-  make: (a: Parsed<S>, inputs: readonly Shape[], where: string) => Made,
-): Kind => ({
-  several: true,
-  make: (value, where, inputs) =>
-    make(read(value, where, { ...COMMON, ...schema }) as unknown as Parsed<S>, inputs, where),
-});
-
 const rationals = listOf(parseQ);
 const pair = listOf(whole(1), 2);
-const image = (shape: Shape, where: string): Shape => (shape.length === 3 ? shape : refuse(`${where} needs an image`));
-const perChannel = (all: readonly Q[], input: Shape, where: string): void =>
-  need(all.length === 1 || all.length === input[0], `${where}: ${all.length} numbers for ${input[0]} channels`);
+
+/** A kind with the entries of `schema`; `several`: of several inputs. */
+const kind = <S extends Schema>(schema: S, make: (a: Parsed<S> & About) => Made, several = false): Kind => ({
+  several,
+  make: (value, about) =>
+    make({ ...(read(value, about.where, { ...COMMON, ...schema }) as unknown as Parsed<S>), ...about }),
+});
+
+const numbers = (e: Emitted, name: string, n: number): Rational[] => Array.from(e.tensor(name, [n]), Q.fromFloat);
+/** An emitted number is the exact one, rounded to f32. */
+const rounded = (v: Rational, exact: Rational): Rational => {
+  const close = Q.atMost(Q.abs(Q.sub(v, exact)), Q.mul(Q.abs(exact), Q.scaled(1n, -22)));
+  return close ? v : refuse('an emitted number is not the one of its layer');
+};
+/** The emitted tensor is `exact`, rounded. */
+const roundedAll = (e: Emitted, name: string, exact: readonly Rational[]): Rational[] =>
+  numbers(e, name, exact.length).map((v, i) => rounded(v, exact[i]));
+/** A multiplier m with m²·d = 1 but for its rounding, in front of sums of squares `times` as large at most. */
+const multiplier = (d: Rational, times: Rational) => (e: Emitted) => {
+  const m2 = Q.square(numbers(e, 'm', 1)[0]);
+  rounded(Q.mul(m2, d), ONE);
+  return Q.mul(m2, times);
+};
+const steepest = (slopes: readonly Rational[]): Rational => Q.square(Q.most(slopes.map(Q.abs)));
+/** h·x ∓ Wᵀ(t ⊙ σ(Wx + b)) with σ slope[0, 1]: differences pass through h·I − WᵀDW, whose eigenvalues lie between h and h − c, c = ±max t_i T_i. */
+const between = (h: Rational, c: Rational): Rational => Q.most([Q.square(h), Q.square(Q.sub(h, c))]);
+const halves = ({ channels, where }: About): number =>
+  channels % 2 === 0 ? channels / 2 : refuse(`${where}: ${channels} channels have no halves`);
+
+type Slopes = readonly [low: Rational, high: Rational];
+/** Slope intervals of elementwise functions: every difference quotient lies in [low, high]. */
+const SLOPES: Readonly<Record<string, Slopes>> = {
+  relu: [ZERO, ONE],
+  tanh: [ZERO, ONE],
+  sigmoid: [ZERO, Q.q(1, 4n)],
+  abs: [Q.q(-1), ONE],
+};
+const leaky = (a: Rational): Slopes => (Q.atMost(a, ONE) ? [a, ONE] : [ONE, a]);
+const readSlopes = (value: unknown, where: string): { readonly slopes: Slopes; readonly a?: Rational } => {
+  const { function: name, slope } = read(value, where, { function: text, slope: optional(parseQ) });
+  need((name === 'leaky_relu') === (slope !== undefined), `${where}: leaky_relu, and only it, has a slope`);
+  return slope ? { slopes: leaky(slope), a: slope } : { slopes: lookUp(SLOPES, name, 'activation') };
+};
+/** Of the activation inside a residual or sandwich layer. */
+const inside = (value: unknown, where: string): Slopes => {
+  const { slopes } = readSlopes(value, where);
+  const [low, high] = slopes;
+  need(Q.atMost(ZERO, low) && Q.atMost(high, ONE), `${where}: the activation inside must have slope in [0, 1]`);
+  return slopes;
+};
+const sloped = ([low, high]: Slopes, rule: string) => ({
+  rule,
+  constants: { low, high },
+  bound: steepest([low, high]),
+});
 
 /** How many windows of `size`, `stride` apart, one position lies in at most. */
-const overlap = (window: Shape, stride: Shape): number => size(window.map((k, a) => Math.ceil(k / stride[a])));
+const overlap = (a: { size: Shape; stride: Shape }): number => size(a.size.map((k, n) => Math.ceil(k / a.stride[n])));
 /** Whole windows only; a vector is an image of one row. */
-const pooled = (input: Shape, window: Shape, stride: Shape): Shape => {
-  const made = (input.length === 3 ? input.slice(1) : [1, ...input]).map(
-    (n, a) => Math.floor((n - window[a]) / stride[a]) + 1,
-  );
-  return input.length === 3 ? [input[0], ...made] : made.slice(1);
+const pooled = (a: { size: Shape; stride: Shape }, input: Shape): Shape => {
+  const image = input.length === 1 ? [1, ...input] : input.slice(1);
+  const made = image.map((n, k) => Math.floor((n - a.size[k]) / a.stride[k]) + 1);
+  return input.length === 1 ? made.slice(1) : [input[0], ...made];
 };
 const pool = (rule: string): Kind =>
-  kind({ size: pair, stride: pair }, (a, input) => ({
-    output: pooled(input, a.size, a.stride),
-    rule,
-    constants: { overlap: q(overlap(a.size, a.stride)) },
-    bound: q(overlap(a.size, a.stride)),
-  }));
+  kind({ size: pair, stride: pair }, a => {
+    const times = Q.q(overlap(a));
+    return { output: pooled(a, a.input), rule, constants: { overlap: times }, bound: times };
+  });
 
-const squares = (inputs: readonly Branch[]): Q => sum(inputs.map(v => v.squared));
+/** The same numbers in other places; `fits` says which shapes these may have. */
+const reindex = (fits: (input: Shape, output: Shape) => boolean): Kind =>
+  kind({}, ({ where, input, output }) => {
+    need(size(input) === size(output) && fits(input, output), `${where} does not make [${output}] of [${input}]`);
+    return { output, rule: 'reindex', bound: ONE };
+  });
+const blocks = (coarse: Shape, fine: Shape): boolean =>
+  coarse.length === 3 && fine.length === 3 && fine[1] % coarse[1] === 0 && fine[2] % coarse[2] === 0;
+
+const squares = (inputs: readonly Branch[]): Rational => Q.sum(inputs.map(v => v.squared));
+const largest = (inputs: readonly Branch[]): Rational => Q.most(inputs.map(v => v.squared));
 /** (Σ |a_n| c_n)²: √2 + 2√2 is known as 3√2, other irrational c_n are rounded up. */
 const weighted =
-  (factors: readonly Q[]): Bound =>
+  (factors: readonly Rational[]): Bound =>
   inputs => {
     const known = inputs.map(v => v.squared);
     const first = known.find(s => s.num > 0n) ?? ONE;
-    const unit = known.every(s => isSquare(mul(s, inverse(first)))) ? first : ONE;
-    return mul(unit, square(sum(known.map((s, n) => mul(abs(factors[n]), rootUp(mul(s, inverse(unit))))))));
+    const unit = known.every(s => Q.isSquare(Q.mul(s, Q.inverse(first)))) ? first : ONE;
+    const roots = known.map((s, n) => Q.mul(Q.abs(factors[n]), Q.rootUp(Q.mul(s, Q.inverse(unit)))));
+    return Q.mul(unit, Q.square(Q.sum(roots)));
   };
-const same = (inputs: readonly Shape[], where: string): Shape => {
-  need(
-    inputs.every(s => `${s}` === `${inputs[0]}`),
-    `${where} joins values of different shapes`,
-  );
-  return inputs[0];
+/** Functions of disjoint parts of one value act side by side. */
+const sideBySide: Bound = branches => {
+  const slices = branches.flatMap(b => (b.slice ? [b.slice] : [])).sort(([a], [b]) => a - b);
+  const apart = slices.every(([start], n) => n === 0 || slices[n - 1][1] <= start);
+  return apart && slices.length === branches.length ? largest(branches) : squares(branches);
+};
+const same = ({ inputs, where }: About, from = 0): void => {
+  for (const s of inputs) need(`${s.slice(from)}` === `${inputs[0].slice(from)}`, `${where} joins different shapes`);
 };
 
-const OPERATOR = { out: whole(1), in: whole(1), weight: text, kernel: optional(pair) };
-const fitsOperator = (a: Parsed<typeof OPERATOR>, input: Shape, where: string): void =>
-  need(a.in === input[0] && (a.kernel === undefined) === (input.length === 1), `${where} does not fit ${input}`);
-/** T on the rows of the emitted matrix W, which acts on a vector or on every pixel of an image. */
-const perPixel = (e: Emitted, where: string, out: number, columns: number): readonly Q[] => {
-  const map = readMap({ kind: 'dense', weight: 'W', out, in: columns }, where, [columns]);
-  return dominates(e.dominance, where, map, e.tensor('W', map.shape), e.mode);
+const biased = (e: Emitted, n: number): void => {
+  if (e.has('b')) e.tensor('b', [n]);
 };
-
-/** A number for each channel is added. */
-const moved = (rule: string, input: Shape): Made => ({
-  ...isometry(rule, input),
-  emitted: e => {
-    e.tensor('c', [input[0]]);
-    return ONE;
-  },
-});
+/** T on the outputs of the layer's map. */
+const onRows = (e: Emitted, map: LinearMap): readonly Rational[] => {
+  const { side, T } = e.dominance(map);
+  return side === 'rows' ? T : uniform(T, map.out);
+};
+/** A tensor of multipliers, none of them negative. */
+const multipliers = (e: Emitted, name: string, n: number, where: string): Rational[] => {
+  const all = numbers(e, name, n);
+  for (const v of all) need(v.num >= 0n, `${where}: ${name} must not be negative`);
+  return all;
+};
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  center: kind({ offset: rationals }, (a, input, where) => {
-    perChannel(a.offset, input, where);
-    const emitted = (e: Emitted): Q => {
-      rounded(e.tensor('c', [a.offset.length]), a.offset);
-      return ONE;
-    };
-    return { ...isometry('translate', input), emitted };
-  }),
-  batchcenter: kind({ mean: text }, (_, input) => moved('batch-center', input)),
-  translate: kind({ by: text }, (_, input) => moved('translate', input)),
-  scale: kind({ divisor: rationals }, (a, input, where) => {
-    perChannel(a.divisor, input, where);
-    need(
-      a.divisor.every(d => d.num !== 0n),
-      `${where} divides by 0`,
-    );
-    const factors = a.divisor.map(inverse);
-    return {
-      output: input,
-      rule: 'divide',
-      constants: { least: inverse(most(factors.map(abs))) },
-      bound: steepest(factors),
-      emitted: e => steepest(rounded(e.tensor('m', [factors.length]), factors, scaled(1n, -21))),
-    };
-  }),
-  pad: kind({ to: whole(1) }, (a, input, where) => {
-    need(a.to >= input[0], `${where} pads ${input[0]} channels to ${a.to}`);
-    return isometry('zero-pad', [a.to, ...input.slice(1)]);
-  }),
-  slice: kind({ start: whole(0), length: whole(1) }, (a, input, where) => {
-    need(a.start + a.length <= input[0], `${where} takes channels beyond ${input[0]}`);
-    return { ...isometry('channel-truncate', [a.length, ...input.slice(1)]), slice: [a.start, a.start + a.length] };
-  }),
-  flatten: kind({}, (_, input) => isometry('reindex', [size(input)])),
-  space_to_depth: kind({ block: pair }, ({ block }, input, where) => {
-    const [c, h, w] = image(input, where);
-    need(h % block[0] === 0 && w % block[1] === 0, `${where}: ${block} blocks do not divide ${h}×${w}`);
-    return isometry('reindex', [c * size(block), h / block[0], w / block[1]]);
-  }),
-  depth_to_space: kind({ block: pair }, ({ block }, input, where) => {
-    const [c, h, w] = image(input, where);
-    need(c % size(block) === 0, `${where}: ${block} blocks do not divide ${c} channels`);
-    return isometry('reindex', [c / size(block), h * block[0], w * block[1]]);
-  }),
-  activation: kind({ act: any }, (a, input, where) => {
-    const { made, channels } = activation(a.act, where, input[0]);
-    return { ...made, output: [channels ?? input[0], ...input.slice(1)] };
-  }),
-  tile: kind({ times: whole(1) }, ({ times }, input, where) => ({
-    output: [times * input[0], ...input.slice(1)],
-    rule: 'copies',
-    constants: { n: q(times) },
+  translate: kind({}, ({ channels }) => ({
+    rule: 'translate',
     bound: ONE,
-    emitted: e => nearOne(mul(scalar(e, 'm'), q(times)), where),
+    emitted: e => e.tensor('c', [channels]) && ONE,
   })),
-  gain: kind({ angle: text }, (_, input) => ({
-    ...isometry('bounded-gain', input),
-    emitted: e => steepest(Array.from(e.tensor('m', [input[0]]), fromFloat)),
+  scale: kind({ factors: rationals }, ({ factors, channels, where }) => {
+    const fits = factors.length === 1 || factors.length === channels;
+    need(fits, `${where}: ${factors.length} numbers for ${channels} channels`);
+    const least = Q.inverse(Q.most(factors.map(Q.abs)));
+    const emitted = (e: Emitted) => steepest(roundedAll(e, 'm', factors));
+    return { rule: 'divide', constants: { least }, bound: steepest(factors), emitted };
+  }),
+  gain: kind({}, ({ channels }) => ({
+    rule: 'bounded-gain',
+    bound: ONE,
+    emitted: e => steepest(numbers(e, 'm', channels)),
   })),
-  layercenter: kind({}, (_, input, where) => ({
-    ...isometry('layer-center', input),
+  layercenter: kind({}, ({ input }) => ({
+    rule: 'layer-center',
+    bound: ONE,
     // x − m·Σx, m about 1/n: eigenvalues 1 and 1 − m·n.
-    emitted: e => {
-      const times = mul(fromFloat(e.tensor('m', [1])[0]), q(size(input)));
-      return between(ONE, nearOne(times, where));
-    },
+    emitted: e => between(ONE, rounded(Q.mul(numbers(e, 'm', 1)[0], Q.q(size(input))), ONE)),
   })),
-  avgpool: kind({ size: pair, stride: pair, divisorSquared: parseQ }, (a, input, where) => {
-    const { size: window, stride, divisorSquared } = a;
-    need(divisorSquared.num > 0n, `${where} divides by 0`);
-    const times = q(size(window) * overlap(window, stride));
-    const disjoint = `${window}` === `${stride}` && format(divisorSquared) === `${size(window)}`;
+  pad: kind({}, ({ where, channels, input, output }) => {
+    need(output[0] >= channels, `${where} pads ${channels} channels to ${output[0]}`);
+    return { output: [output[0], ...input.slice(1)], rule: 'zero-pad', bound: ONE };
+  }),
+  slice: kind({ start: whole(0) }, ({ start, where, channels, input, output }) => {
+    const end = start + output[0];
+    need(end <= channels, `${where} takes channels beyond ${channels}`);
+    return { output: [output[0], ...input.slice(1)], rule: 'channel-truncate', bound: ONE, slice: [start, end] };
+  }),
+  tile: kind({}, ({ where, channels, input, output }) => {
+    const n = Q.q(Math.floor(output[0] / channels));
+    need(output[0] % channels === 0, `${where} makes ${output[0]} channels of ${channels}`);
+    const made = [output[0], ...input.slice(1)];
+    return { output: made, rule: 'copies', constants: { n }, bound: ONE, emitted: multiplier(n, n) };
+  }),
+  flatten: reindex((_, output) => output.length === 1),
+  space_to_depth: reindex((input, output) => blocks(output, input)),
+  depth_to_space: reindex((input, output) => blocks(input, output)),
+  avgpool: kind({ size: pair, stride: pair, divisorSquared: parseQ }, a => {
+    const { where, input } = a;
+    need(a.divisorSquared.num > 0n, `${where}: the square of a divisor is positive`);
+    const disjoint = `${a.size}` === `${a.stride}` && Q.format(a.divisorSquared) === `${size(a.size)}`;
+    const times = Q.q(size(a.size) * overlap(a));
     return {
-      output: pooled(input, window, stride),
+      output: pooled(a, input),
       rule: disjoint ? 'block-average' : 'average-pool',
-      constants: { overlap: q(overlap(window, stride)), divisorSquared },
-      bound: mul(times, inverse(divisorSquared)),
-      emitted: e => {
-        const m = scalar(e, 'm');
-        nearOne(mul(m, divisorSquared), where);
-        return mul(m, times);
-      },
+      constants: { overlap: Q.q(overlap(a)), divisorSquared: a.divisorSquared },
+      bound: Q.mul(times, Q.inverse(a.divisorSquared)),
+      emitted: multiplier(a.divisorSquared, times),
     };
   }),
   maxpool: pool('max-pool'),
   l2pool: pool('l2-pool'),
-  linear: kind({ map: any, side: oneOf('in', 'out'), adjoint: optional(any) }, (a, input, where, output) => {
-    need(a.adjoint === undefined || a.adjoint === true, `${where}: adjoint is true or left out`);
-    const map = readMap(a.map, where, a.adjoint ? output : input);
-    const made = map.conv ? [map.out, ...map.made] : [map.out];
-    need(!a.adjoint || `${made}` === `${input}`, `${where}: the map makes [${made}] of [${output}], not [${input}]`);
-    return {
-      output: a.adjoint ? output : made,
-      rule: a.adjoint ? 'linear-adjoint' : 'linear',
-      map,
-      bound: ONE,
-      emitted: e => {
-        biased(e, a.adjoint ? map.in : map.out);
-        return squaredNorm(e.dominance, where, map, e.tensor('W', map.shape), e.mode);
-      },
-    };
+  elementwise: kind({ act: any }, ({ act, where }) => {
+    const { slopes, a } = readSlopes(act, where);
+    const made = sloped(slopes, 'elementwise');
+    return a ? { ...made, emitted: e => steepest([ONE, ...roundedAll(e, 'a', [a])]) } : made;
   }),
-  residual: kind({ map: any, act: any, identity: parseQ, factor: parseQ }, (a, input, where) => {
-    const map = readMap(a.map, where, input);
-    const slopes = inside(a.act, where, map.out);
-    return {
-      output: input,
-      rule: 'residual',
-      constants: { low: slopes[0], high: slopes[1], h: a.identity, c: a.factor },
-      map,
-      bound: between(a.identity, a.factor),
-      emitted: e => {
-        biased(e, map.out);
-        const [h] = e.has('h') ? rounded(e.tensor('h', [1]), [a.identity]) : [ONE];
-        need(e.has('h') || atMost(abs(sub(a.identity, ONE)), ZERO), `${where}: h was not emitted`);
-        const t = Array.from(e.tensor('t', [map.out]), fromFloat);
-        need(
-          t.every(v => atMost(ZERO, v)),
-          `${where}: t must not be negative`,
-        );
-        const T = dominates(e.dominance, where, map, e.tensor('W', map.shape), e.mode);
-        const top = most(t.map((v, i) => mul(v, T[i])));
-        return between(h, atMost(ZERO, a.factor) ? top : sub(ZERO, top));
-      },
-    };
-  }),
-  contraction: kind({ ...OPERATOR, method: any }, (a, input, where) => {
-    const family = (a.method as { family?: unknown } | null)?.family;
-    const { constants, padding } = lookUp(CONTRACTIONS, family, 'contraction')(a.method, where);
-    const { out, kernel } = a;
-    fitsOperator(a, input, where);
-    need((kernel === undefined) === (family === 'sandwich'), `${where} does not fit ${input}`);
-    return {
-      output: [out, ...input.slice(1)],
-      rule: 'contraction',
-      constants,
-      bound: ONE,
-      dominated: true,
-      emitted: e => {
-        biased(e, out);
-        if (!kernel || (family === 'cayley' && size(kernel) === 1)) return most(perPixel(e, where, out, a.in));
-        const [h, w] = input.slice(1);
-        if (padding)
-          return series(e, where, [Math.max(out, a.in), h, w], {
-            degree: Number(constants.degree.num),
-            window: WINDOWS[Number(constants.degree.num)],
-            kernel,
-            mode: padding,
-          });
-        // Others than Cayley's act on the image surrounded by zeros, and what lies there is cut off.
-        const [mh, mw] = kernel.map(k => (family === 'cayley' ? 0 : 2 * Math.floor((k - 1) / 2)));
-        return inSpectrum(e, where, [h + mh, w + mw], 2 * out, 2 * a.in);
-      },
-    };
-  }),
-  sandwich: kind({ ...OPERATOR, psi: text, act: any }, (a, input, where) => {
-    const [low, high] = inside(a.act, where, a.out);
-    fitsOperator(a, input, where);
-    return {
-      output: [a.out, ...input.slice(1)],
-      rule: 'sandwich',
-      constants: { low, high },
-      bound: ONE,
-      dominated: true,
-      // Aᵀ(d ⊙ σ(e ⊙ Bx + b)), W = [A B]: with AAᵀ + BBᵀ ⪯ diag(T), d_i e_i T_i ≤ 2 is enough.
-      emitted: e => {
-        biased(e, a.out);
-        const all = a.out + a.in;
-        const T =
-          a.kernel && size(a.kernel) > 1
-            ? new Array<Q>(a.out).fill(inSpectrum(e, where, input.slice(1), 2 * a.out, 2 * all))
-            : perPixel(e, where, a.out, all);
-        const [d, f] = ['d', 'e'].map(n => Array.from(e.tensor(n, [a.out]), fromFloat));
-        const inner = d.map((v, i) => mul(v, f[i]));
-        need(
-          d.every(v => v.num >= 0n) && f.every(v => v.num >= 0n) && inner.every((v, i) => atMost(mul(v, T[i]), q(2))),
-          `${where}: d_i e_i T_i must lie in [0, 2]`,
-        );
-        return ONE;
-      },
-    };
-  }),
-  sum: joint({ factors: rationals }, (a, inputs, where) => {
-    need(a.factors.length === inputs.length, `${where} has ${a.factors.length} factors for ${inputs.length} inputs`);
-    return {
-      output: same(inputs, where),
-      rule: 'sum',
-      constants: Object.fromEntries(a.factors.map((f, n) => [`a${n + 1}`, f])),
-      bound: weighted(a.factors),
-      emitted: e => weighted(rounded(e.tensor('m', [inputs.length]), a.factors)),
-    };
-  }),
-  mix: joint({ weight: optional(parseQ), trained: optional(text) }, ({ weight, trained }, inputs, where) => {
-    need(inputs.length === 2 && !weight === (trained !== undefined), `${where} mixes two values by one weight`);
-    const between01 = (w: Q): void =>
-      need(atMost(ZERO, w) && atMost(w, ONE), `${where}: the weight is not between 0 and 1`);
-    if (weight) between01(weight);
-    const bound: Bound = values => most(values.map(v => v.squared));
-    return {
-      output: same(inputs, where),
-      rule: 'mix',
-      ...(weight ? { constants: { w: weight } } : {}),
-      bound,
-      emitted: e => {
-        const data = e.tensor('w', [1]);
-        const w = weight ? rounded(data, [weight])[0] : fromFloat(data[0]);
-        between01(w);
-        return bound;
-      },
-    };
-  }),
-  concat: joint({}, (_, inputs, where) => {
-    same(
-      inputs.map(s => s.slice(1)),
-      where,
-    );
-    return {
-      output: [inputs.reduce((n, s) => n + s[0], 0), ...inputs[0].slice(1)],
-      rule: 'concat',
-      // Functions of disjoint parts of one value act side by side.
-      bound: branches => {
-        const slices = branches.flatMap(b => (b.slice ? [b.slice] : [])).sort(([a], [b]) => a - b);
-        const apart =
-          slices.length === branches.length && slices.every(([start], n) => n === 0 || slices[n - 1][1] <= start);
-        return apart ? most(branches.map(b => b.squared)) : squares(branches);
-      },
-    };
-  }),
-  maximum: joint({ of: oneOf('largest', 'smallest') }, (_, inputs, where) => ({
-    output: same(inputs, where),
-    rule: 'maximum',
-    bound: squares,
+  halfabs: kind({}, () => sloped([Q.q(-1), ONE], 'channelwise')),
+  prelu: kind({}, ({ channels }) => ({
+    ...sloped([Q.q(-1), ONE], 'channelwise'),
+    emitted: e => steepest([ONE, ...numbers(e, 'a', channels)]),
   })),
+  maxmin: kind({ pairs: oneOf('adjacent', 'halves') }, about => {
+    if (about.pairs === 'halves') halves(about);
+    return { rule: 'sort', constants: { group: TWO }, bound: ONE };
+  }),
+  groupsort: kind({ group: whole(1) }, ({ group, channels, where }) => {
+    need(channels % group === 0, `${where}: groups of ${group} do not divide ${channels} channels`);
+    return { rule: 'sort', constants: { group: Q.q(group) }, bound: ONE };
+  }),
+  // (p ± q)·m for the halves.
+  rabs: kind({}, about => {
+    halves(about);
+    return { rule: 'rotate-halves', bound: ONE, emitted: multiplier(TWO, TWO) };
+  }),
+  crelu: kind({}, ({ channels, input }) => ({
+    output: [2 * channels, ...input.slice(1)],
+    rule: 'concatenated-relu',
+    bound: ONE,
+  })),
+  householder: kind({ order: whole(1) }, about => {
+    const { order } = about;
+    need(order <= 2, `${about.where}: there is no order ${order}`);
+    const pairs = halves(about);
+    // Differences pass through I − 2d·vvᵀ, 0 ≤ d ≤ 1, on each pair: v [2, pairs].
+    const emitted = (e: Emitted) => {
+      need(order === 1, `${about.where}: rounded sectors of order 2 are not continuous`);
+      const v = Array.from(e.tensor('v', [2, pairs]), x => Q.square(Q.fromFloat(x)));
+      const norms = v.slice(0, pairs).map((p, i) => Q.add(p, v[pairs + i]));
+      return between(ONE, Q.mul(TWO, Q.most(norms)));
+    };
+    return { rule: 'householder-activation', constants: { order: Q.q(order) }, bound: ONE, emitted };
+  }),
+  linear: kind({ map: any, side: oneOf('in', 'out'), adjoint: optional(oneOf(true)) }, a => {
+    const { where, input, output } = a;
+    const map = readMap(a.map, where, a.adjoint ? output : input);
+    const fits = !a.adjoint || `${map.output}` === `${input}`;
+    need(fits, `${where}: the map makes [${map.output}] of [${output}], not [${input}]`);
+    const emitted = (e: Emitted) => {
+      biased(e, a.adjoint ? map.in : map.out);
+      return Q.most(e.dominance(map).T);
+    };
+    const [made, rule] = a.adjoint ? [output, 'linear-adjoint'] : [map.output, 'linear'];
+    return { output: made, rule, map, bound: ONE, emitted };
+  }),
+  residual: kind({ map: any, act: any, identity: parseQ, factor: parseQ }, a => {
+    const { where, input } = a;
+    const map = readMap(a.map, where, input);
+    const [low, high] = inside(a.act, where);
+    const emitted = (e: Emitted) => {
+      biased(e, map.out);
+      need(e.has('h') || Q.equal(a.identity, ONE), `${where}: h was not emitted`);
+      const [h] = e.has('h') ? roundedAll(e, 'h', [a.identity]) : [ONE];
+      const t = multipliers(e, 't', map.out, where);
+      const T = onRows(e, map);
+      const top = Q.most(t.map((v, i) => Q.mul(v, T[i])));
+      return between(h, Q.atMost(ZERO, a.factor) ? top : Q.sub(ZERO, top));
+    };
+    const constants = { low, high, h: a.identity, c: a.factor };
+    return { rule: 'residual', constants, map, bound: between(a.identity, a.factor), emitted };
+  }),
+  // Aᵀ(d ⊙ σ(e ⊙ Bx + b)), W = [A B]: with AAᵀ + BBᵀ ⪯ diag(T), d_i e_i T_i ≤ 2 is enough.
+  sandwich: kind({ map: any, act: any }, a => {
+    const { where, channels, input, output } = a;
+    const map = readMap(a.map, where, [output[0] + channels, ...input.slice(1)]);
+    need(map.out === output[0] && size(map.kernel) === 1, `${where}: [A B] makes ${map.out} channels`);
+    const [low, high] = inside(a.act, where);
+    const emitted = (e: Emitted) => {
+      biased(e, map.out);
+      const T = onRows(e, map);
+      const [d, f] = ['d', 'e'].map(n => multipliers(e, n, map.out, where));
+      const small = d.every((v, i) => Q.atMost(Q.mul(Q.mul(v, f[i]), T[i]), TWO));
+      need(small, `${where}: d_i e_i T_i must lie in [0, 2]`);
+      return ONE;
+    };
+    return { output: map.output, rule: 'sandwich', constants: { low, high }, map, unit: true, bound: ONE, emitted };
+  }),
+  sum: kind(
+    { factors: rationals },
+    about => {
+      const { factors, inputs, where } = about;
+      same(about);
+      need(factors.length === inputs.length, `${where} has ${factors.length} factors for ${inputs.length} inputs`);
+      const constants = Object.fromEntries(factors.map((f, n) => [`a${n + 1}`, f]));
+      const emitted = (e: Emitted) => weighted(roundedAll(e, 'm', factors));
+      return { rule: 'sum', constants, bound: weighted(factors), emitted };
+    },
+    true,
+  ),
+  mix: kind(
+    { weight: optional(parseQ) },
+    about => {
+      const { weight } = about;
+      same(about);
+      need(about.inputs.length === 2, `${about.where} mixes two values`);
+      const outside = (w: Rational) => !Q.within(ZERO, w, ONE);
+      const emitted = (e: Emitted) => {
+        const w = weight ? roundedAll(e, 'w', [weight]) : numbers(e, 'w', 1);
+        return w.some(outside) ? refuse(`${about.where}: the weight is not between 0 and 1`) : largest;
+      };
+      need(!weight || !outside(weight), `${about.where}: the weight is not between 0 and 1`);
+      return { rule: 'mix', ...(weight && { constants: { w: weight } }), bound: largest, emitted };
+    },
+    true,
+  ),
+  concat: kind(
+    {},
+    about => {
+      same(about, 1);
+      const channels = about.inputs.reduce((n, s) => n + s[0], 0);
+      return { output: [channels, ...about.input.slice(1)], rule: 'concat', bound: sideBySide };
+    },
+    true,
+  ),
+  maximum: kind(
+    { of: oneOf('largest', 'smallest') },
+    about => {
+      same(about);
+      return { rule: 'maximum', bound: squares };
+    },
+    true,
+  ),
 };
 
 /** Reads a layer, which takes some of `values`, the shapes before it. Throws Refused. */
 export const readLayer = (value: unknown, where: string, values: readonly Shape[]): Layer => {
   const about = (value ?? {}) as Readonly<Record<string, unknown>>;
-  const {
-    path,
-    kind: name,
-    inputs,
-    output,
-  } = read(Object.fromEntries(Object.keys(COMMON).map(k => [k, about[k]])), where, COMMON);
+  const common = Object.fromEntries(Object.keys(COMMON).map(k => [k, about[k]]));
+  const { path, kind: name, inputs, output } = read(common, where, COMMON);
   const { several, make } = lookUp(KINDS, name, 'layer kind');
-  need(
-    inputs.every(n => n < values.length) && (several ? inputs.length > 0 : inputs.length === 1),
-    `${path}: wrong inputs`,
-  );
-  const made = make(
-    value,
-    path,
-    inputs.map(n => values[n]),
-    output,
-  );
-  need(`${made.output}` === `${output}`, `${path} makes [${made.output}], not [${output}]`);
-  return { ...made, path, kind: name, inputs };
+  const known = inputs.every(n => n < values.length) && (several ? inputs.length > 0 : inputs.length === 1);
+  need(known, `${path}: wrong inputs`);
+  const shapes = inputs.map(n => values[n]);
+  const made = make(value, { where: path, inputs: shapes, input: shapes[0], channels: shapes[0][0], output });
+  const found = made.output ?? shapes[0];
+  need(`${found}` === `${output}`, `${path} makes [${found}], not [${output}]`);
+  return { ...made, path, inputs };
 };

@@ -28,14 +28,22 @@ export const q = (num: bigint | number, den = 1n): Q => {
 };
 export const ZERO = q(0);
 export const ONE = q(1);
+export const TWO = q(2);
 export const add = (a: Q, b: Q): Q => q(a.num * b.den + b.num * a.den, a.den * b.den);
 export const mul = (a: Q, b: Q): Q => q(a.num * b.num, a.den * b.den);
 export const sub = (a: Q, b: Q): Q => add(a, { num: -b.num, den: b.den });
-export const inverse = (a: Q): Q => (a.num < 0n ? q(-a.den, -a.num) : q(a.den, a.num));
+export const inverse = (a: Q): Q => {
+  need(a.num !== 0n, 'division by 0');
+  return a.num < 0n ? q(-a.den, -a.num) : q(a.den, a.num);
+};
 export const abs = (a: Q): Q => ({ num: a.num < 0n ? -a.num : a.num, den: a.den });
 export const square = (a: Q): Q => mul(a, a);
 /** Whether a ≤ b. */
 export const atMost = (a: Q, b: Q): boolean => a.num * b.den <= b.num * a.den;
+/** Whether low ≤ a ≤ high. */
+export const within = (low: Q, a: Q, high: Q): boolean => atMost(low, a) && atMost(a, high);
+export const equal = (a: Q, b: Q): boolean => a.num === b.num && a.den === b.den;
+/** The largest of numbers that are not negative. */
 export const most = (values: readonly Q[]): Q => values.reduce((a, b) => (atMost(a, b) ? b : a), ZERO);
 export const sum = (values: readonly Q[]): Q => values.reduce(add, ZERO);
 export const format = (a: Q): string => (a.den === 1n ? `${a.num}` : `${a.num}/${a.den}`);
@@ -68,6 +76,12 @@ export const scaled = (m: bigint, e: number): Q => (e >= 0 ? q(m << BigInt(e)) :
 
 const view = new DataView(new ArrayBuffer(8));
 
+/** 2^e, −1022 ≤ e ≤ 1023: by its bits, since powers are only implementation-approximated. */
+export const power = (e: number): number => {
+  view.setBigUint64(0, BigInt(e + 1023) << 52n);
+  return view.getFloat64(0);
+};
+
 /** A finite float as m·2^e, m an integer that is odd or 0. */
 export const decompose = (x: number): readonly [m: bigint, e: number] => {
   need(Number.isFinite(x), `${x} is not a number`);
@@ -96,6 +110,5 @@ export const parseDyadic = (value: unknown): number => {
   const [m, e] = Array.isArray(value) && value.length === 2 ? (value as unknown[]) : [];
   if (!Number.isSafeInteger(m) || !Number.isSafeInteger(e) || Math.abs(e as number) > 400)
     return refuse(`${JSON.stringify(value)} is not a pair [integer, exponent] within range`);
-  view.setBigUint64(0, BigInt((e as number) + 1023) << 52n);
-  return (m as number) * view.getFloat64(0);
+  return (m as number) * power(e as number);
 };

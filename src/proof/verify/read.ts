@@ -3,19 +3,24 @@ import { createHash } from 'node:crypto';
 import { need, refuse } from './numbers.ts';
 
 type Read<T> = (value: unknown, where: string) => T;
-type Schema = Readonly<Record<string, Read<unknown>>>;
+export type Schema = Readonly<Record<string, Read<unknown>>>;
 export type Parsed<S extends Schema> = { readonly [K in keyof S]: ReturnType<S[K]> };
+export type Json = Readonly<Record<string, unknown>>;
 
+/** An object whose entries are named by the file. */
+export const object: Read<Json> = (value, where) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Json)
+    : refuse(`${where} is not an object`);
 /** `value` as an object with exactly the entries of `schema`, each read by its reader. */
 export const read = <S extends Schema>(value: unknown, where: string, schema: S): Parsed<S> => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return refuse(`${where} is not an object`);
-  for (const k of Object.keys(value)) need(Object.hasOwn(schema, k), `${where} has an unknown entry ${k}`);
-  const entry = (k: string): unknown => (Object.hasOwn(value, k) ? (value as Record<string, unknown>)[k] : undefined);
+  const found = object(value, where);
+  for (const k of Object.keys(found)) need(Object.hasOwn(schema, k), `${where} has an unknown entry ${k}`);
+  const entry = (k: string): unknown => (Object.hasOwn(found, k) ? found[k] : undefined);
   return Object.fromEntries(
-    Object.entries(schema).map(([k, reader]) => [k, reader(entry(k), `${where}, ${k}`)]),
+    Object.entries(schema).map(([k, one]) => [k, one(entry(k), `${where}, ${k}`)]),
   ) as Parsed<S>;
 };
-
 /** Anything, but something: read later on. */
 export const any: Read<unknown> = (value, where) => (value === undefined ? refuse(`${where} is missing`) : value);
 export const text: Read<string> = (value, where) =>
@@ -34,24 +39,27 @@ export const listOf =
     return value.map((v, i) => one(v, `${where} ${i + 1}`));
   };
 export const optional =
-  <T>(reader: Read<T>): Read<T | undefined> =>
+  <T>(one: Read<T>): Read<T | undefined> =>
   (value, where) =>
-    value === undefined ? undefined : reader(value, where);
+    value === undefined ? undefined : one(value, where);
 export const oneOf =
-  <T extends string>(...words: readonly T[]): Read<T> =>
+  <T extends string | true>(...words: readonly T[]): Read<T> =>
   (value, where) =>
     words.includes(value as T) ? (value as T) : refuse(`${where} is ${value}, not one of ${words.join(', ')}`);
-/** An object whose entries are named by the file. */
-export const recordOf =
-  <T>(one: Read<T>): Read<Readonly<Record<string, T>>> =>
-  (value, where) =>
-    read(value, where, Object.fromEntries(Object.keys((value as object | null) ?? {}).map(k => [k, one]))) as Record<
-      string,
-      T
-    >;
 /** The entry of a closed list that a file names. */
 export const lookUp = <T>(list: Readonly<Record<string, T>>, name: unknown, what: string): T =>
   typeof name === 'string' && Object.hasOwn(list, name) ? list[name] : refuse(`there is no ${what} ${name}`);
+
+/** Compact JSON, the keys of every object in order. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_, v: unknown) =>
+    typeof v === 'object' && v !== null && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort()) : v,
+  );
+/** That the file states what was found. */
+export const claim = (where: string, stated: unknown, found: unknown): void =>
+  need(canonical(stated) === canonical(found), `${where}: found ${canonical(found)}, not ${canonical(stated)}`);
+
+export const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
 
 export interface Tensor {
   readonly shape: readonly number[];
@@ -62,13 +70,10 @@ export interface Tensor {
 /** The emitted tensors, and the digest of the network they say they belong to. */
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly network: string | undefined;
+  readonly network: unknown;
 }
 
-export const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
-
-const offsets = listOf(whole(0), 2);
-const sizes = listOf(whole(0));
+const ENTRY = { dtype: oneOf('F32'), shape: listOf(whole(0)), data_offsets: listOf(whole(0), 2) };
 
 /** Reads a safetensors file that holds finite f32 tensors only. Throws Refused. */
 export const readTensors = (bytes: Uint8Array): TensorFile => {
@@ -81,11 +86,11 @@ export const readTensors = (bytes: Uint8Array): TensorFile => {
   } catch {
     return refuse('the header of the tensors file is not JSON');
   }
-  const { __metadata__: about, ...entries } = recordOf(any)(header, 'the header of the tensors file');
-  const network = about === undefined ? undefined : recordOf(text)(about, 'metadata').network;
+  const { __metadata__: about = {}, ...entries } = object(header, 'the header of the tensors file');
+  const { network } = object(about, 'metadata');
   const tensors = new Map<string, Tensor>();
   for (const [name, entry] of Object.entries(entries)) {
-    const { shape, data_offsets } = read(entry, name, { dtype: oneOf('F32'), shape: sizes, data_offsets: offsets });
+    const { shape, data_offsets } = read(entry, name, ENTRY);
     const [from, to] = data_offsets;
     need(to - from === 4 * shape.reduce((a, b) => a * b, 1) && start + to <= bytes.length, `${name}: wrong offsets`);
     const raw = new Uint8Array(bytes.subarray(start + from, start + to));
