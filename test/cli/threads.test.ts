@@ -115,7 +115,7 @@ describe('lip prove and lip verify on threads', () => {
   it('refuse what no thread comes to', async () => {
     const changes: [string, (c: ReturnType<typeof proven>) => void][] = [
       ['the weights of', c => Object.assign(c.weights.layers[1], { own: '1/2' })],
-      ['unknown entry', c => Object.assign(c.weights.layers[5], { more: 1 })],
+      ['the weights of dense[0]', c => Object.assign(c.weights.layers[5], { more: 1 })],
       ['is not an object', c => c.weights.layers.splice(1, 1, null)],
       ['is not a list', c => Object.assign(c.weights, { layers: {} })],
       ['the tensors file lacks', c => Object.assign(c.weights.layers[1].tensors.W, { name: 'other' })],
