@@ -118,7 +118,7 @@ describe('lip prove and lip verify on threads', () => {
       ['the weights of dense[0]', c => Object.assign(c.weights.layers[5], { more: 1 })],
       ['is not an object', c => c.weights.layers.splice(1, 1, null)],
       ['is not a list', c => Object.assign(c.weights, { layers: {} })],
-      ['the tensors file lacks', c => Object.assign(c.weights.layers[1].tensors.W, { name: 'other' })],
+      ['hashes of tensors', c => Object.assign(c.weights.tensors, { 'conv[1].X': '0' })],
     ];
     for (const [reason, change] of changes) {
       const bad = proven();
