@@ -138,11 +138,13 @@ const RULES = {
       'P + (I − P)e^{iθ} is normal and in the unit disc for symmetric 0 ⪯ P ⪯ I, so 2×2 kernels (P + (I − P)S)(Q + (I − Q)S′), 1×1 kernels of norm at most 1 and their compositions have G ⪯ I on every image',
     source:
       'Li, Haque, Anil, Lucas, Grosse & Jacobsen, NeurIPS 2019 (BCOP); with I − 2P: Boissin et al., ICML 2025 (AOC)',
+    coq: 'orthogonal_bcop',
   },
   'orthogonal-strided': {
     statement:
       'a kernel as in orthogonal-bcop followed by an s×s kernel of stride s that is a matrix of norm at most 1 has G ⪯ I on every image',
     source: 'Boissin et al., ICML 2025 (AOC); blocks of s×s pixels are disjoint',
+    coq: 'orthogonal_strided',
   },
   'reshaped-kernel': {
     statement:
@@ -183,6 +185,7 @@ const RULES = {
     statement:
       'a convolution with stride and dilation is the one with its polyphase kernel, but for the places of pixels; so G ⪯ T for that kernel, T the largest over the phases of an input channel, holds for it',
     source: 'Vaidyanathan, Multirate Systems and Filter Banks, 1993, §4.3 (polyphase form)',
+    coq: 'polyphase',
   },
   grouped: {
     statement:
@@ -194,6 +197,7 @@ const RULES = {
     statement:
       'a bound of a kernel on the infinite lattice holds with circular padding, at every image size that the stride divides, if no output is repeated: a torus has only some of the frequencies',
     source: 'Sedghi, Gupta & Long, ICLR 2019 (circular convolutions are block diagonal in the Fourier basis)',
+    coq: 'torus',
   },
   'dominance-shift': {
     statement: 'G ⪯ T and eps ≥ 0 give G ⪯ T + eps·I',
