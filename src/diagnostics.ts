@@ -1,5 +1,6 @@
 import type { DiagnosticCode } from './diagnostic-codes.ts';
 import type { Counterexample } from './ir/counterexample.ts';
+import type { Network } from './ir/network.ts';
 
 /** A half-open range of UTF-16 offsets in the source text. */
 export interface Span {
@@ -50,6 +51,8 @@ export interface Diagnostic {
     /** The bound stated of them, where that is what they exceed. */
     readonly budget?: number;
   };
+  /** The layers refused, as a network of their own, where the program's could not be made. */
+  readonly suspect?: Network;
   /** Numbers that show the program wrong; 'none found' after a search without success, which says nothing about it. */
   readonly counterexample?: Counterexample | 'none found';
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { checkNetwork } from '../src/cli/check-report.ts';
 import { provenFrom } from '../src/fixtures/compile-source.ts';
+import type { Counterexample } from '../src/ir/counterexample.ts';
 import { interpret } from '../src/ir/interpret.ts';
 import { elements, networkParams } from '../src/ir/network.ts';
 import { printNetwork } from '../src/ir/print-network.ts';
@@ -11,6 +12,7 @@ import { format } from '../src/parser/format.ts';
 import { parse } from '../src/parser/parse.ts';
 import { lowerNetwork } from '../src/passes/lower/lower.ts';
 import { prove } from '../src/passes/prove/prove.ts';
+import { refute } from '../src/passes/refute/refute.ts';
 import { resolve } from '../src/passes/resolve/resolve.ts';
 import { gradientError, gradientGraph, noise } from './gradient.ts';
 
@@ -247,6 +249,21 @@ it('a maximum dominates with any of its parts', () => {
 });
 
 describe('a rescaling that need not dominate', () => {
+  it.each([
+    ['x[5]', 'dense 4'],
+    ['x[5]', 'dense 4, side = out'],
+    ['x[5]', 'residual dense hidden = 4'],
+    ['image[2, 4, 4]', 'conv 3'],
+    ['image[2, 4, 4]', 'residual conv hidden = 3'],
+  ])('is shown wrong with numbers: %s, %s', (input, statement) => {
+    const { file } = parse(
+      `rescaling mine() (G: gram[m]) {\n  return 1/3 * gershgorin(G)\n}\n${network(input, `${statement} by mine`)}`,
+    );
+    const [{ suspect, ...found }] = resolve(file).diagnostics;
+    const [{ counterexample }] = refute(suspect!, [found]);
+    expect(counterexample).toMatchObject({ network: 'mine', allowed: 1 });
+    expect((counterexample as Counterexample).ratio).toBeGreaterThan(1.3);
+  });
   const message = (value: string): readonly string[] => {
     const { file } = parse(
       `rescaling mine() (G: gram[m]) {\n  return ${value}\n}\n${network('x[5]', 'dense 4 by mine')}`,

@@ -120,8 +120,11 @@ const save = (path: string, text: string): void => {
   }
 };
 
+/** With a counterexample, where the layers refused are there although the network is not. */
+const refuteSuspect = ({ suspect, ...d }: Diagnostic): Diagnostic => (suspect ? refute(suspect, [d])[0] : d);
+
 const refuse = (path: string, source: string, found: readonly Diagnostic[], options: LoadOptions): never => {
-  const diagnostics = withFixesFor(source, found);
+  const diagnostics = withFixesFor(source, found.map(refuteSuspect));
   const file = createSourceFile(path, source);
   if (options.json)
     process.stdout.write(

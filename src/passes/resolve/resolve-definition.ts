@@ -39,6 +39,7 @@ import { withStoredWeight } from './resolve-orthogonal.ts';
 import { PRIMITIVE_METHODS, type RescalingRule, resolveRescaling, type Taken } from './resolve-rescaling.ts';
 import { type Bound, bindArgs, type Scope, type Signature } from './resolve-scope.ts';
 import { LAYER_STATEMENTS } from './resolve-statements.ts';
+import { layerWith } from './suspect-layer.ts';
 
 /** Words of a network that are no layers but cannot be defined as ones either. */
 const RESERVED: readonly string[] = ['input', 'budget', 'repeat'];
@@ -165,7 +166,7 @@ const bindOptions = (body: Body, { definition, library }: KnownDefinition, outer
 
 /** A library's text is not the user's: what is wrong with a use of it is reported at that use. */
 const reporterOf = (known: KnownDefinition, outer: Scope, st: Pick<Statement, 'span'>): Scope['report'] =>
-  known.library ? (code, _, message, help, labels) => outer.report(code, st.span, message, help, labels) : outer.report;
+  known.library ? (code, _, message, help, more) => outer.report(code, st.span, message, help, more) : outer.report;
 
 /** Findings that depend on sizes. */
 const OF_SIZES: readonly string[] = ['L0115', 'L0120', 'L0121', 'L0123', 'L0125', 'L0133', 'L0141'];
@@ -415,15 +416,21 @@ export const rescalingRule = (known: KnownDefinition): RescalingRule => {
     const gap = proveDominance(value.of, gram, end);
     // The author gave the Gram matrix a name.
     const inTheirWords = (text: string): string => text.replaceAll(printGram(gram), definition.inputs[0].name.text);
-    const used = [{ span, text: `used here for ${t.path}` }];
+    const labels = [{ span, text: `used here for ${t.path}` }];
+    const suspect = layerWith(value.of, t, body.params, definition.name.text, span);
+    const refused = { network: suspect.name, layers: [t.path] };
     return isGap(gap)
-      ? scope.report(gap.code, gap.span, inTheirWords(gap.message), inTheirWords(gap.help), used)
+      ? scope.report(gap.code, gap.span, inTheirWords(gap.message), inTheirWords(gap.help), {
+          labels,
+          refused,
+          suspect,
+        })
       : scope.report(
           'L0203',
           end,
           'this diagonal dominates the Gram matrix, but is no maximum, mix or multiple of rescalings',
           'leave out the parts of a maximum that subtract, or that divide by other weights than they multiply with',
-          used,
+          { labels },
         );
   };
 };

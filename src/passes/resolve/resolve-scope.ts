@@ -13,7 +13,7 @@ export interface Scope {
     span: Span,
     message: string,
     help?: Help,
-    labels?: Diagnostic['labels'],
+    more?: Pick<Diagnostic, 'labels' | 'refused' | 'suspect'>,
   ) => undefined;
   /** Compile-time parameters of the network. */
   readonly values: ReadonlyMap<string, Rational>;
@@ -31,7 +31,7 @@ const MAX_DIAGNOSTICS = 100;
 /** Collects diagnostics; the same finding at the same place (a repeated block) counts once. */
 export const createReporter = (diagnostics: Diagnostic[]): Scope['report'] => {
   const seen = new Set<string>();
-  return (code, span, message, help, labels) => {
+  return (code, span, message, help, more) => {
     const key = `${code} ${span.start} ${span.end}`;
     if (!seen.has(key) && diagnostics.length < MAX_DIAGNOSTICS) {
       seen.add(key);
@@ -40,7 +40,7 @@ export const createReporter = (diagnostics: Diagnostic[]): Scope['report'] => {
         severity: 'error',
         message,
         span,
-        ...(labels ? { labels } : {}),
+        ...more,
         ...advice(help, span),
       });
     }

@@ -187,11 +187,11 @@ const resolveNetwork = (
   const values = parameterValues(report, item, options.set ?? {});
   const blame = blamer(item, values, options.set ?? {});
   let findings = 0;
-  const counting: Scope['report'] = (code, span, message, help, labels) => {
+  const counting: Scope['report'] = (code, span, message, help, more) => {
     findings++;
     const blamed = OUT_OF_RANGE.includes(code) ? blame(span) : undefined;
     if (blamed?.known) return undefined;
-    return report(code, span, message, help ?? blamed?.help, labels);
+    return report(code, span, message, help ?? blamed?.help, more);
   };
   const scope: Scope = {
     report: counting,
