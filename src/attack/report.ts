@@ -1,6 +1,7 @@
 /** What the attacks say about the certified radii. */
 import { radiusText } from '../certify/curve.ts';
 import { type HeadGeometry, isCertified } from '../certify/radii.ts';
+import type { SoundAccuracy } from '../certify/sound.ts';
 import { format, type Rational, toNumber } from '../ir/rational.ts';
 import type { AttackedImage } from './search.ts';
 
@@ -20,7 +21,7 @@ const median = (sorted: readonly number[]): number =>
   (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
 
 /** Norm of the smallest attack over the certified radius; undefined where one of them is missing. */
-export const ratioOf = ({ smallest, certified }: AttackedImage): number | undefined =>
+export const ratioOf = ({ smallest, certified }: Pick<AttackedImage, 'smallest' | 'certified'>): number | undefined =>
   smallest > 0 && certified > 0 && Number.isFinite(smallest) && Number.isFinite(certified)
     ? smallest / certified
     : undefined;
@@ -65,7 +66,21 @@ export interface ReportContext {
   /** Bounds of the images when attacks had to stay within them. */
   readonly box?: readonly [number, number];
   readonly rounding: number;
+  /** Sound radii of the images, or why there are none. */
+  readonly sound: readonly SoundAccuracy[] | string;
+  readonly attacked: readonly AttackedImage[];
 }
+
+/** Smallest attack / radius over the images that have both: the least and the median. */
+export const soundRatio = (
+  attacked: readonly AttackedImage[],
+  { radii }: SoundAccuracy,
+): { readonly least: number; readonly median: number } | undefined => {
+  const ratios = attacked
+    .flatMap(({ smallest }, i) => ratioOf({ smallest, certified: radii[i] }) ?? [])
+    .sort((a, b) => a - b);
+  return ratios.length > 0 ? { least: ratios[0], median: median(ratios) } : undefined;
+};
 
 /** One sentence on what the attacker may do. */
 export const threatModel = (box: readonly [number, number] | undefined): string =>
@@ -74,10 +89,16 @@ export const threatModel = (box: readonly [number, number] | undefined): string 
     : 'any ℓ2 perturbation of that norm, entries beyond the range of images included';
 
 /** Natural, certified and attacked accuracy per radius, and how close attacks come to the certified radii; ends in a newline. */
-export const attackTable = (s: AttackSummary, { box, rounding }: ReportContext): string => {
+export const attackTable = (s: AttackSummary, { box, rounding, sound, attacked }: ReportContext): string => {
+  const claims = typeof sound === 'string' ? [] : sound;
   const rows = [
     ['', 'natural', ...s.at.map(a => `r = ${radiusText(a.radius)}`)],
     ['certified', percent(s.correct, s.images), ...s.at.map(a => percent(a.certified, s.images))],
+    ...claims.map(c => [
+      `sound: ${c.mode}, ${c.claim}`,
+      percent(s.correct, s.images),
+      ...c.at.map(a => percent(a.certified, s.images)),
+    ]),
     ['attacked', percent(s.correct, s.images), ...s.at.map(a => percent(a.attacked, s.images))],
   ];
   const widths = rows[0].map((_, c) => Math.max(...rows.map(r => r[c].length)));
@@ -91,6 +112,14 @@ export const attackTable = (s: AttackSummary, { box, rounding }: ReportContext):
     s.ratio
       ? `  smallest attack / certified radius: ${s.ratio.least.toFixed(4)} at least, ${s.ratio.median.toFixed(4)} in the median of ${s.ratio.of} images`
       : '  no image has both a certified radius and an attack',
+    ...claims.flatMap(c => {
+      const ratio = soundRatio(attacked, c);
+      const name = `sound radius, ${c.mode}, ${c.claim}`;
+      return ratio
+        ? [`  smallest attack / ${name}: ${ratio.least.toFixed(4)} at least, ${ratio.median.toFixed(4)} in the median`]
+        : [];
+    }),
+    ...(typeof sound === 'string' ? [`  no sound radii: ${sound}`] : []),
     ...(s.unbroken > 0
       ? [`  ${s.unbroken} image${s.unbroken === 1 ? ' was' : 's were'} not broken at any radius tried`]
       : []),

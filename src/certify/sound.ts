@@ -3,7 +3,7 @@
  * z̃_y − z̃_j > c·‖ŵ_y − ŵ_j‖·r + ε_centre + ε_ball. ε_centre bounds the error of the logits at x; ε_ball that of an executed network anywhere in the ball
  * around x, and is dropped where the claim is about the real-arithmetic network there.
  */
-import { compare, fromNumber, mul, type Rational, sub, toNumber } from '../ir/rational.ts';
+import { compare, fromNumber, mul, type Rational, sub, toNumber, ZERO } from '../ir/rational.ts';
 import { certifiedRadius, type HeadGeometry, predict } from './radii.ts';
 import type { InputNorm, Measured, RoundingBound, RoundingModel } from './rounding.ts';
 import { up } from './rounding-norms.ts';
@@ -45,6 +45,14 @@ const pointOf = (e: Evidence, x: InputNorm): InputNorm =>
 /** Upper bound of the error of z_y − z_j. */
 const pairError = (b: RoundingBound, y: number, j: number, { distances }: SoundHead): number =>
   up(Math.sqrt(distances.squaredSlopes[y * distances.classes + j]) * b.features + b.logits[y] + b.logits[j]);
+
+/** Whether logits within `bound` of the real ones say that another class than y wins in real arithmetic. */
+export const surelyLoses = (logits: ArrayLike<number>, bound: RoundingBound, y: number, head: SoundHead): boolean => {
+  for (let j = 0; j < head.distances.classes; j++) {
+    if (j !== y && clears(logits[j], logits[y], pairError(bound, y, j, head), 0, ZERO)) return true;
+  }
+  return false;
+};
 
 /** More than the roundings below can make up for. */
 const SLACK = 2 ** -40;

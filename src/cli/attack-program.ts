@@ -1,16 +1,22 @@
 /** `lip attack`: certified images attacked, the results written, and a broken certificate saved for whoever mends it. */
 import { join } from 'node:path';
 import { createOracle } from '../attack/oracle.ts';
-import { type AttackSummary, ratioOf, summarize, summaryToJson, threatModel } from '../attack/report.ts';
+import { type AttackSummary, ratioOf, soundRatio, summarize, summaryToJson, threatModel } from '../attack/report.ts';
 import { type AttackedImage, type AttackOptions, attackImages } from '../attack/search.ts';
+import { brokenClaims, squaredNorms, survivors } from '../attack/sound-claims.ts';
 import { judgeAttacks, type Suspect } from '../attack/violation.ts';
 import { evaluateImages } from '../certify/evaluate.ts';
 import { headGeometry } from '../certify/radii.ts';
+import { NoRoundingBound } from '../certify/rounding.ts';
+import { type SoundAccuracy, type SoundImages, type SoundMode, surelyLoses } from '../certify/sound.ts';
+import { soundNetwork, soundRows } from '../certify/sound-claims.ts';
+import { inputNorms } from '../certify/sound-inputs.ts';
 import { copyImage, type Dataset } from '../data/dataset.ts';
 import { elements } from '../ir/network.ts';
-import { toNumber } from '../ir/rational.ts';
+import { format, toNumber } from '../ir/rational.ts';
+import { NotCertifiable } from '../passes/certificate/network-json.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
-import { freeze } from '../passes/tensors/freeze.ts';
+import { type FrozenNetwork, freeze } from '../passes/tensors/freeze.ts';
 import { permutation, stream } from '../train/random.ts';
 import { prepareFolder, writeAtomically } from '../train/write-atomically.ts';
 import type { CertifyRun } from './certify-program.ts';
@@ -69,8 +75,51 @@ const evidence = ({ ids, data }: DrawnImages, attacked: readonly AttackedImage[]
   };
 };
 
+const SOUND_MODES: readonly SoundMode[] = ['any-order', 'structured', 'measured'];
+
+interface SoundClaims {
+  /** Rows of sound certified accuracy of the images attacked, or why there are none. */
+  readonly sound: readonly SoundAccuracy[] | string;
+  /** Whether the attack on image i changes the class in real arithmetic, beyond doubt. */
+  readonly changesInReal: (index: number) => boolean;
+}
+
+/** Sound radii of the images that are attacked, every one of them evaluated in f64. */
+const soundClaims = (
+  { proven, params, gpu, recipe }: AttackRun,
+  frozen: FrozenNetwork,
+  data: Dataset,
+  logits: Float32Array,
+  attacked: readonly AttackedImage[],
+  onProgress: (images: number) => void,
+): SoundClaims => {
+  try {
+    const network = soundNetwork(proven, params, frozen, targetOf(gpu));
+    const { head, f64 } = network;
+    const norms = inputNorms(data, proven.network);
+    const { radii } = recipe;
+    const images: SoundImages = { labels: data.labels, norms, logits, head, radii };
+    const known = network.measure(data, norms, [...norms.keys()], onProgress);
+    const sound = SOUND_MODES.flatMap(mode => soundRows(network, images, known, mode));
+    const changesInReal = (index: number): boolean => {
+      const x = attacked[index].found!.x;
+      const point = { ...data, images: x, labels: Int32Array.of(data.labels[index]) };
+      const [norm] = inputNorms(point, proven.network);
+      const { logits: z } = network.measure(point, [norm], [0]).get(0)!;
+      return surelyLoses(z, f64.at(norm), data.labels[index], head);
+    };
+    return { sound, changesInReal };
+  } catch (e) {
+    if (e instanceof NoRoundingBound || e instanceof NotCertifiable)
+      return { sound: e.message, changesInReal: () => false };
+    throw e;
+  }
+};
+
 export interface AttackOutcome {
   readonly summary: AttackSummary;
+  readonly sound: readonly SoundAccuracy[] | string;
+  readonly attacked: readonly AttackedImage[];
   /** Attacks inside certified radii that rounding explains. */
   readonly rounding: number;
   readonly box: readonly [number, number] | undefined;
@@ -86,7 +135,8 @@ export interface AttackRun extends CertifyRun {
 }
 
 /**
- * Attacks at most `images` images of `data` and writes attack.json to `folder`; progress on stderr. When a certified radius is broken, and not by
+ * Attacks at most `images` images of `data` and writes attack.json to `folder`; progress on stderr. A sound radius that is broken, by the exact norm of
+ * the perturbation, ends in CliError with exit code 3. When a certified radius is broken, and not by
  * rounding, everything needed to see it again goes to attack-violation.json (with `origin`, which says where program and weights came
  * from) and CliError with exit code 70 is thrown.
  */
@@ -97,6 +147,7 @@ export const attackProgram = async (run: AttackRun): Promise<AttackOutcome> => {
   const drawn = drawImages(run.data, run.images, effort.seed);
   const { ids, data } = drawn;
   const { labels } = data;
+  const inputs = elements(data.shape);
   const target = targetOf(gpu);
   const progress = createProgress(process.stderr);
   try {
@@ -141,15 +192,53 @@ export const attackProgram = async (run: AttackRun): Promise<AttackOutcome> => {
       );
     }
     const summary = summarize(attacked, logits, labels, head, recipe.radii, new Set(rounding.map(s => s.index)));
+    progress.update('bounding rounding errors …');
+    const { sound, changesInReal } = soundClaims(run, frozen, data, logits, attacked, n =>
+      progress.update(`evaluating images in f64: ${n}/${labels.length}`),
+    );
+    const squared = squaredNorms(attacked, data.images);
+    const rows = typeof sound === 'string' ? [] : sound;
+    const fallen = brokenClaims(rows, squared, changesInReal);
+    const fewer = rows.filter(
+      ({ claim, at }) => claim === 'executed' && at.some(a => survivors(attacked, squared, a.radius) < a.certified),
+    );
+    if (fallen.length > 0 || fewer.length > 0) {
+      const path = join(folder, 'attack-violation.json');
+      const found = fallen.map(({ index, ...f }) => ({
+        ...f,
+        image: ids[index],
+        label: labels[index],
+        squaredNorm: format(squared[index]!),
+        x: base64(data.images.subarray(index * inputs, (index + 1) * inputs)),
+        perturbed: base64(attacked[index].found!.x),
+      }));
+      writeAtomically(path, `${JSON.stringify({ ...run.origin, ...setting, broken: found })}\n`);
+      throw new CliError(
+        `SOUND CERTIFICATE BROKEN: attacks changed the class of ${new Set(fallen.map(f => f.index)).size} of ${labels.length} images within a radius that rounding was allowed for`,
+        EXIT.negative,
+        `either lip is wrong or the device breaks the accuracy that WGSL guarantees; please report it with ${path}, which holds all that is needed to see it again, and with the weights`,
+      );
+    }
     const json = {
       ...setting,
       ...summaryToJson(summary),
+      sound:
+        typeof sound === 'string'
+          ? sound
+          : sound.map(s => ({
+              mode: s.mode,
+              claim: s.claim,
+              at: s.at.map(a => ({ radius: format(a.radius), certified: a.certified })),
+              ratio: soundRatio(attacked, s) ?? null,
+            })),
       rounding: rounding.map(s => ids[s.index]),
       perImage: attacked.map((a, i) => ({
         image: ids[i],
         label: labels[i],
         certified: finite(a.certified),
         smallest: finite(a.smallest),
+        squaredNorm: squared[i] ? format(squared[i]) : null,
+        sound: rows.map(s => s.radii[i]),
         ratio: ratioOf(a) ?? null,
         by: a.found?.by ?? null,
       })),
@@ -157,7 +246,7 @@ export const attackProgram = async (run: AttackRun): Promise<AttackOutcome> => {
     const path = join(folder, 'attack.json');
     writeAtomically(path, `${JSON.stringify(json)}\n`);
     progress.line(`attacked ${labels.length} images; each of them in ${path}`);
-    return { summary, rounding: rounding.length, box, json };
+    return { summary, sound, attacked, rounding: rounding.length, box, json };
   } finally {
     progress.done();
   }

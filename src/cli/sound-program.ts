@@ -1,28 +1,16 @@
 /** `lip certify --sound`: certified accuracy of the network as executed. */
 import { join } from 'node:path';
 import type { CertifiedAccuracy } from '../certify/accuracy.ts';
-import { measureImages } from '../certify/measure.ts';
-import { headGeometry } from '../certify/radii.ts';
-import { type LayerRounding, NoRoundingBound, type RoundingModel, roundingModel } from '../certify/rounding.ts';
-import { anyOrder, float64, structured } from '../certify/rounding-arithmetic.ts';
-import { summationDepth } from '../certify/rounding-depth.ts';
-import {
-  type Evidence,
-  type SoundAccuracy,
-  type SoundImages,
-  type SoundMode,
-  soundAccuracy,
-  undecided,
-} from '../certify/sound.ts';
-import { emittedBounds, inputNorms } from '../certify/sound-inputs.ts';
+import { type LayerRounding, NoRoundingBound } from '../certify/rounding.ts';
+import { type SoundAccuracy, type SoundImages, type SoundMode, undecided } from '../certify/sound.ts';
+import { soundNetwork, soundRows } from '../certify/sound-claims.ts';
+import { inputNorms } from '../certify/sound-inputs.ts';
 import { soundToJson } from '../certify/sound-report.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { inBlocks } from '../ir/kernel.ts';
-import { ONE, type Rational } from '../ir/rational.ts';
+import type { Rational } from '../ir/rational.ts';
 import { NotCertifiable } from '../passes/certificate/network-json.ts';
-import { compileGraph } from '../passes/kernels/compile-graph.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
-import { emittedWeights, type FrozenNetwork, foldInference } from '../passes/tensors/freeze.ts';
+import type { FrozenNetwork } from '../passes/tensors/freeze.ts';
 import type { Gpu } from '../runtime/node-device.ts';
 import { writeAtomically } from '../train/write-atomically.ts';
 import { CliError, EXIT } from './errors.ts';
@@ -37,7 +25,7 @@ export interface SoundOutcome {
 }
 
 /** A bound that a network does not have is no bug: exit code 3. */
-const asRefusal = (e: unknown): unknown =>
+export const asRefusal = (e: unknown): unknown =>
   e instanceof NoRoundingBound || e instanceof NotCertifiable ? new CliError(e.message, EXIT.negative) : e;
 
 /** Sound certified accuracy in `modes` from the logits that `certifyProgram` computed; writes sound.json to `folder`, progress on stderr. */
@@ -57,50 +45,18 @@ export const soundProgram = (run: {
   const progress = createProgress(process.stderr);
   try {
     progress.update('certifying the emitted tensors …');
-    const folded = foldInference(proven, params, 1);
-    const bounds = emittedBounds(proven, params, folded);
-    const emitted = emittedWeights(proven, folded);
-    const { classes, rows } = frozen.head!;
-    const head = { slopes: headGeometry(rows, classes, bounds.squared), distances: headGeometry(rows, classes, ONE) };
+    const network = soundNetwork(proven, params, frozen, targetOf(run.gpu));
+    const { head, free } = network;
     const norms = inputNorms(data, proven.network);
     const images: SoundImages = { labels: data.labels, norms, logits, head, radii: run.radii };
-    const model = (arithmetic: Parameters<typeof roundingModel>[4]) =>
-      roundingModel(proven, emitted, params, bounds.layers, arithmetic);
-    const free = model(anyOrder);
-    const f64 = model(float64);
-    const executed = (i: number) => logits.subarray(i * classes, (i + 1) * classes);
     const which = undecided(images, free);
-    const known = measureImages({ proven, frozen, emitted }, f64, data, norms, which, n =>
+    const known = network.measure(data, norms, which, n =>
       progress.update(`evaluating undecided images in f64: ${n}/${which.length}`),
     );
     progress.line(`evaluated ${which.length} of ${data.labels.length} images in f64`);
-    /** By norms alone, and by what was measured. */
-    const inOrder = (order: RoundingModel, i: number): Evidence[] => {
-      const plain = { logits: executed(i), centre: order, ball: order };
-      const found = known.get(i);
-      return found ? [plain, { ...plain, measured: found.measured }] : [plain];
-    };
-    const again = (i: number, ball?: RoundingModel): Evidence[] => {
-      const found = known.get(i);
-      return found ? [{ logits: found.logits, centre: f64, measured: found.measured, ...(ball && { ball }) }] : [];
-    };
-    const sound = modes.flatMap((mode): SoundAccuracy[] => {
+    const sound = modes.flatMap(mode => {
       progress.update(`bounding rounding errors: ${mode}`);
-      switch (mode) {
-        case 'any-order':
-          return [soundAccuracy(mode, 'executed', images, i => inOrder(free, i))];
-        case 'structured': {
-          const ordered = model(structured(summationDepth(compileGraph(frozen.graph, inBlocks(targetOf(run.gpu))))));
-          return [soundAccuracy(mode, 'executed', images, i => inOrder(ordered, i))];
-        }
-        case 'measured':
-          return [
-            soundAccuracy(mode, 'executed', images, i => [...inOrder(free, i), ...again(i, free)]),
-            soundAccuracy(mode, 'real', images, i => [...inOrder(free, i), ...again(i)]),
-          ];
-        default:
-          return mode satisfies never;
-      }
+      return soundRows(network, images, known, mode);
     });
     const middle = [...norms].sort((p, q) => p.input - q.input)[norms.length >> 1];
     const layers = middle ? free.layers(middle) : [];

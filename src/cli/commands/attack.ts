@@ -35,7 +35,7 @@ const attack = async (file: string, options: AttackCommandOptions): Promise<void
   const { weights, images, steps, restarts, rounds, seed } = options;
   const gpu = await openDevice();
   try {
-    const { summary, rounding, box, json } = await attackProgram({
+    const { summary, sound, attacked, rounding, box, json } = await attackProgram({
       proven,
       recipe,
       params,
@@ -55,7 +55,9 @@ const attack = async (file: string, options: AttackCommandOptions): Promise<void
       },
     });
     process.stdout.write(
-      options.json ? `${JSON.stringify(json)}\n` : attackTable(summary, { rounding, ...(box ? { box } : {}) }),
+      options.json
+        ? `${JSON.stringify(json)}\n`
+        : attackTable(summary, { rounding, sound, attacked, ...(box ? { box } : {}) }),
     );
   } finally {
     gpu.destroy();
