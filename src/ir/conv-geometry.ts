@@ -56,6 +56,23 @@ export const phaseTaps = (map: ConvMap): Pair => {
  */
 export const overlap = (map: ConvMap): number => phaseTaps(map)[0] * phaseTaps(map)[1];
 
+/**
+ * Height and width of a torus on which the convolution of an image of `size` is a part of the circular one, for its polyphase kernel. In units of the
+ * stride, outputs are at the places 0 … m − 1 and tap τ′ reads place p + f·τ′; of the places read, 0 … last, the image covers first … end. On N
+ * places modulo N none is read for another if N > last − first, end; and outputs differ if N ≥ m. A circular image is its own torus.
+ */
+export const torusSize = (map: ConvMap, size: Pair): Pair =>
+  perAxis(a => {
+    const [stride, dilation, padding] = [map.stride[a], map.dilation[a], map.padding[a]];
+    if (map.mode === 'circular') return size[a] / stride;
+    const e = phases(map)[a];
+    const made = outputSize(map, size)[a];
+    const last = made - 1 + ((dilation * e) / stride) * (phaseTaps(map)[a] - 1);
+    const first = Math.max(0, Math.floor((padding - dilation * (e - 1)) / stride));
+    const end = Math.floor((size[a] - 1 + padding) / stride);
+    return Math.max(made, last - first + 1, end + 1);
+  });
+
 /** Turns around a circular image, per axis, that the taps of a transposed convolution to an image of `size` go through; 1 with zeros. */
 const turns = (map: ConvMap, size: Pair): Pair =>
   perAxis(a => {

@@ -75,6 +75,11 @@ export type SpectralMethod =
    * `grid`×`grid` sampled symbol, maximum divided by cos(πd/N) per axis (Ehlich–Zeller), valid for every image size.
    */
   | { readonly kind: 'gram'; readonly steps: number; readonly grid: number }
+  /**
+   * Conv only: the same at every frequency of the smallest torus that the convolution at this image size lies on without meeting itself
+   * (`torusSize`), with no factor: circulant matrices contain it.
+   */
+  | { readonly kind: 'circulant'; readonly steps: number }
   /** Conv only: Gram iteration on the zero-padded operator written out as a matrix at this image size. */
   | { readonly kind: 'operator'; readonly steps: number }
   /** Conv only: Gram iteration on the kernel reshaped to (out, in·kh·kw), times kh·kw ("RKO"). */

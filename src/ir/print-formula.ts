@@ -23,6 +23,7 @@ const printBound = (gram: Gram, bound: NormBound): string => {
       return `${bound.kind}(${printGram(gram)})`;
     case 'gram':
       return `spectral(${printGram(gram)}, steps = ${bound.steps}${gram.map.kind === 'conv' ? `, grid = ${bound.grid}` : ''})`;
+    case 'circulant':
     case 'operator':
     case 'reshaped':
       return `spectral(${printGram(gram)}, method = ${bound.kind}, steps = ${bound.steps})`;

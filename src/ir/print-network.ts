@@ -23,6 +23,7 @@ const spectralArgs = (method: SpectralMethod, map?: LinearMap): readonly string[
   switch (method.kind) {
     case 'gram':
       return map?.kind === 'dense' ? [`steps = ${method.steps}`] : [`steps = ${method.steps}`, `grid = ${method.grid}`];
+    case 'circulant':
     case 'operator':
     case 'reshaped':
       return [`method = ${method.kind}`, `steps = ${method.steps}`];

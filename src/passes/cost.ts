@@ -1,5 +1,5 @@
 /** Parameters and floating-point operations of a layer, counted in exact integer arithmetic from shapes alone. */
-import { outputSize, overlap, phases, phaseTaps } from '../ir/conv-geometry.ts';
+import { outputSize, overlap, phases, phaseTaps, torusSize } from '../ir/conv-geometry.ts';
 import { atomsOf, type DiagExpr, sameExpr, writtenOut } from '../ir/formula.ts';
 import {
   type Activation,
@@ -69,6 +69,11 @@ const rescalingCost = (
         case 'gram': {
           // The symbol's two parts at every point of half the grid (the rest is conjugate); a complex Gram matrix is three real products.
           const points = method.grid * (Math.floor(method.grid / 2) + 1);
+          return points * groups * (4 * out * columns * taps + 3 * gramIterationCost(out, columns, method.steps));
+        }
+        case 'circulant': {
+          const [h, w] = torusSize(map, image);
+          const points = h * (Math.floor(w / 2) + 1);
           return points * groups * (4 * out * columns * taps + 3 * gramIterationCost(out, columns, method.steps));
         }
         case 'operator':

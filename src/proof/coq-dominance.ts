@@ -56,6 +56,11 @@ const spectral = (m: MatrixTerm, method: SpectralMethod): Dominance => {
       const { lambda, proof } = iterated(m, method.steps, gram);
       return { diagonal: `(fun=> ${lambda})`, proof };
     }
+    case 'circulant': {
+      const lambda = m.declare('Variable', 'lam', 'R');
+      const diagonal = `(fun=> ${lambda})`;
+      return { diagonal, proof: m.declare('Hypothesis', 'gram_iteration_circulant', `dom (gram ${gram}) ${diagonal}`) };
+    }
     case 'operator': {
       const { lambda, proof } = iterated(m, method.steps, gram);
       return { diagonal: `(fun=> ${lambda})`, proof };

@@ -64,6 +64,12 @@ const RULES = {
       'a convolution has norm sup_θ ‖K(θ)‖ ≤ max over N×N points of θ, divided by cos(πd/N) per axis, d = (k − 1)/2, N > 2d; each point by Gram iteration',
     source: `Ehlich & Zeller 1964 (sampling a trigonometric polynomial); ${DELATTRE} (Gram iteration)`,
   },
+  'gram-iteration-circulant': {
+    statement:
+      'a convolution at one image size is a part of a circular one, on a torus where it does not meet itself; its norm is at most the largest ‖K(θ)‖ over the frequencies of the torus, each by Gram iteration',
+    source: `Sedghi, Gupta & Long, ICLR 2019 (circulant matrices); ${DELATTRE} (Gram iteration)`,
+    coq: 'gram_iteration_circulant',
+  },
   'gram-iteration-operator': {
     statement: 'the zero-padded convolution at this image size is one matrix M; λ = ‖(MᵀM)^m‖_F^(1/m) ≥ ‖M‖²',
     source: `${DELATTRE} (Gram iteration), on the operator as a matrix`,
@@ -547,6 +553,10 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
       i.rule,
       'grid too coarse for this kernel',
     );
+    return dominance(i);
+  },
+  'gram-iteration-circulant': i => {
+    atLeast(i, 'steps', ONE);
     return dominance(i);
   },
   'gram-iteration-operator': i => {

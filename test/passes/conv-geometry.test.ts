@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { provenFrom } from '../../src/fixtures/compile-source.ts';
-import { attrsOf, type ConvMap, circularFault, outputSize, overlap } from '../../src/ir/conv-geometry.ts';
+import { attrsOf, type ConvMap, circularFault, outputSize, overlap, torusSize } from '../../src/ir/conv-geometry.ts';
 import { interpret } from '../../src/ir/interpret.ts';
 import type { Network, Rescaling, Side } from '../../src/ir/network.ts';
 import { rational, ZERO } from '../../src/ir/rational.ts';
@@ -94,6 +94,7 @@ describe('T dominates the operator of every geometry', () => {
     ['aol', AOL],
     ['aol in 3 steps', { by: 'power', steps: 3, eps: ZERO }],
     ['spectral gram', { by: 'spectral', method: { kind: 'gram', steps: 6, grid: 12 }, eps: ZERO }],
+    ['spectral circulant', { by: 'spectral', method: { kind: 'circulant', steps: 8 }, eps: ZERO }],
     ['spectral operator', { by: 'spectral', method: { kind: 'operator', steps: 8 }, eps: ZERO }],
     ['spectral reshaped', { by: 'spectral', method: { kind: 'reshaped', steps: 6 }, eps: ZERO }],
   ];
@@ -169,6 +170,61 @@ describe('bounds of strided convolutions are those of the strided operator', () 
     const by: Rescaling = { by: 'spectral', method: { kind: 'reshaped', steps: 3 }, eps: ZERO };
     expect(diagonal(m, Float64Array.of(1, 2, 3, 2), [3, 3], by, 'in')).toEqual(new Float64Array(4).fill(9));
     expect([...diagonal(m, Float64Array.of(1, 2, 3, 2), [3, 3], AOL, 'out')]).toEqual([1, 4, 9, 4]);
+  });
+});
+
+describe('the torus of a convolution', () => {
+  /** Whether output p reads, through some tap of phase r, the place of pixel x modulo N but not x itself, along one axis. */
+  const meetsItself = (m: ConvMap, n: number, N: number): boolean => {
+    const [stride, dilation, padding, kernel] = [m.stride[0], m.dilation[0], m.padding[0], m.kernel[0]];
+    const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+    const e = stride / gcd(stride, dilation);
+    const made = outputSize(m, [n, n])[0];
+    for (let r = 0; r < e; r++) {
+      const places: number[] = [];
+      for (let x = 0; x < n; x++) {
+        const place = (x + padding - dilation * r) / stride;
+        if (Number.isInteger(place)) places.push(place);
+      }
+      const read: number[] = [];
+      for (let p = 0; p < made; p++)
+        for (let tap = r; tap < kernel; tap += e) read.push(p + ((tap - r) * dilation) / stride);
+      // Pixels that no output reads are left out.
+      const pixels = places.filter(x => read.includes(x));
+      if (new Set(pixels.map(x => x % N)).size < pixels.length) return true;
+      if (read.some(y => pixels.some(x => x !== y && (y - x) % N === 0))) return true;
+    }
+    return made > N;
+  };
+  it('is large enough for every geometry, and most often no larger than needed', () => {
+    let [all, least] = [0, 0];
+    for (const kernel of [1, 2, 3, 5])
+      for (const stride of [1, 2, 3, 4])
+        for (const dilation of [1, 2, 3])
+          for (const padding of [0, 1, 2, 5])
+            for (const n of [1, 2, 3, 6, 9]) {
+              const sides = (v: number) => [v, v] as const;
+              const m = map({
+                out: 1,
+                in: 1,
+                kernel: sides(kernel),
+                stride: sides(stride),
+                dilation: sides(dilation),
+                padding: sides(padding),
+              });
+              if (outputSize(m, [n, n])[0] < 1) continue;
+              const [N] = torusSize(m, [n, n]);
+              expect([m, n, meetsItself(m, n, N)]).toEqual([m, n, false]);
+              all += 1;
+              if (N === 1 || meetsItself(m, n, N - 1)) least += 1;
+            }
+    expect(all).toBeGreaterThan(700);
+    expect(least / all).toBeGreaterThan(0.7);
+  });
+  it('is the image where that is circular', () => {
+    const m = map({ out: 1, in: 1, stride: [2, 1], mode: 'circular' });
+    expect(torusSize(m, [8, 5])).toEqual([4, 5]);
+    expect(torusSize(map({ out: 1, in: 1 }), [32, 8])).toEqual([33, 9]);
   });
 });
 

@@ -51,6 +51,14 @@ describe.each(CASES)('%s', name => {
     expect(bound(exact, 'circular')).toBeGreaterThanOrEqual(circular * (1 - 1e-12));
   });
 
+  it('on the torus of this size, the symbol is the norm of a circular image, and near it with zeros', () => {
+    const torus = spectral({ kind: 'circulant', steps: 16 });
+    expect(bound(torus, 'circular') / circular).toBeCloseTo(1, 4);
+    expect(bound(torus, 'circular')).toBeGreaterThanOrEqual(circular * (1 - 1e-12));
+    expect(bound(torus)).toBeGreaterThanOrEqual(zeros * (1 - 1e-12));
+    expect(bound(torus)).toBeLessThanOrEqual(bound(spectral({ kind: 'gram', steps: 16, grid: 64 })) * (1 + 1e-4));
+  });
+
   it('the sampled symbol is above the norm with either padding, by little', () => {
     const l = bound(spectral({ kind: 'gram', steps: 14, grid: 64 }));
     const largest = Math.max(zeros, circular);

@@ -91,6 +91,7 @@ const normBound = (l: Lowering, gram: Gram, bound: NormBound): TensorId => {
       return b.mul(largest(0), largest(1));
     }
     case 'gram':
+    case 'circulant':
     case 'operator':
     case 'reshaped':
       return spectralBound(b, gram.map, weight, [gram.map.in, ...imageOf(l).slice(1)], bound);

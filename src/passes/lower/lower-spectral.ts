@@ -2,7 +2,7 @@
  * Upper bounds λ ≥ ‖W‖² by Gram iteration (Delattre, Barthélemy, Araujo, Allauzen, ICML 2023): for symmetric positive semidefinite G,
  * ‖G^p‖_F^(1/p) ≥ ‖G‖, with quadratic convergence when p doubles. Gradients flow through the iteration.
  */
-import { attrsOf, type ConvMap, overlap, phaseTaps } from '../../ir/conv-geometry.ts';
+import { attrsOf, type ConvMap, overlap, phaseTaps, torusSize } from '../../ir/conv-geometry.ts';
 import type { LinearMap, SpectralMethod } from '../../ir/network.ts';
 import type { GraphBuilder, TensorId } from '../../ir/tensor.ts';
 import { polyphaseKernel } from './lower-polyphase.ts';
@@ -86,22 +86,23 @@ export const matrixBound = (b: GraphBuilder, a: TensorId, steps: number): Tensor
   return batch.length === 0 ? each : b.maximum(each, batch);
 };
 
-/**
- * λ ≥ ‖conv‖² at every image size from the symbol K̂(θ) = Σ_δ K[·,·,δ] e^{iδ·θ} on an N×N grid: |u*K̂(θ)v| is a trigonometric
- * polynomial of degree d = (k − 1)/2 per axis, so its maximum is at most the maximum on N > 2d equidistant points divided by
- * cos(πd/N) per axis (Ehlich & Zeller 1964); for half-integral d the same in θ/2, with 2N points and degree 2d. Real kernels
- * have K̂(−θ) = conj K̂(θ), so half of the grid is enough. K is the polyphase kernel, k its taps; of groups the largest counts.
- */
-const symbolBound = (b: GraphBuilder, map: ConvMap, kernel: TensorId, steps: number, grid: number): TensorId => {
-  const [kh, kw] = phaseTaps(map);
-  if (!(grid > Math.max(kh, kw) - 1)) throw new Error(`lower: a grid of ${grid} points is too coarse for ${kh}×${kw}`);
+/** The largest ‖K̂(θ)‖² over grid[0]×grid[1] equidistant θ, by Gram iteration at each: see `symbolBound`. */
+const largestSymbol = (
+  b: GraphBuilder,
+  map: ConvMap,
+  kernel: TensorId,
+  steps: number,
+  grid: readonly [number, number],
+): TensorId => {
   const points: (readonly [number, number])[] = [];
-  for (let u = 0; u < grid; u++) for (let v = 0; 2 * v <= grid; v++) points.push([u, v]);
+  for (let u = 0; u < grid[0]; u++) for (let v = 0; 2 * v <= grid[1]; v++) points.push([u, v]);
+  const [kh, kw] = phaseTaps(map);
   const taps = kh * kw;
   const table = (f: (angle: number) => number): TensorId => {
     const data = Array.from({ length: taps * points.length }, (_, at) => {
       const [tap, [u, v]] = [Math.floor(at / points.length), points[at % points.length]];
-      return f((2 * Math.PI * ((Math.floor(tap / kw) * u + (tap % kw) * v) % grid)) / grid);
+      const turns = ((Math.floor(tap / kw) * u) % grid[0]) / grid[0] + (((tap % kw) * v) % grid[1]) / grid[1];
+      return f(2 * Math.PI * turns);
     });
     return b.literal(data, [taps, points.length]);
   };
@@ -116,12 +117,20 @@ const symbolBound = (b: GraphBuilder, map: ConvMap, kernel: TensorId, steps: num
       ? b.transpose(b.reshape(b.matmul(flat, table(f)), [out, columns, points.length]), [2, 0, 1])
       : b.transpose(b.reshape(b.matmul(flat, table(f)), [groups, out, columns, points.length]), [3, 0, 1, 2]);
   const symbol = { re: component(Math.cos), im: component(Math.sin) };
-  const largest = b.maximum(
-    gramIteration(b, gramMatrix(b, symbol, out <= columns), steps),
-    groups === 1 ? [0] : [0, 1],
-  );
+  return b.maximum(gramIteration(b, gramMatrix(b, symbol, out <= columns), steps), groups === 1 ? [0] : [0, 1]);
+};
+
+/**
+ * λ ≥ ‖conv‖² at every image size from the symbol K̂(θ) = Σ_δ K[·,·,δ] e^{iδ·θ} on an N×N grid: |u*K̂(θ)v| is a trigonometric
+ * polynomial of degree d = (k − 1)/2 per axis, so its maximum is at most the maximum on N > 2d equidistant points divided by
+ * cos(πd/N) per axis (Ehlich & Zeller 1964); for half-integral d the same in θ/2, with 2N points and degree 2d. Real kernels
+ * have K̂(−θ) = conj K̂(θ), so half of the grid is enough. K is the polyphase kernel, k its taps; of groups the largest counts.
+ */
+const symbolBound = (b: GraphBuilder, map: ConvMap, kernel: TensorId, steps: number, grid: number): TensorId => {
+  const [kh, kw] = phaseTaps(map);
+  if (!(grid > Math.max(kh, kw) - 1)) throw new Error(`lower: a grid of ${grid} points is too coarse for ${kh}×${kw}`);
   const cosine = (k: number) => Math.cos((Math.PI * (k - 1)) / 2 / grid);
-  return b.scale(largest, 1 / (cosine(kh) * cosine(kw)) ** 2);
+  return b.scale(largestSymbol(b, map, kernel, steps, [grid, grid]), 1 / (cosine(kh) * cosine(kw)) ** 2);
 };
 
 /** The convolution as a matrix [in·H·W, out·H'·W']: row = image of one unit input. */
@@ -148,6 +157,8 @@ export const spectralBound = (
   switch (method.kind) {
     case 'gram':
       return symbolBound(b, map, weight, method.steps, method.grid);
+    case 'circulant':
+      return largestSymbol(b, map, weight, method.steps, torusSize(map, [image[1], image[2]]));
     case 'operator':
       return matrixBound(b, operatorMatrix(b, map, weight, image), method.steps);
     case 'reshaped': {

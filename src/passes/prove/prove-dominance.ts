@@ -4,7 +4,7 @@ import { isScaledDown, type LinearMap, type Rescaling, type SpectralMethod } fro
 import { add, compare, equal, format, ONE, type Rational, rational, ZERO } from '../../ir/rational.ts';
 import { apply, type Derivation, type GramSide } from '../../proof/rules.ts';
 import type { Refuse } from './prove.ts';
-import { onGeometry } from './prove-geometry.ts';
+import { isOfSize, onGeometry } from './prove-geometry.ts';
 import { proveOrthogonal } from './prove-orthogonal.ts';
 
 /** The taps of the kernel that bounds speak of: with stride, of its polyphase form. */
@@ -40,6 +40,7 @@ const proveSpectral = (
         );
       return apply('gram-iteration-symbol', weight, [], { steps, grid: rational(method.grid), ...tapsOf(map) }, about);
     }
+    case 'circulant':
     case 'operator':
     case 'reshaped': {
       if (map.kind === 'dense')
@@ -48,7 +49,7 @@ const proveSpectral = (
           `\`method = ${method.kind}\` is for convolutions; ${weight} is a matrix`,
           'leave out `method`: Gram iteration on the matrix itself is exact in the limit',
         );
-      if (method.kind === 'operator') return apply('gram-iteration-operator', weight, [], { steps }, about);
+      if (method.kind !== 'reshaped') return apply(`gram-iteration-${method.kind}`, weight, [], { steps }, about);
       const { kh, kw } = tapsOf(map);
       return apply('gram-iteration-reshaped', weight, [], { steps, kh, kw, factor: rational(overlap(map)) }, about);
     }
@@ -90,8 +91,7 @@ export const proveDominance = (
   switch (rescaling.by) {
     case 'spectral': {
       const bound = proveSpectral(map, rescaling.method, side, refuse);
-      // The operator at this size has its geometry in it.
-      const known = rescaling.method.kind === 'operator' ? bound : bound && onGeometry(map, bound);
+      const known = isOfSize(rescaling.method) ? bound : bound && onGeometry(map, bound);
       return shift(known, rescaling.eps, weight, refuse);
     }
     case 'orthogonal': {

@@ -39,7 +39,7 @@ import {
 } from '../../ir/rational.ts';
 import { apply, type Derivation, type GramSide } from '../../proof/rules.ts';
 import { proveActivation, proveSlope } from './prove-activation.ts';
-import { onGeometry } from './prove-geometry.ts';
+import { isOfSize, onGeometry } from './prove-geometry.ts';
 import { proveOrthogonal } from './prove-orthogonal.ts';
 
 /** A sub-expression that no rule bounds. */
@@ -74,8 +74,9 @@ const proveNorm = (d: Extract<DiagExpr, { kind: 'norm' }>): Derivation => {
         ? apply('gram-iteration-symbol', weight, [], { steps, grid: rational(d.bound.grid), ...kernel }, about)
         : apply('gram-iteration', weight, [], { steps }, about);
     }
+    case 'circulant':
     case 'operator':
-      return apply('gram-iteration-operator', weight, [], { steps: rational(d.bound.steps) }, about);
+      return apply(`gram-iteration-${d.bound.kind}`, weight, [], { steps: rational(d.bound.steps) }, about);
     case 'reshaped': {
       const { kh, kw } = kernel!;
       return apply(
@@ -135,8 +136,7 @@ export const proveDominance = (d: DiagExpr, gram: Gram, use: Span): Result => {
       );
     case 'norm': {
       const bound = proveNorm(d);
-      // The operator at this size has its geometry in it.
-      return d.bound.kind === 'operator' ? bound : onGeometry(gram.map, bound);
+      return isOfSize(d.bound) ? bound : onGeometry(gram.map, bound);
     }
     case 'chosen':
       return proveDominance(writtenOut(d), gram, use);

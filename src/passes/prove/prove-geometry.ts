@@ -1,10 +1,13 @@
 /** What bounds of a kernel on the infinite lattice say of a convolution as it is used: with stride, dilation, groups, on a torus. */
 import type { Diagnostic } from '../../diagnostics.ts';
 import { circularFault } from '../../ir/conv-geometry.ts';
-import { atomsOf } from '../../ir/formula.ts';
+import { atomsOf, type NormBound } from '../../ir/formula.ts';
 import type { LinearMap, Network, Shape, ValueId } from '../../ir/network.ts';
 import { rational } from '../../ir/rational.ts';
 import { apply, type Derivation } from '../../proof/rules.ts';
+
+/** Whether a bound of this method is one of the convolution at the image size at hand, with its geometry, and not of its kernel. */
+export const isOfSize = ({ kind }: NormBound): boolean => kind === 'operator' || kind === 'circulant';
 
 /** A bound of a kernel on the infinite lattice, for the geometry that the kernel is used in. Circular images are checked by `circularFaults`. */
 export const onGeometry = (map: LinearMap, d: Derivation): Derivation => {

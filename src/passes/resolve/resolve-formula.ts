@@ -1,6 +1,6 @@
 /** Expressions of `layer` definitions: names, functions and arithmetic → values. */
 import type { Help, Span } from '../../diagnostics.ts';
-import { outputSize, phases, phaseTaps } from '../../ir/conv-geometry.ts';
+import { outputSize, phases, phaseTaps, torusSize } from '../../ir/conv-geometry.ts';
 import * as f from '../../ir/formula.ts';
 import { elements, type LinearMap, type Param, type Rescaling, type Shape, type Twist } from '../../ir/network.ts';
 import {
@@ -145,7 +145,7 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
   if (methodOption && how && body.twisted) body.twisted({ kind: 'estimate', how, span: methodOption.expr.span });
   const kind =
     methodOption && !(how && body.twisted)
-      ? choiceOf(methodOption.scope, methodOption.expr, '`method`', ['gram', 'operator', 'reshaped'] as const)
+      ? choiceOf(methodOption.scope, methodOption.expr, '`method`', ['gram', 'circulant', 'operator', 'reshaped'] as const)
       : ('gram' as const);
   const all = values(body, e, 1, 1);
   const gram = all && gramOf(body, e, all[0]);
@@ -163,7 +163,7 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
       `\`grid\` belongs to \`method = gram\`, not to \`method = ${kind}\``,
       'leave `grid` out',
     );
-  // A dense layer's operator and its reshaped kernel are its weight matrix: all three methods coincide.
+  // A dense layer's operator and its reshaped kernel are its weight matrix: all methods coincide.
   if (map.kind === 'dense') return bounded({ kind: 'gram', steps, grid });
   const widest = Math.max(...map.kernel);
   // cos(πd/N) with d = (k − 1)/2 must be positive.
@@ -184,6 +184,17 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
         'L0115',
         methodOption!.expr.span,
         `as a matrix this convolution has ${rows} × ${columns} entries, more than ${MAX_OPERATOR}`,
+        'use `method = gram`, which does not depend on the image size',
+      );
+  }
+  if (kind === 'circulant') {
+    const [h, w] = torusSize(map, [body.input[1], body.input[2]]);
+    const entries = (h * (Math.floor(w / 2) + 1) * elements(map.weight.shape)) / (map.kernel[0] * map.kernel[1]);
+    if (entries > MAX_OPERATOR)
+      return methodOption!.scope.report(
+        'L0115',
+        methodOption!.expr.span,
+        `the symbol of this convolution on a torus of ${h}×${w} has ${entries} entries, more than ${MAX_OPERATOR}`,
         'use `method = gram`, which does not depend on the image size',
       );
   }

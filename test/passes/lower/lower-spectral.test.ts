@@ -97,6 +97,9 @@ describe('convolution', () => {
     }
     const operator = bound(map, w, { kind: 'operator', steps: 18 }, [map.in, 6, 7]);
     const below = lowerBound(map, w, [map.in, 6, 7]);
+    const circulant = bound(map, w, { kind: 'circulant', steps: 18 }, [map.in, 6, 7]);
+    expect(circulant).toBeGreaterThanOrEqual(below * (1 - 1e-12));
+    expect(circulant).toBeLessThan(symbol);
     expect(operator).toBeGreaterThanOrEqual(below * (1 - 1e-12));
     expect(operator).toBeLessThan(symbol);
   });
@@ -125,6 +128,15 @@ describe('convolution', () => {
       }
       expect(peak).toBeLessThanOrEqual(l * (1 + 1e-12));
     }
+  });
+  it('takes a torus on which the image does not meet itself: one of 3 places would be too small for [1, -2, 1] on 3', () => {
+    const map = conv('l', 1, 1, 3);
+    if (map.kind !== 'conv') throw new Error('a convolution');
+    const row = Float64Array.of(0, 0, 0, 1, -2, 1, 0, 0, 0);
+    const least = lowerBound(map, row, [1, 3, 3]);
+    expect(Math.sqrt(least)).toBeCloseTo(2 + Math.SQRT2, 6);
+    expect(bound(map, row, { kind: 'circulant', steps: 20 }, [1, 3, 3])).toBeCloseTo(16, 3);
+    expect(bound(map, row, { kind: 'circulant', steps: 20 }, [1, 3, 3])).toBeGreaterThanOrEqual(least);
   });
   it('is within 2 % of the norm for a 3×3 kernel on a 32×32 grid', () => {
     // A symmetric positive kernel peaks at θ = 0, a grid point; its norm there is the sum of its entries.
