@@ -49,6 +49,7 @@ const uses: readonly (readonly [input: string, line: string])[] = [
   ['x[5]', 'residual dense hidden = 3 by orthogonal(bro)'],
   ['image[2, 6, 6]', 'conv 2, stride = 2, kernel = 2, padding = valid by orthogonal(bjorck)'],
   ['image[2, 6, 6]', 'conv 2 by spectral(method = operator)'],
+  ['image[2, 6, 6]', 'conv 2, stride = 2 by spectral(method = circulant)'],
 ];
 
 const others = (line: string): string =>

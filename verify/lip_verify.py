@@ -467,6 +467,7 @@ DOMINANCE = {
     "power-gershgorin": (None, False, {"steps": at_least(2)}),
     "gram-iteration": ("dense", False, {"steps": at_least(1)}),
     "gram-iteration-symbol": ("conv", False, {**PHASES, "steps": at_least(1), "grid": lambda v, m, all: v >= max(m["taps"])}),
+    "gram-iteration-circulant": ("conv", False, {"steps": at_least(1)}),
     "gram-iteration-operator": ("conv", False, {"steps": at_least(1)}),
     "gram-iteration-reshaped": ("conv", False, {**FACTOR, "steps": at_least(1)}),
     "orthogonal-cayley": ("dense", True, {}),
@@ -631,13 +632,27 @@ def turn(k, n):
     return Fraction(parts[0] - parts[2], FIXED), Fraction(parts[1] - parts[3], FIXED)
 
 
-def symbol_below(shape, values, grid, bound, circle):
-    """The squared norm of the convolution is at most bound, at every image size; with `circle`, on one of grid x grid pixels."""
+def fits_torus(m, side):
+    """Places modulo `side` are read for no others: outputs 0 ... made - 1 read places 0 ... last, of which the image covers first ... end."""
+    for a, n in enumerate(m["image"]):
+        s, d, p, e, made = m["stride"][a], m["dilation"][a], m["padding"][a], m["e"][a], m["made"][a]
+        if m["mode"] == "circular":
+            if side * s % n:
+                return False
+            continue
+        last, first, end = made - 1 + d * e // s * (m["taps"][a] - 1), max(0, (p - d * (e - 1)) // s), (n - 1 + p) // s
+        if side < made or side <= last - first or side <= end:
+            return False
+    return True
+
+
+def symbol_below(shape, values, grid, bound, torus):
+    """The squared norm of the convolution is at most bound, at every image size; with `torus`, where it is a part of one of grid x grid places."""
     out, columns, kh, kw = shape
-    need(grid <= 4096 and (circle or max(kh, kw) <= grid), "the grid does not fit the kernel")
+    need(grid <= 4096 and (torus or max(kh, kw) <= grid), "the grid does not fit the kernel")
     area = kh * kw
     turns = [turn(k, grid) for k in range(grid)]
-    c = 1 if circle else turn(kh - 1, 4 * grid)[0] * turn(kw - 1, 4 * grid)[0] - Fraction(1, 2**100)
+    c = 1 if torus else turn(kh - 1, 4 * grid)[0] * turn(kw - 1, 4 * grid)[0] - Fraction(1, 2**100)
     sizes = [sum(abs(v) for v in values[a : a + area]) for a in range(0, len(values), area)]
     # Each part of an entry errs by 2^-110 of the sum of |K|; (r + e)^2 <= r^2 (1 + 2^-40) + e^2 (1 + 2^40).
     error = 2 * sum(s * s for s in sizes) * Fraction(1, 2**220)
@@ -677,8 +692,7 @@ def check_dominance(node, path, m, shape, values, raw):
         entries(node, ["rule", "grid", "T"], path)
         need(len(node["T"]) == 1, f"{path}: one T is needed")
         bound, grid = dyadic(node["T"][0]), integer(node["grid"])
-        circle = m["mode"] == "circular" and all(n == grid * s for n, s in zip(m["image"], m["stride"]))
-        need(symbol_below(shape, values, grid, bound, circle), f"{path}: the symbol is above T")
+        need(symbol_below(shape, values, grid, bound, fits_torus(m, grid)), f"{path}: the symbol is above T")
         return "rows", [bound] * out
     if rule == "reshaped-kernel":
         entries(node, ["rule", "premise"], path)

@@ -2,7 +2,7 @@
  * Witnesses that an emitted weight's Gram matrix is dominated by a diagonal. They are found in f64 and trusted by nobody: the checker
  * recomputes what they claim.
  */
-import { type ConvMap, outputSize, overlap, phases } from '../../ir/conv-geometry.ts';
+import { type ConvMap, outputSize, overlap, phases, torusSize } from '../../ir/conv-geometry.ts';
 import { evaluate } from '../../ir/interpret.ts';
 import { elements, isScaledDown, type LinearMap, type Rescaling, type Shape, type Side } from '../../ir/network.ts';
 import { makesKernel } from '../../ir/orthogonal.ts';
@@ -83,6 +83,16 @@ const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array
 /** Points an axis for a norm that no option of the layer speaks of: 0.25 % too large for 3×3 kernels. */
 const FINE_GRID = 64;
 
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** ‖conv‖² ≤ T from the symbol: on the torus of this image size, with no factor, where that has few points; else on `grid` points an axis. */
+const symbolWitness = (c: WeightContext, map: LinearMap, grid: number, T: number): object => {
+  const [h, w] = map.kind === 'conv' ? torusSize(map, [c.image[1], c.image[2]]) : [1, 1];
+  const circular = map.kind === 'conv' && map.mode === 'circular';
+  const torus = circular ? (h * w) / gcd(h, w) : Math.max(h, w);
+  return { rule: 'gram-iteration-symbol', grid: torus <= Math.max(grid, FINE_GRID) ? torus : grid, T: [dyadic(T)] };
+};
+
 /** Most rows of a convolution written out as a matrix: its factorisation takes seconds. */
 const MAX_OPERATOR = 2048;
 
@@ -126,15 +136,12 @@ const orthogonalWitness = (c: WeightContext, makesIt: boolean, target: Float64Ar
   const found = nearOrthogonal(fromSide(l, side), side, part);
   if (makesIt) {
     const T = target.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-    return found ?? { rule: 'gram-iteration-symbol', grid: SYMBOL_GRID, T: [dyadic(Number.isFinite(T) ? T : 4)] };
+    return found ?? symbolWitness(c, map, FINE_GRID, Number.isFinite(T) ? T : 4);
   }
   const each = c.side === 'out' ? 1 : l.in / (map.kind === 'conv' ? map.in : l.in);
   const premise = found ?? psd(c, Float64Array.from(repeat(part, each)), l.out, l.in);
   return map.kind === 'conv' ? { rule: 'reshaped-kernel', premise } : premise;
 };
-
-/** Points an axis at which a kernel is sampled that was meant to be orthogonal and is not. */
-const SYMBOL_GRID = 32;
 
 /** Whether `operatorWitness` has a witness that is soon checked. */
 export const isSmall = (c: WeightContext, map: ConvMap): boolean =>
@@ -180,12 +187,13 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
           premise: psd(c, Float64Array.from(repeat(part, each)), map.out, columns * times),
         };
       }
-      if (rescaling.method.kind === 'gram') {
+      const { method } = rescaling;
+      if (method.kind === 'gram' || method.kind === 'circulant') {
         // One number bounds every channel: the least that is wanted, or what suffices for all where they differ.
         const wanted = Array.from(target).filter(Number.isFinite);
         const some = c.d ? Math.max(...wanted) : Math.min(...wanted);
         const T = Number.isFinite(some) ? some : 2 * overlap(map) * frobenius(c.W);
-        return { rule: 'gram-iteration-symbol', grid: rescaling.method.grid, T: [dyadic(T)] };
+        return symbolWitness(c, map, method.kind === 'gram' ? method.grid : FINE_GRID, T);
       }
       return operatorWitness(c, map, target);
     }
@@ -198,7 +206,7 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
           : notCertifiable(map.weight.path, 'large residual convolutions by aol in several steps');
       const wanted = Array.from(target).filter(Number.isFinite);
       const T = wanted.length > 0 ? Math.max(...wanted) : 2 * overlap(map) * frobenius(c.W);
-      return { rule: 'gram-iteration-symbol', grid: FINE_GRID, T: [dyadic(T)] };
+      return symbolWitness(c, map, FINE_GRID, T);
     }
     case 'scaled':
       // T of the part is smaller, so what holds for it holds for the whole.

@@ -145,7 +145,12 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
   if (methodOption && how && body.twisted) body.twisted({ kind: 'estimate', how, span: methodOption.expr.span });
   const kind =
     methodOption && !(how && body.twisted)
-      ? choiceOf(methodOption.scope, methodOption.expr, '`method`', ['gram', 'circulant', 'operator', 'reshaped'] as const)
+      ? choiceOf(methodOption.scope, methodOption.expr, '`method`', [
+          'gram',
+          'circulant',
+          'operator',
+          'reshaped',
+        ] as const)
       : ('gram' as const);
   const all = values(body, e, 1, 1);
   const gram = all && gramOf(body, e, all[0]);

@@ -1,6 +1,6 @@
 /** G ⪯ diag(T) for emitted weights, from witnesses: one function for each rule. */
 import { gershgorinFault, isDominated } from './gram.ts';
-import { fromSide, type Lattice, type LinearMap, operator } from './map.ts';
+import { fitsTorus, fromSide, type Lattice, type LinearMap, operator } from './map.ts';
 import {
   atMost,
   equal,
@@ -52,15 +52,15 @@ export const turn = (k: number, n: number): readonly [cos: number, sin: number] 
 
 /**
  * Whether ‖conv‖² ≤ bound at every image size: sup_θ ‖Σ_δ K_δ e^(iδθ)‖ is at most the maximum over grid×grid points over cos(πd/grid) per
- * axis, d = (k − 1)/2 (Ehlich & Zeller 1964). On a circle of as many points these are all there are (`circle`), and no factor is needed.
+ * axis, d = (k − 1)/2 (Ehlich & Zeller 1964). For a part of a circular convolution of as many points (`torus`) no factor is needed.
  */
-export const symbolBelow = (l: Lattice, grid: number, bound: number, exact: boolean, circle = false): boolean => {
+export const symbolBelow = (l: Lattice, grid: number, bound: number, exact: boolean, torus = false): boolean => {
   const { out, in: columns, kh, kw, data } = l;
-  const fits = grid <= 4096 && (circle || grid >= Math.max(kh, kw));
+  const fits = grid <= 4096 && (torus || grid >= Math.max(kh, kw));
   need(fits, `a grid of ${grid} points does not fit a ${kh}×${kw} kernel`);
   const turns = Array.from({ length: grid }, (_, k) => turn(k, grid));
   // d/N turns of π are (k − 1)/(4N) turns of 2π.
-  const cosine = (k: number) => (circle ? 1 : turn(k - 1, 4 * grid)[0]);
+  const cosine = (k: number) => (torus ? 1 : turn(k - 1, 4 * grid)[0]);
   const least = bound * (cosine(kh) * cosine(kw)) ** 2 * (1 - power(-48));
   const area = kh * kw;
   const sizes = new Float64Array(out * columns);
@@ -150,8 +150,7 @@ const RULES: Readonly<Record<string, (value: unknown, e: Emitted) => Dominance>>
   },
   'gram-iteration-symbol': (value, e) => {
     const { grid, T } = read(value, e.where, { ...NAME, grid: whole(1), T: listOf(parseDyadic, 1) });
-    const circle = e.map.mode === 'circular' && e.map.image.every((n, a) => n === grid * e.map.stride[a]);
-    const below = symbolBelow(e.lattice, grid, T[0], e.exact, circle);
+    const below = symbolBelow(e.lattice, grid, T[0], e.exact, fitsTorus(e.map, grid));
     need(below, `${e.where}: the symbol could not be shown to stay below T`);
     return { side: 'rows', T: uniform(T.map(fromFloat), e.lattice.out) };
   },

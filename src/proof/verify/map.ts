@@ -76,6 +76,20 @@ export const readMap = (value: unknown, where: string, input: Shape): LinearMap 
   return { ...m, image, made, output, shape: [m.out, m.in / m.groups, ...(kind === 'conv' ? m.kernel : [])] };
 };
 
+/**
+ * Whether the lattice kernel on a torus of `side` × `side` places has the convolution at its image size as a part, so that its frequencies are all
+ * that matter. In strides, outputs are the places 0 … made − 1, which read 0 … last; of these the image covers first … end. None
+ * is read for another where side > last − first, end. On a circle: where its frequencies are among those of the torus.
+ */
+export const fitsTorus = (m: LinearMap, side: number): boolean =>
+  m.image.every((n, a) => {
+    const [stride, dilation, padding, e] = [m.stride[a], m.dilation[a], m.padding[a], phases(m)[a]];
+    if (m.mode === 'circular') return (side * stride) % n === 0;
+    const last = m.made[a] - 1 + ((dilation * e) / stride) * (reach(m)[a] - 1);
+    const first = Math.max(0, Math.floor((padding - dilation * (e - 1)) / stride));
+    return side >= m.made[a] && side > last - first && side > Math.floor((n - 1 + padding) / stride);
+  });
+
 /** (out, in, kh, kw): the kernel of an infinite convolution with stride 1, or a matrix. */
 export interface Lattice {
   readonly out: number;

@@ -70,6 +70,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     of: 'conv',
     constants: { steps, ...reached, grid: (v, m) => reach(m).every(k => atMost(q(k), v)) },
   },
+  'gram-iteration-circulant': { of: 'conv', constants: { steps } },
   'gram-iteration-operator': { of: 'conv', constants: { steps } },
   'gram-iteration-reshaped': { of: 'conv', constants: { steps, ...reshaped } },
   'orthogonal-cayley': { of: 'dense', unit: true },

@@ -216,10 +216,12 @@ describe('rescalings', () => {
     expect(by('spectral')).toBe('spectral gram 12 eps 1/1000000');
     expect(by('orthogonal(cayley)')).toBe('orthogonal(cayley) dense[0].alpha');
     expect(byConv('spectral(eps = 1e-4, method = operator, steps = 5)')).toBe('spectral operator 5 eps 1/10000');
+    expect(byConv('spectral(method = circulant, steps = 4)')).toBe('spectral circulant 4 eps 1/1000000');
     expect(byConv('spectral(method = reshaped)')).toBe('spectral reshaped 12 eps 1/1000000');
   });
   test('a dense layer is its own operator, so all spectral methods coincide', () => {
     expect(by('spectral(method = operator)')).toBe(by('spectral'));
+    expect(by('spectral(method = circulant)')).toBe(by('spectral'));
   });
   test('the general condition', () => {
     expect(by('own(max(aol, 3/2 * sll))')).toBe('max(aol eps 1/1000000, 3/2 * sll dense[0].q[2])');
@@ -250,6 +252,9 @@ describe('rescalings', () => {
     expect(refusal(inNet('input image[1, 8, 8]\n conv 3, kernel = 7 by spectral(grid = «5»)'))).toMatch(/^L0112/);
     expect(refusal(inNet('input image[9, 200, 200]\n conv 9 by spectral(method = «operator»)'))).toMatch(
       /^L0115.*method = gram/,
+    );
+    expect(refusal(inNet('input image[64, 256, 256]\n conv 64 by spectral(method = «circulant»)'))).toMatch(
+      /^L0115.*torus of 257×257.*method = gram/,
     );
     expect(refusal(inNet('input x[2]\n dense 3 by aol(eps = «-1»)'))).toMatch(/^L0112/);
     expect(refusal(inNet('input x[2]\n dense 3 by orthogonal(«hadamard»)'))).toMatch(/^L0105/);
