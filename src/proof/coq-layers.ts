@@ -3,6 +3,7 @@ import type { Layer, Shape } from '../ir/network.ts';
 import { absolute, compare, div, equal, ONE, type Rational, rational, TWO } from '../ir/rational.ts';
 import { activation, type LayerTerm, ofChannels, residualActivation } from './coq-activations.ts';
 import { weighted } from './coq-maps.ts';
+import { contraction, sandwich } from './coq-operators.ts';
 import { pooling } from './coq-pools.ts';
 import {
   channelsOf,
@@ -136,23 +137,9 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
       };
     }
     case 'contraction':
-      throw new NotInCoq(`${layer.path}: an operator layer has no Coq theorem here yet`);
-    case 'sandwich': {
-      if (op.kernel || from.kind !== 'features')
-        throw new NotInCoq(`${layer.path}: a sandwich layer of images has no Coq theorem here yet`);
-      const n = channelsOf(to);
-      const u = emit('Variable', 'U', `'M[R]_${n}`);
-      const v = emit('Variable', 'V', `'M[R]_(${from.n}, ${n})`);
-      const bias = op.bias ? emit('Variable', 'b', `{ffun 'I_${n} -> R}`) : `(0 : {ffun 'I_${n} -> R})`;
-      const [d, e] = ['d', 'e'].map(stem => emit('Variable', stem, `'I_${n} -> R`));
-      const positive = [d, e].map(x => emit('Hypothesis', 'psi_gt0', `forall i, 0 < ${x} i`));
-      const both = emit('Hypothesis', 'psi_two', `forall i, ${d} i * ${e} i <= 2%:R`);
-      const { term, slope } = residualActivation(op.act);
-      return {
-        term: `(sandwiched (sandwich_first ${u} ${v}) (sandwich_second ${u} ${v}) ${bias} ${d} ${e} ${term})`,
-        proof: `(sandwiched_lip _ (sandwich_blocks_dom ${u} ${v}) ${slope} ${positive.join(' ')} ${both})`,
-      };
-    }
+      return contraction(w, op, layer.path, from, to);
+    case 'sandwich':
+      return sandwich(w, op, layer.path, from, to);
     case 'tile': {
       const size = equation(w, `(${op.times} * ${channelsOf(from)})%N = ${channelsOf(to)}`);
       const s = emit('Variable', 's', 'R');
