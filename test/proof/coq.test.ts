@@ -178,4 +178,15 @@ network Own {
     const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
     expect(coqFile(provenFrom(source))).toContain(theorem);
   });
+  it.each([
+    ['conv 4, kernel = 3 by fourier(cayley)', '(spectral_part_dom place_1_inj place_1_inj Q_1_dom)'],
+    ['conv 2, kernel = 3 by fourier(cayley)', 'cayley_wide_symbol_dom'],
+    ['conv 4, kernel = 3 by fourier(bro)', '@at_place (h_0 + 2) (w_0 + 2) 1 1'],
+    ['conv 4, kernel = 3 by fourier(lot, steps = 10)', 'Hypothesis norm_ge_1 : forall k, frob (shifted_rows'],
+    ['conv 4, kernel = 3 by skew_exponential(degree = 12)', '(gram (mixed (skew_kernel P_1)))'],
+    ['sandwich 4, kernel = 3', 'sandwich_image_dom waves_1'],
+  ])('writes `%s` at every frequency, or by its series', (statement, theorem) => {
+    const source = `network N {\n  input image[3, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
+    expect(coqFile(provenFrom(source))).toContain(theorem);
+  });
 });
