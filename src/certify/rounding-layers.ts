@@ -116,10 +116,10 @@ export const layerCenterStep = (
   };
 };
 
-type Plain = Extract<Activation, { kind: 'halfabs' | 'rabs' | 'crelu' | 'prelu' | 'householder' }>;
+type Plain = Extract<Activation, { kind: 'halfabs' | 'rabs' | 'crelu' | 'prelu' | 'householder' | 'householder2' }>;
 
 export const hasOwnStep = (act: Activation): act is Plain =>
-  ['halfabs', 'rabs', 'crelu', 'prelu', 'householder'].includes(act.kind);
+  ['halfabs', 'rabs', 'crelu', 'prelu', 'householder', 'householder2'].includes(act.kind);
 
 /**
  * Activations of halves and with parameters, as emitted: slopes |s| ≤ 1, normal vectors ‖v‖ ≤ 1. For each: how its output's error and
@@ -160,6 +160,19 @@ export const activationStep = (
           loose: 3 * s.loose,
           terms: s.terms + 2,
           largest: Math.max(s.largest, 4 * s.loose),
+        });
+      };
+    case 'householder2':
+      return s => {
+        const x = s.real + s.error;
+        const reordered = free ? gamma(s.reduced + 2 * s.terms + extra + 4) * s.loose : 0;
+        // Of the five products whose signs choose a map; b₃ and the maps follow from the emitted directions and are rounded on their own.
+        const sign = (gamma(2 + extra) + merged + 2 ** -21) * x + reordered + 3 * s.fresh;
+        const chosen = 1.5 * (gamma(2 + extra) + merged + 2 ** -20) * x + 2 * reordered + 3 * s.fresh;
+        return after(s, factor, 24 * sign + 2 ** -20 * x + chosen + flushed(48, outputs), {
+          loose: 1.5 * s.loose,
+          terms: 2 * s.terms,
+          largest: Math.max(s.largest, 2 * s.loose),
         });
       };
     default:

@@ -8,7 +8,6 @@
  */
 import type { Activation, Layer, LayerOp, LinearMap, Shape, ValueId } from '../ir/network.ts';
 import { elements } from '../ir/network.ts';
-import { printActivation } from '../ir/print-activation.ts';
 import { compare, type Rational, TWO, toNumber, ZERO } from '../ir/rational.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
 import type { EmittedWeight } from '../passes/tensors/freeze.ts';
@@ -141,6 +140,7 @@ const MULTIPLYING: readonly string[] = [
   'prelu',
   'rabs',
   'householder',
+  'householder2',
   'sum',
   'mix',
 ];
@@ -314,10 +314,6 @@ export const roundingModel = (
           push(activationStep(op.act, entries, factor, context), factor);
           break;
         }
-        if (op.act.kind === 'householder2')
-          throw new NoRoundingBound(
-            `${path}: no bound of the rounding errors of \`${printActivation(op.act)}\` is known`,
-          );
         // A consumer of both outputs of a pair may compute each input twice.
         const again = op.act.kind === 'maxmin' ? 1 : 0;
         push(s => {

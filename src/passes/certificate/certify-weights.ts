@@ -164,6 +164,8 @@ const activationParts = (act: Activation, emitted: EmittedWeight | undefined): P
       return { a: vector(emitted!.W) };
     case 'householder':
       return { v: { shape: [2, ...act.theta.shape], data: emitted!.W } };
+    case 'householder2':
+      return { v: { shape: [3, 2, ...act.theta[0].shape], data: emitted!.W } };
     default:
       return {};
   }

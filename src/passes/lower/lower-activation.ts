@@ -53,6 +53,7 @@ export const lowerActivation = (
         b,
         act.theta.map(p => b.param(p.path, p.shape)),
         x,
+        emit,
       );
     default:
       return act satisfies never;
@@ -102,39 +103,51 @@ const lowerHouseholder = (
 };
 
 /**
- * The sector of z = (p, q) is found by the signs of cross products with the sectors' borders, never by an angle: wherever rounding puts a
- * point, it is in exactly one sector, and near a border both maps agree.
+ * With directions b₀, b₁, b₂ at the angles θ₀/2, (θ₀ + θ₁)/2 and (θ₀ + θ₁ + θ₂)/2, which are emitted: from b₀ on z ↦ z, from b₁ on the reflection
+ * at b₁, from b₂ on the rotation after which it fits, from b₃ = −b₀b̄₁b₂ on the reflection at b₀. The sector of z = (p, q) is found by the signs of
+ * products, never by an angle, and so that a wrong sign, of a z beside the line of a border, on either side of the origin, chooses a map that
+ * nearly agrees there (docs/rounding.md): b₂'s line has two sides in a half plane, and what lies on the other one is told by the sign of b₀ᵀz.
  */
-const lowerHouseholder2 = (b: GraphBuilder, [t0, ...rest]: readonly TensorId[], x: TensorId): TensorId => {
+const lowerHouseholder2 = (
+  b: GraphBuilder,
+  [t0, ...rest]: readonly TensorId[],
+  x: TensorId,
+  emit: (constants: TensorId) => void,
+): TensorId => {
   const [p, q] = halves(b, x);
   const full = 2 * Math.PI;
   const [theta0, theta1, theta2] = [t0, ...rest].map(t => clamp(b, t, 0, full));
+  const [pairs] = b.shape(theta0);
   const spread = (v: TensorId): TensorId => along(b, v, p, 1);
-  const zero = b.constant(0, b.shape(p));
-  const positive = (v: TensorId): TensorId => b.binary('greater', v, zero);
-  /** sin of the angle from z to the direction of angle a, times ‖z‖. */
-  const before = (a: TensorId): TensorId =>
-    b.sub(b.mul(p, spread(b.unary('sin', a))), b.mul(q, spread(b.unary('cos', a))));
-  const origin = b.scale(theta0, 0.5);
-  // In the half plane of angles (π, 2π) from `origin` on.
-  const late = positive(before(origin));
-  /** Angle of z from `origin` on below that of the border, which is `half`·2: within its own half plane the sign decides. */
-  const border1 = b.add(origin, b.scale(theta1, 0.5));
-  const border2 = b.add(border1, b.scale(theta2, 0.5));
-  const border3 = b.offset(b.add(origin, b.scale(theta2, 0.5)), Math.PI);
-  const below1 = b.select(late, zero, positive(before(border1)));
-  const one = b.constant(1, b.shape(p));
-  const wide = spread(b.binary('greater', b.add(theta1, theta2), b.constant(full, b.shape(theta1))));
-  const below2 = b.select(
-    wide,
-    b.select(late, positive(before(border2)), one),
-    b.select(late, zero, positive(before(border2))),
+  const [zero, one] = [b.constant(0, b.shape(p)), b.constant(1, b.shape(p))];
+
+  const middle = b.scale(theta0, 0.5);
+  const angle1 = b.add(middle, b.scale(theta1, 0.5));
+  const angles = [middle, angle1, b.add(angle1, b.scale(theta2, 0.5))];
+  const row = (v: TensorId): TensorId => b.reshape(v, [1, pairs]);
+  const directions = b.concat(
+    angles.flatMap(a => [row(b.unary('cos', a)), row(b.unary('sin', a))]),
+    0,
   );
-  const below3 = b.select(late, positive(before(border3)), one);
+  emit(directions);
+  const [c0, s0, c1, s1, c2, s2] = Array.from({ length: 6 }, (_, i) =>
+    spread(b.reshape(b.slice(directions, [i, 0], [i + 1, pairs]), [pairs])),
+  );
   const turned = (angle: TensorId): { readonly c: TensorId; readonly s: TensorId } => ({
     c: spread(b.unary('cos', angle)),
     s: spread(b.unary('sin', angle)),
   });
+  /** Whether z comes before the direction (c, s), within half a turn. */
+  const before = (c: TensorId, s: TensorId): TensorId => b.binary('greater', b.sub(b.mul(p, s), b.mul(q, c)), zero);
+  const border3 = turned(b.offset(b.add(middle, b.scale(theta2, 0.5)), Math.PI));
+  // In the half plane of angles (π, 2π) from b₀ on.
+  const late = before(c0, s0);
+  const [below1, below2, below3] = [before(c1, s1), before(c2, s2), before(border3.c, border3.s)];
+  /** Whether b₂ lies more than `angle` from b₀ on. */
+  const beyond = (angle: number): TensorId =>
+    spread(b.binary('greater', b.add(theta1, theta2), b.constant(2 * angle, b.shape(theta1))));
+  const ahead = b.binary('greater', b.add(b.mul(p, c0), b.mul(q, s0)), zero);
+
   const reflected = (angle: TensorId): readonly [TensorId, TensorId] => {
     const { c, s } = turned(angle);
     return [b.add(b.mul(p, c), b.mul(q, s)), b.sub(b.mul(p, s), b.mul(q, c))];
@@ -145,8 +158,15 @@ const lowerHouseholder2 = (b: GraphBuilder, [t0, ...rest]: readonly TensorId[], 
     return [b.add(b.mul(p, c), b.mul(q, s)), b.sub(b.mul(q, c), b.mul(p, s))];
   };
   const [first, second, third] = [reflected(b.add(theta0, theta1)), rotated(theta2), reflected(theta0)];
+  const wide = beyond(Math.PI);
+  const early = b.select(wide, one, b.select(beyond(Math.PI / 2), b.binary('max', below2, ahead), below2));
+  const later = b.select(wide, b.select(beyond((3 * Math.PI) / 2), below2, b.select(ahead, zero, below2)), zero);
   const chosen = [p, q].map((same, i) =>
-    b.select(below1, same, b.select(below2, first[i], b.select(below3, second[i], third[i]))),
+    b.select(
+      late,
+      b.select(later, first[i], b.select(below3, second[i], third[i])),
+      b.select(early, b.select(below1, same, first[i]), second[i]),
+    ),
   );
   return b.concat(chosen, 1);
 };
