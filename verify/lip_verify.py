@@ -289,7 +289,12 @@ def activation_of(layer, shapes, path):
     need(integer(layer["order"]) <= 2, f"{path}: unknown order")
 
     def reflected(t):
-        need(layer["order"] == 1, f"{path}: rounded sectors of order 2 are not continuous")
+        if layer["order"] == 2:
+            v = t("v", [3, 2, pairs])
+            b = [[(v[2 * k * pairs + i], v[(2 * k + 1) * pairs + i]) for k in range(3)] for i in range(pairs)]
+            need(all(any(d) for of in b for d in of), f"{path}: a direction is zero")
+            need(all(p[0] * n[1] >= p[1] * n[0] for of in b for p, n in zip(of, of[1:])), f"{path}: a direction lies before the last")
+            return 1
         v = t("v", [2, pairs])
         return between(1, 2 * max(v[i] ** 2 + v[pairs + i] ** 2 for i in range(pairs)))
 

@@ -9,7 +9,6 @@ import { PLAIN, sumTerms } from '../../src/ir/conv-geometry.ts';
 import { interpret } from '../../src/ir/interpret.ts';
 import { DEFAULT_LIMITS, inBlocks, type Target } from '../../src/ir/kernel.ts';
 import { elements, type Layer, networkParams, type Shape } from '../../src/ir/network.ts';
-import { ONE } from '../../src/ir/rational.ts';
 import { convAttrs, GraphBuilder } from '../../src/ir/tensor.ts';
 import { compileGraph } from '../../src/passes/kernels/compile-graph.ts';
 import type { ProvenNetwork } from '../../src/passes/prove/prove.ts';
@@ -194,6 +193,13 @@ const NETWORKS = [
    flatten
    residual dense hidden = 30
    residual dense hidden = 30
+   head 3`,
+  `input x[12]
+   scale 1/2
+   householder order = 2
+   residual dense hidden = 9
+   residual dense hidden = 9
+   householder order = 2
    head 3`,
   `input image[3, 6, 8]
    scale 2/3
@@ -442,12 +448,83 @@ describe('a machine that does its worst', () => {
   });
 });
 
-test('sectors of order 2 have no bound, and say so', () => {
-  const proven = provenFrom('network Net { input image[2, 4, 4]\n householder order = 2\n flatten\n head 2 }');
-  const params = randomWeights(proven, randomFrom(4));
-  const bounds = new Map(proven.layers.map(l => [l.layer.path, ONE]));
-  const emitted = emittedWeights(proven, foldInference(proven, params, 1));
-  expect(() => roundingModel(proven, emitted, params, bounds, anyOrder)).toThrow(NoRoundingBound);
+describe('sectors of order 2', () => {
+  type Complex = readonly [re: number, im: number];
+  const times = ([a, b]: Complex, [c, d]: Complex): Complex => [a * c - b * d, a * d + b * c];
+  const conjugate = ([a, b]: Complex): Complex => [a, -b];
+  const squared = (z: Complex): Complex => {
+    const [a, b] = times(z, z);
+    return [a / Math.hypot(a, b), b / Math.hypot(a, b)];
+  };
+  const turn = (of: Complex, from: Complex): number => {
+    const [a, b] = times(of, conjugate(from));
+    return (Math.atan2(b, a) + 2 * Math.PI) % (2 * Math.PI);
+  };
+  /** As docs/certificate.md has it, by angles in f64. */
+  const mapped = (z: Complex, [b0, b1, b2]: readonly Complex[]): Complex => {
+    // Directions that are one, or opposite, but for rounding.
+    const step = (angle: number): number => (angle > Math.PI + 1 ? 0 : Math.min(angle, Math.PI));
+    const [first, second, at] = [step(turn(b1, b0)), step(turn(b2, b1)), turn(z, b0)];
+    if (at < first) return z;
+    if (at < first + second) return times(squared(b1), conjugate(z));
+    if (at < Math.PI + second) return times(times(squared(b1), conjugate(squared(b2))), z);
+    return times(squared(b0), conjugate(z));
+  };
+  const DEGENERATE = [0, 1e-7, 1e-6, 1, Math.PI - 1e-7, Math.PI, Math.PI + 3e-7, 5, 2 * Math.PI - 1e-6, 2 * Math.PI];
+
+  test('are executed to within the bound of what was certified, beside every line of a border, whatever the angles', async () => {
+    const r = randomFrom(11);
+    const angles = DEGENERATE.flatMap(a => DEGENERATE.flatMap(b => [0, 2].map(t => [t, a, b])));
+    const pairs = angles.length;
+    const proven = provenFrom(`network Net { input x[${2 * pairs}]\n householder order = 2 }`);
+    const params = new Map([0, 1, 2].map(k => [`householder[0].theta${k}`, Float32Array.from(angles, a => a[k])]));
+    const { frozen, free, emitted } = everything(proven, params);
+    const v = emitted.layers.get('householder[0]')!.W;
+    const direction = (i: number, k: number): Complex => [v[2 * k * pairs + i], v[(2 * k + 1) * pairs + i]];
+    const { plan } = compileGraph(frozen.graph, SOFTWARE);
+    const store = createParamStore(gpu().device);
+    const executor = await createExecutor(gpu().device, plan, store);
+    let worst = 0;
+    try {
+      for (let turnOf = 0; turnOf < 24; turnOf++) {
+        const images = new Float32Array(BATCH * 2 * pairs);
+        angles.forEach(([t0, t1, t2], i) => {
+          for (let n = 0; n < BATCH; n++) {
+            const line = r.pick([t0, t0 + t1, t0 + t1 + t2, t0 + t2, t0 + Math.PI]) / 2 + r.pick([0, Math.PI]);
+            const angle = line + r.normal() * 10 ** -r.integer(5, 8);
+            images[2 * pairs * n + i] = Math.cos(angle);
+            images[2 * pairs * n + pairs + i] = Math.sin(angle);
+          }
+        });
+        executor.write('x', images);
+        const [y] = await executor.runAndRead(['features']);
+        for (let n = 0; n < BATCH; n++) {
+          let total = 0;
+          for (let i = 0; i < pairs; i++) {
+            const at = 2 * pairs * n + i;
+            const want = mapped(
+              [images[at], images[at + pairs]],
+              [0, 1, 2].map(k => direction(i, k)),
+            );
+            const error = Math.hypot(y[at] - want[0], y[at + pairs] - want[1]);
+            worst = Math.max(worst, error);
+            // Of a pair of norm 1 alone.
+            expect(error, `${angles[i]} at ${turn([images[at], images[at + pairs]], direction(i, 0))}`).toBeLessThan(
+              free.at({ input: 1 }).features,
+            );
+            total += error ** 2;
+          }
+          const x = norm(images.subarray(2 * pairs * n, 2 * pairs * (n + 1))) * (1 + 1e-9);
+          expect(Math.sqrt(total)).toBeLessThan(free.at({ input: x }).features);
+        }
+      }
+    } finally {
+      executor.destroy();
+      store.destroy();
+    }
+    expect(worst).toBeGreaterThan(1e-8);
+    expect(free.at({ input: 1 }).features).toBeLessThan(5e-5);
+  });
 });
 
 describe('errors add up', () => {
@@ -532,9 +609,14 @@ describe('no kernel adds up more than the bound counts', () => {
         return Math.max(forward, adjoint);
       }
       case 'contraction':
-        return op.in;
-      case 'sandwich':
-        return Math.max(op.in, op.out);
+      case 'sandwich': {
+        const channels = Math.max(op.in, op.out);
+        if (!op.kernel) return channels;
+        if (op.kind === 'contraction' && op.method.family === 'skew_exponential') return channels * elements(op.kernel);
+        const margin = op.kind === 'contraction' && op.method.family !== 'cayley' ? op.kernel.map(k => k - 1) : [0, 0];
+        const [h, w] = from.slice(1).map((n, axis) => n + margin[axis]);
+        return Math.max(2 * channels, 2 * h, w + 2);
+      }
       case 'head':
         return elements(from);
       case 'avgpool':

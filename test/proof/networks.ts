@@ -21,6 +21,7 @@ export const NETWORKS: Readonly<Record<string, string>> = {
     layercenter
     crelu
     rabs
+    householder order = 2
     avgpool 2, stride = 1
     gain
     l2pool 2

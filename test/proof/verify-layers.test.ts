@@ -225,6 +225,27 @@ describe('false claims', () => {
       }),
     ).toMatch('order');
   });
+  it('about sectors of order 2', () => {
+    const proven = provenFrom('network Net {\n input x[6]\n householder order = 2\n}');
+    const [t0, t1, t2] = [
+      [0.3, 6.1, 2],
+      [0, 2 * Math.PI, 1],
+      [4, 0, 2 * Math.PI],
+    ];
+    const special = { 'householder[0].theta0': t0, 'householder[0].theta1': t1, 'householder[0].theta2': t2 };
+    const c = certify(proven, weightsFor(proven, randomFrom(2), special));
+    expect(verdictOf(c).emitted).toEqual({ num: 1n, den: 1n });
+    const v = tensorOf(c, 'householder[0].v');
+    const changed = (at: number, by: (x: number) => number): string =>
+      refusal(c, () => {}, { 'householder[0].v': v.map((x, i) => (i === at ? by(x) : x)) });
+    // Of the first pair b₀ and b₁ are one direction, of the second b₁ and b₂.
+    expect(changed(3, x => x * 1.001)).toMatch('direction 1 lies before direction 0');
+    expect(changed(13, x => x - 0.01)).toMatch('direction 2 lies before direction 1');
+    expect(refusal(c, () => {}, { 'householder[0].v': v.map((x, i) => (i % 3 === 0 && i < 6 ? 0 : x)) })).toMatch(
+      'direction 0 is none',
+    );
+    expect(refusal(c, () => {}, { 'householder[0].v': v.map((x, i) => (i >= 12 ? -x : x)) })).toMatch('lies before');
+  });
   it('about sandwich layers and series', () => {
     const c = certified('input x[4]\n sandwich 3');
     const d = tensorOf(c, 'sandwich[0].d').map(v => v * 1.001);

@@ -80,6 +80,17 @@ const multiplier = (d: Rational, times: Rational) => (e: Emitted) => {
   return Q.mul(m2, times);
 };
 const steepest = (slopes: readonly Rational[]): Rational => Q.square(Q.most(slopes.map(Q.abs)));
+/** Directions b₀, b₁, b₂ for each pair, none more than half a turn from the one before: they are those of some angles, which give bound 1. */
+const sectors = (v: Float32Array, pairs: number, where: string): Rational => {
+  for (let i = 0; i < pairs; i++)
+    for (const k of [0, 2, 4]) {
+      const [c, s, nextC, nextS] = [0, 1, 2, 3].map(n => v[(k + n) * pairs + i]);
+      // Products of two f32 numbers are exact in f64.
+      need(k === 4 || c * nextS >= s * nextC, `${where}: direction ${k / 2 + 1} lies before direction ${k / 2}`);
+      need(c !== 0 || s !== 0, `${where}: direction ${k / 2} is none`);
+    }
+  return ONE;
+};
 /** h·x ∓ Wᵀ(t ⊙ σ(Wx + b)) with σ slope[0, 1]: differences pass through h·I − WᵀDW, whose eigenvalues lie between h and h − c, c = ±max t_i T_i. */
 const between = (h: Rational, c: Rational): Rational => Q.most([Q.square(h), Q.square(Q.sub(h, c))]);
 const halves = ({ channels, where }: About): number =>
@@ -261,9 +272,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
     const { order } = about;
     need(order <= 2, `${about.where}: there is no order ${order}`);
     const pairs = halves(about);
-    // Differences pass through I − 2d·vvᵀ, 0 ≤ d ≤ 1, on each pair: v [2, pairs].
     const emitted = (e: Emitted) => {
-      need(order === 1, `${about.where}: rounded sectors of order 2 are not continuous`);
+      if (order === 2) return sectors(e.tensor('v', [3, 2, pairs]), pairs, about.where);
+      // Differences pass through I − 2d·vvᵀ, 0 ≤ d ≤ 1, on each pair: v [2, pairs].
       const v = Array.from(e.tensor('v', [2, pairs]), x => Q.square(Q.fromFloat(x)));
       const norms = v.slice(0, pairs).map((p, i) => Q.add(p, v[pairs + i]));
       return between(ONE, Q.mul(TWO, Q.most(norms)));
