@@ -5,20 +5,8 @@ import { type Emitted, type Layer, readLayer } from './layers.ts';
 import type { Shape } from './map.ts';
 import { atMost, format, need, parseQ, type Q, refuse, scaled, square, toGrid, ZERO } from './numbers.ts';
 import { dominance } from './operators.ts';
-import {
-  any,
-  claim,
-  type Json,
-  listOf,
-  object,
-  oneOf,
-  optional,
-  read,
-  sha256,
-  type TensorFile,
-  text,
-  whole,
-} from './read.ts';
+import * as json from './read.ts';
+import { any, claim, type Json, listOf, object, optional, sha256, type TensorFile, text } from './read.ts';
 import { checkStep } from './rules.ts';
 
 export const FORMAT = 'lip-lipschitz-certificate-3';
@@ -41,50 +29,37 @@ export const digest = ({ sha256: _, ...rest }: Json): string => sha256(JSON.stri
 /** What the tensors file names in its metadata: which network, with which rescalings, its tensors were made for. */
 export const networkDigest = ({ network, derivation }: Json): string => sha256(JSON.stringify({ network, derivation }));
 
-interface Network {
-  readonly name: string;
-  readonly budget: Q;
-  /** Without the head. */
-  readonly layers: readonly Layer[];
-  readonly head?: { readonly path: string; readonly classes: number } | undefined;
-  /** What the head reads: its size. */
-  readonly features: number;
-}
+const NETWORK = { name: text, input: listOf(json.whole(1)), budget: parseQ, layers: listOf(any), head: optional(any) };
+const HEAD = { path: text, classes: json.whole(1) };
 
-const NETWORK = { name: text, input: listOf(whole(1)), budget: parseQ, layers: listOf(any), head: optional(any) };
-
-const readNetwork = (value: unknown): Network => {
-  const { name, input, budget, ...net } = read(value, 'network', NETWORK);
+const readNetwork = (value: unknown) => {
+  const { name, input, budget, ...net } = json.read(value, 'network', NETWORK);
   need(input.length === 1 || input.length === 3, 'the input must be [features] or [channels, height, width]');
   const values: Shape[] = [input];
   const layers = net.layers.map((entry, n) => {
     const layer = readLayer(entry, `layer ${n + 1}`, values);
-    values.push(layer.output ?? values[layer.inputs[0]]);
+    values.push(layer.output);
     return layer;
   });
-  const head = net.head === undefined ? undefined : read(net.head, 'head', { path: text, classes: whole(1) });
+  const head = net.head === undefined ? undefined : json.read(net.head, 'head', HEAD);
   const last = values[values.length - 1];
   need(!head || last.length === 1, 'the head must read a vector');
-  const paths = [...layers.map(l => l.path), ...(head ? [head.path] : [])];
+  const paths = [...layers, ...(head ? [head] : [])].map(l => l.path);
   need(new Set(paths).size === paths.length, 'two layers have the same path');
   const used = new Set(layers.flatMap(l => l.inputs)).add(layers.length);
   need(used.size === values.length, 'the value of a layer is not used');
   return { name, budget, layers, head, features: last[0] };
 };
 
-const formatAll = (all: Readonly<Record<string, Q>>): Json =>
-  Object.fromEntries(Object.entries(all).map(([k, v]) => [k, format(v)]));
-
 /** What the derivation must say of a layer, but for the premises. */
-export const stepOf = ({ path, rule, constants = {} }: Layer, { squared }: Value): Json => ({
-  path,
-  squared: format(squared),
-  rule,
-  ...(Object.keys(constants).length > 0 && { constants: formatAll(constants) }),
-});
+export const stepOf = ({ path, rule, constants = {} }: Layer, { squared }: Value): Json => {
+  const all = Object.entries(constants).map(([k, v]) => [k, format(v)]);
+  return { path, squared: format(squared), rule, ...(all.length > 0 && { constants: Object.fromEntries(all) }) };
+};
 
 /** The bound for all weights, from one step of derivation for each layer. */
 const checkDerivation = (steps: readonly unknown[], layers: readonly Layer[]): Q => {
+  need(steps.length === layers.length, 'one derivation for each layer is needed');
   const values: Value[] = [ORIGIN];
   for (const [n, layer] of layers.entries()) {
     const { path, map, unit } = layer;
@@ -97,24 +72,16 @@ const checkDerivation = (steps: readonly unknown[], layers: readonly Layer[]): Q
 };
 
 /** What the weights' entry of a layer must say, but for the witness of dominance. */
-export const entryOf = ({ path }: Layer, { squared, own }: Value, isJoin: boolean): Json => ({
-  path,
-  ...(!isJoin && { own: format(own) }),
-  squared: format(squared),
-});
+export const entryOf = ({ path }: Layer, { squared, own }: Value, isJoin: boolean): Json =>
+  isJoin ? { path, squared: format(squared) } : { path, own: format(own), squared: format(squared) };
 
 /** ‖ŵ_i − ŵ_j‖² for i > j, row by row, exactly. */
-export const pairwiseSquares = (rows: ArrayLike<number>, classes: number): Q[] => {
-  const { integers, exponent } = toGrid(rows);
+export const pairwiseSquares = (data: ArrayLike<number>, classes: number): Q[] => {
+  const { integers, exponent } = toGrid(data);
   const d = integers.length / classes;
-  const all: Q[] = [];
-  for (let i = 0; i < classes; i++)
-    for (let j = 0; j < i; j++) {
-      let total = 0n;
-      for (let l = 0; l < d; l++) total += (integers[i * d + l] - integers[j * d + l]) ** 2n;
-      all.push(scaled(total, 2 * exponent));
-    }
-  return all;
+  const rows = Array.from({ length: classes }, (_, i) => integers.slice(i * d, (i + 1) * d));
+  const distance = (v: readonly bigint[], w: readonly bigint[]) => v.reduce((s, x, l) => s + (x - w[l]) ** 2n, 0n);
+  return rows.flatMap((v, i) => rows.slice(0, i).map(w => scaled(distance(v, w), 2 * exponent)));
 };
 
 /** The tensors of the layer at `path`, each of which leaves `open`, and its witness of dominance. */
@@ -130,16 +97,11 @@ const emittedOf = (path: string, witness: unknown, { tensors }: TensorFile, open
   return { tensor, has, dominance: map => dominance(witness, path, map, tensor, mode) };
 };
 
-const WEIGHTS = {
-  arithmetic: oneOf(ARITHMETIC),
-  squared: any,
-  layers: listOf(any),
-  tensors: any,
-  squaredDistances: optional(any),
-};
+const CLAIMS = { arithmetic: json.oneOf(ARITHMETIC), squared: any, squaredDistances: optional(any) };
+const WEIGHTS = { ...CLAIMS, layers: listOf(any), tensors: any };
 
-const checkWeights = (value: unknown, net: Network, file: TensorFile, mode: Mode): Q => {
-  const stated = read(value, 'weights', WEIGHTS);
+const checkWeights = (value: unknown, net: ReturnType<typeof readNetwork>, file: TensorFile, mode: Mode): Q => {
+  const stated = json.read(value, 'weights', WEIGHTS);
   const entries = listOf(any, net.layers.length)(stated.layers, 'weights');
   const open = new Set(file.tensors.keys());
   claim('hashes of tensors', stated.tensors, Object.fromEntries([...file.tensors].map(([k, t]) => [k, t.sha256])));
@@ -155,43 +117,33 @@ const checkWeights = (value: unknown, net: Network, file: TensorFile, mode: Mode
   }
   const { squared } = values[net.layers.length];
   claim('the squared bound of the emitted network', stated.squared, format(squared));
-  const { head, features } = net;
-  let distances: string[] | undefined;
-  if (head) {
-    const { tensor } = emittedOf(head.path, undefined, file, open, mode);
-    tensor('b', [head.classes]);
-    distances = pairwiseSquares(tensor('W', [head.classes, features]), head.classes).map(format);
-  }
+  const head = (path: string, classes: number): string[] => {
+    const { tensor } = emittedOf(path, undefined, file, open, mode);
+    tensor('b', [classes]);
+    return pairwiseSquares(tensor('W', [classes, net.features]), classes).map(format);
+  };
+  const distances = net.head && head(net.head.path, net.head.classes);
   claim('the squared distances of the classes', stated.squaredDistances, distances);
   for (const name of open) refuse(`no layer uses tensor ${name}`);
   return squared;
 };
 
-const CERTIFICATE = {
-  format: oneOf(FORMAT),
-  network: any,
-  squared: any,
-  derivation: listOf(any),
-  weights: optional(any),
-  sha256: text,
-};
+const ABOUT = { format: json.oneOf(FORMAT), squared: any, sha256: text };
+const CERTIFICATE = { ...ABOUT, network: any, derivation: listOf(any), weights: optional(any) };
 
 /** Checks everything but the emitted tensors. */
 const opened = (certificate: unknown, file: TensorFile | undefined) => {
-  const stated = read(certificate, 'the certificate', CERTIFICATE);
-  const whole = stated.sha256 === digest(certificate as Json);
-  need(whole, 'the certificate was changed after it was written: its own hash differs');
+  const stated = json.read(certificate, 'the certificate', CERTIFICATE);
+  const intact = stated.sha256 === digest(certificate as Json);
+  need(intact, 'the certificate was changed after it was written: its own hash differs');
   const net = readNetwork(stated.network);
-  const steps = listOf(any, net.layers.length)(stated.derivation, 'the derivation');
-  const squared = checkDerivation(steps, net.layers);
+  const squared = checkDerivation(stated.derivation, net.layers);
   claim('the squared bound for all weights', stated.squared, format(squared));
   need(atMost(ZERO, net.budget) && atMost(squared, square(net.budget)), 'the bound is above the budget');
-  need(
-    (file !== undefined) === (stated.weights !== undefined),
-    'tensors are needed where weights are spoken of, only there',
-  );
-  const bound = file === undefined || file.network === networkDigest(stated);
-  need(bound, 'the tensors were emitted for another network than this certificate describes');
+  const paired = (file !== undefined) === (stated.weights !== undefined);
+  need(paired, 'tensors are needed where a certificate speaks of weights, and only there');
+  const theirs = !file || file.network === networkDigest(stated);
+  need(theirs, 'the tensors were emitted for another network than this certificate describes');
   return { net, squared, weights: stated.weights };
 };
 
@@ -209,7 +161,7 @@ export const verifyCertificate = (certificate: unknown, file: TensorFile | undef
 /** Of `verifyCertificate` what concerns the emitted tensors of the nth layer from 0: its share of the work, not a verdict. Throws Refused. */
 export const checkLayer = (certificate: unknown, file: TensorFile, n: number, mode: Mode): void => {
   const { net, weights } = opened(certificate, file);
-  const { layers } = read(weights, 'weights', WEIGHTS);
+  const { layers } = json.read(weights, 'weights', WEIGHTS);
   const { dominance: witness } = object(layers[n], `the weights of layer ${n + 1}`);
   net.layers[n]?.emitted?.(emittedOf(net.layers[n].path, witness, file, new Set(), mode));
 };

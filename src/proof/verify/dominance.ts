@@ -1,22 +1,8 @@
 /** G ⪯ diag(T) for emitted weights, from witnesses: one function for each rule. */
 import { gershgorinFault, isDominated } from './gram.ts';
-import { fitsTorus, fromSide, type Lattice, type LinearMap, operator } from './map.ts';
-import {
-  atMost,
-  equal,
-  fromFloat,
-  most,
-  mul,
-  need,
-  ONE,
-  parseDyadic,
-  parseQ,
-  power,
-  type Q,
-  q,
-  sum,
-  ZERO,
-} from './numbers.ts';
+import { fitsTorus, fromSide, type Lattice, type LinearMap, normBelow, operator } from './map.ts';
+import * as Q from './numbers.ts';
+import { need, parseDyadic, parseQ, power } from './numbers.ts';
 import { any, listOf, lookUp, oneOf, read, text, whole } from './read.ts';
 
 export interface Mode {
@@ -31,7 +17,7 @@ export interface Mode {
 /** G ⪯ diag(T), G the Gram matrix of the lattice's outputs ('rows') or inputs ('columns'). */
 export interface Dominance {
   readonly side: string;
-  readonly T: readonly Q[];
+  readonly T: readonly Q.Q[];
 }
 
 /** 96 bits behind the point: more than any f64 in [2⁻⁴⁰, 1] tells apart. */
@@ -73,7 +59,6 @@ export const symbolBelow = (l: Lattice, grid: number, bound: number, exact: bool
   // K(θ) as a real matrix of twice the size, [[Re, −Im], [Im, Re]]; K(−θ) is its conjugate, so half of the points are enough.
   const real = new Float64Array(4 * out * columns);
   const point: Lattice = { out: 2 * out, in: 2 * columns, kh: 1, kw: 1, data: real };
-  const T = new Array<number>(2 * Math.min(out, columns)).fill(limit);
   for (let u = 0; u < grid; u++)
     for (let v = 0; 2 * v <= grid; v++) {
       for (let at = 0; at < out * columns; at++) {
@@ -87,7 +72,7 @@ export const symbolBelow = (l: Lattice, grid: number, bound: number, exact: bool
         const below = o + 2 * out * columns;
         [real[o], real[o + columns], real[below], real[below + columns]] = [re, -im, im, re];
       }
-      if (!isDominated(fromSide(point, out <= columns ? 'rows' : 'columns'), T, exact)) return false;
+      if (!normBelow(point, limit, exact)) return false;
     }
   return true;
 };
@@ -101,11 +86,14 @@ interface Emitted {
 }
 
 /** `n` times the largest T: valid on either side, since GGᵀ and GᵀG have one norm. */
-export const uniform = (T: readonly Q[], n: number): Q[] => new Array<Q>(n).fill(most(T));
+export const uniform = (T: readonly Q.Q[], n: number): Q.Q[] => new Array<Q.Q>(n).fill(Q.most(T));
 
 const NAME = { rule: text };
 const SIDE = { ...NAME, side: oneOf('rows', 'columns') };
 const witness = listOf(parseDyadic);
+/** What the one premise of `value` says, of the map that `e` speaks of. */
+const premiseOf = (value: unknown, e: Emitted): Dominance =>
+  checkDominance(read(value, e.where, { ...NAME, premise: any }).premise, e);
 
 const RULES: Readonly<Record<string, (value: unknown, e: Emitted) => Dominance>> = {
   gershgorin: (value, e) => {
@@ -115,55 +103,49 @@ const RULES: Readonly<Record<string, (value: unknown, e: Emitted) => Dominance>>
     for (const v of q) need(v > 0, `${e.where}: q must be positive`);
     const i = gershgorinFault(k, q, T, e.exact);
     need(i === undefined, `${e.where}: Σ|G_${i}j| q_j is above T_${i} q_${i}`);
-    return { side, T: T.map(fromFloat) };
+    return { side, T: T.map(Q.fromFloat) };
   },
   'psd-witness': (value, e) => {
     const { side, T } = read(value, e.where, { ...SIDE, T: witness });
     need(e.lattice.kh * e.lattice.kw === 1, `${e.where}: psd-witness is for matrices`);
     const k = fromSide(e.lattice, side);
-    const all = T.length === 1 ? new Array<number>(k.n).fill(T[0]) : T;
+    const all = T.length === 1 ? Array.from({ length: k.n }, () => T[0]) : T;
     need(all.length === k.n, `${e.where} needs ${k.n} entries of T`);
     need(isDominated(k, all, e.exact), `${e.where}: diag(T) − G could not be shown to be positive semidefinite`);
-    return { side, T: all.map(fromFloat) };
+    return { side, T: all.map(Q.fromFloat) };
   },
   'reshaped-kernel': (value, e) => {
     const { out, in: columns, kh, kw, data } = e.lattice;
     const matrix = { out, in: columns * kh * kw, kh: 1, kw: 1, data };
-    const { side, T } = checkDominance(read(value, e.where, { ...NAME, premise: any }).premise, {
-      ...e,
-      lattice: matrix,
-    });
+    const { side, T } = premiseOf(value, { ...e, lattice: matrix });
     // Rows of the kernel are the convolution's outputs; its columns are not channels.
-    const times = T.map(t => mul(t, q(kh * kw)));
+    const times = T.map(t => Q.mul(t, Q.q(kh * kw)));
     return { side, T: side === 'rows' ? times : uniform(times, columns) };
   },
   'operator-matrix': (value, e) => {
     const matrix = operator(e.map, e.data);
-    const { side, T } = checkDominance(read(value, e.where, { ...NAME, premise: any }).premise, {
-      ...e,
-      lattice: matrix,
-    });
+    const { side, T } = premiseOf(value, { ...e, lattice: matrix });
     const [channels, n] = side === 'rows' ? [e.map.out, e.lattice.out] : [e.map.in, e.lattice.in];
     const each = T.length / channels;
-    const ofChannel = (c: number) => most(T.slice(c * each, (c + 1) * each));
+    const ofChannel = (c: number) => Q.most(T.slice(c * each, (c + 1) * each));
     return { side, T: Array.from({ length: n }, (_, k) => ofChannel(Math.floor((k * channels) / n))) };
   },
   'gram-iteration-symbol': (value, e) => {
     const { grid, T } = read(value, e.where, { ...NAME, grid: whole(1), T: listOf(parseDyadic, 1) });
     const below = symbolBelow(e.lattice, grid, T[0], e.exact, fitsTorus(e.map, grid));
     need(below, `${e.where}: the symbol could not be shown to stay below T`);
-    return { side: 'rows', T: uniform(T.map(fromFloat), e.lattice.out) };
+    return { side: 'rows', T: uniform(T.map(Q.fromFloat), e.lattice.out) };
   },
   'dominance-convex': (value, e) => {
     const { weights, premises } = read(value, e.where, { ...NAME, weights: listOf(parseQ), premises: listOf(any) });
     const parts = premises.map(p => checkDominance(p, e));
     need(weights.length === parts.length && parts.length > 0, `${e.where}: as many weights as premises are needed`);
-    const convex = weights.every(a => atMost(ZERO, a)) && equal(sum(weights), ONE);
+    const convex = weights.every(a => Q.atMost(Q.ZERO, a)) && Q.equal(Q.sum(weights), Q.ONE);
     need(convex, `${e.where}: weights must be ≥ 0 and add up to 1`);
     // Where one part speaks of outputs, all are put in those terms.
     const { side, T } = parts.find(p => p.side === 'rows') ?? parts[0];
     const same = parts.map(p => (p.side === side ? p.T : uniform(p.T, T.length)));
-    return { side, T: T.map((_, i) => sum(same.map((t, n) => mul(weights[n], t[i])))) };
+    return { side, T: T.map((_, i) => Q.sum(same.map((t, n) => Q.mul(weights[n], t[i])))) };
   },
 };
 

@@ -4,7 +4,7 @@ import type { Bound, Branch } from './graph.ts';
 import { type LinearMap, readMap, type Shape, size } from './map.ts';
 import * as Q from './numbers.ts';
 import { need, ONE, parseQ, refuse, TWO, ZERO } from './numbers.ts';
-import { any, listOf, lookUp, oneOf, optional, type Parsed, read, type Schema, text, whole } from './read.ts';
+import { any, listOf, lookUp, object, oneOf, optional, type Parsed, read, type Schema, text, whole } from './read.ts';
 
 type Rational = Q.Q;
 
@@ -33,6 +33,7 @@ interface Made {
 }
 
 export interface Layer extends Made {
+  readonly output: Shape;
   readonly path: string;
   /** 0 is the network's input, n the value of the nth layer. */
   readonly inputs: readonly number[];
@@ -49,7 +50,8 @@ interface About {
 }
 
 interface Kind {
-  readonly several: boolean;
+  /** Of several inputs. */
+  readonly joins?: true;
   readonly make: (value: unknown, about: About) => Made;
 }
 
@@ -57,11 +59,27 @@ const COMMON = { path: text, kind: text, inputs: listOf(whole(0)), output: listO
 const rationals = listOf(parseQ);
 const pair = listOf(whole(1), 2);
 
-/** A kind with the entries of `schema`; `several`: of several inputs. */
-const kind = <S extends Schema>(schema: S, make: (a: Parsed<S> & About) => Made, several = false): Kind => ({
-  several,
+/** A kind with the entries of `schema`. */
+const kind = <S extends Schema>(schema: S, make: (a: Parsed<S> & About) => Made): Kind => ({
   make: (value, about) =>
     make({ ...(read(value, about.where, { ...COMMON, ...schema }) as unknown as Parsed<S>), ...about }),
+});
+/** Values of one shape, or of one but for the first `free` axes, meet. */
+const join = <S extends Schema>(schema: S, free: number, make: (a: Parsed<S> & About) => Made): Kind => ({
+  joins: true,
+  make: (value, about) => {
+    const { inputs, input, where } = about;
+    const alike = inputs.every(s => `${s.slice(free)}` === `${input.slice(free)}`);
+    need(alike, `${where} joins different shapes`);
+    return kind(schema, make).make(value, about);
+  },
+});
+/** A layer with bound 1 for all weights. */
+const one = (rule: string, emitted?: (e: Emitted) => Rational, output?: Shape): Made => ({
+  rule,
+  bound: ONE,
+  ...(emitted && { emitted }),
+  ...(output && { output }),
 });
 
 const numbers = (e: Emitted, name: string, n: number): Rational[] => Array.from(e.tensor(name, [n]), Q.fromFloat);
@@ -141,7 +159,7 @@ const pool = (rule: string): Kind =>
 const reindex = (fits: (input: Shape, output: Shape) => boolean): Kind =>
   kind({}, ({ where, input, output }) => {
     need(size(input) === size(output) && fits(input, output), `${where} does not make [${output}] of [${input}]`);
-    return { output, rule: 'reindex', bound: ONE };
+    return one('reindex', undefined, output);
   });
 const blocks = (coarse: Shape, fine: Shape): boolean =>
   coarse.length === 3 && fine.length === 3 && fine[1] % coarse[1] === 0 && fine[2] % coarse[2] === 0;
@@ -164,10 +182,6 @@ const sideBySide: Bound = branches => {
   const apart = slices.every(([start], n) => n === 0 || slices[n - 1][1] <= start);
   return apart && slices.length === branches.length ? largest(branches) : squares(branches);
 };
-const same = ({ inputs, where }: About, from = 0): void => {
-  for (const s of inputs) need(`${s.slice(from)}` === `${inputs[0].slice(from)}`, `${where} joins different shapes`);
-};
-
 const biased = (e: Emitted, n: number): void => {
   if (e.has('b')) e.tensor('b', [n]);
 };
@@ -184,11 +198,7 @@ const multipliers = (e: Emitted, name: string, n: number, where: string): Ration
 };
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  translate: kind({}, ({ channels }) => ({
-    rule: 'translate',
-    bound: ONE,
-    emitted: e => e.tensor('c', [channels]) && ONE,
-  })),
+  translate: kind({}, ({ channels }) => one('translate', e => e.tensor('c', [channels]) && ONE)),
   scale: kind({ factors: rationals }, ({ factors, channels, where }) => {
     const fits = factors.length === 1 || factors.length === channels;
     need(fits, `${where}: ${factors.length} numbers for ${channels} channels`);
@@ -196,31 +206,24 @@ const KINDS: Readonly<Record<string, Kind>> = {
     const emitted = (e: Emitted) => steepest(roundedAll(e, 'm', factors));
     return { rule: 'divide', constants: { least }, bound: steepest(factors), emitted };
   }),
-  gain: kind({}, ({ channels }) => ({
-    rule: 'bounded-gain',
-    bound: ONE,
-    emitted: e => steepest(numbers(e, 'm', channels)),
-  })),
-  layercenter: kind({}, ({ input }) => ({
-    rule: 'layer-center',
-    bound: ONE,
-    // x − m·Σx, m about 1/n: eigenvalues 1 and 1 − m·n.
-    emitted: e => between(ONE, rounded(Q.mul(numbers(e, 'm', 1)[0], Q.q(size(input))), ONE)),
-  })),
+  gain: kind({}, ({ channels }) => one('bounded-gain', e => steepest(numbers(e, 'm', channels)))),
+  // x − m·Σx, m about 1/n: eigenvalues 1 and 1 − m·n.
+  layercenter: kind({}, ({ input }) =>
+    one('layer-center', e => between(ONE, rounded(Q.mul(numbers(e, 'm', 1)[0], Q.q(size(input))), ONE))),
+  ),
   pad: kind({}, ({ where, channels, input, output }) => {
     need(output[0] >= channels, `${where} pads ${channels} channels to ${output[0]}`);
-    return { output: [output[0], ...input.slice(1)], rule: 'zero-pad', bound: ONE };
+    return one('zero-pad', undefined, [output[0], ...input.slice(1)]);
   }),
   slice: kind({ start: whole(0) }, ({ start, where, channels, input, output }) => {
     const end = start + output[0];
     need(end <= channels, `${where} takes channels beyond ${channels}`);
-    return { output: [output[0], ...input.slice(1)], rule: 'channel-truncate', bound: ONE, slice: [start, end] };
+    return { ...one('channel-truncate', undefined, [output[0], ...input.slice(1)]), slice: [start, end] };
   }),
   tile: kind({}, ({ where, channels, input, output }) => {
     const n = Q.q(Math.floor(output[0] / channels));
     need(output[0] % channels === 0, `${where} makes ${output[0]} channels of ${channels}`);
-    const made = [output[0], ...input.slice(1)];
-    return { output: made, rule: 'copies', constants: { n }, bound: ONE, emitted: multiplier(n, n) };
+    return { ...one('copies', multiplier(n, n), [output[0], ...input.slice(1)]), constants: { n } };
   }),
   flatten: reindex((_, output) => output.length === 1),
   space_to_depth: reindex((input, output) => blocks(output, input)),
@@ -252,22 +255,18 @@ const KINDS: Readonly<Record<string, Kind>> = {
   })),
   maxmin: kind({ pairs: oneOf('adjacent', 'halves') }, about => {
     if (about.pairs === 'halves') halves(about);
-    return { rule: 'sort', constants: { group: TWO }, bound: ONE };
+    return { ...one('sort'), constants: { group: TWO } };
   }),
   groupsort: kind({ group: whole(1) }, ({ group, channels, where }) => {
     need(channels % group === 0, `${where}: groups of ${group} do not divide ${channels} channels`);
-    return { rule: 'sort', constants: { group: Q.q(group) }, bound: ONE };
+    return { ...one('sort'), constants: { group: Q.q(group) } };
   }),
   // (p ± q)·m for the halves.
   rabs: kind({}, about => {
     halves(about);
-    return { rule: 'rotate-halves', bound: ONE, emitted: multiplier(TWO, TWO) };
+    return one('rotate-halves', multiplier(TWO, TWO));
   }),
-  crelu: kind({}, ({ channels, input }) => ({
-    output: [2 * channels, ...input.slice(1)],
-    rule: 'concatenated-relu',
-    bound: ONE,
-  })),
+  crelu: kind({}, ({ channels, input }) => one('concatenated-relu', undefined, [2 * channels, ...input.slice(1)])),
   householder: kind({ order: whole(1) }, about => {
     const { order } = about;
     need(order <= 2, `${about.where}: there is no order ${order}`);
@@ -279,7 +278,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       const norms = v.slice(0, pairs).map((p, i) => Q.add(p, v[pairs + i]));
       return between(ONE, Q.mul(TWO, Q.most(norms)));
     };
-    return { rule: 'householder-activation', constants: { order: Q.q(order) }, bound: ONE, emitted };
+    return { ...one('householder-activation', emitted), constants: { order: Q.q(order) } };
   }),
   linear: kind({ map: any, side: oneOf('in', 'out'), adjoint: optional(oneOf(true)) }, a => {
     const { where, input, output } = a;
@@ -291,7 +290,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       return Q.most(e.dominance(map).T);
     };
     const [made, rule] = a.adjoint ? [output, 'linear-adjoint'] : [map.output, 'linear'];
-    return { output: made, rule, map, bound: ONE, emitted };
+    return { ...one(rule, emitted, made), map };
   }),
   residual: kind({ map: any, act: any, identity: parseQ, factor: parseQ }, a => {
     const { where, input } = a;
@@ -323,66 +322,42 @@ const KINDS: Readonly<Record<string, Kind>> = {
       need(small, `${where}: d_i e_i T_i must lie in [0, 2]`);
       return ONE;
     };
-    return { output: map.output, rule: 'sandwich', constants: { low, high }, map, unit: true, bound: ONE, emitted };
+    return { ...one('sandwich', emitted, map.output), constants: { low, high }, map, unit: true };
   }),
-  sum: kind(
-    { factors: rationals },
-    about => {
-      const { factors, inputs, where } = about;
-      same(about);
-      need(factors.length === inputs.length, `${where} has ${factors.length} factors for ${inputs.length} inputs`);
-      const constants = Object.fromEntries(factors.map((f, n) => [`a${n + 1}`, f]));
-      const emitted = (e: Emitted) => weighted(roundedAll(e, 'm', factors));
-      return { rule: 'sum', constants, bound: weighted(factors), emitted };
-    },
-    true,
-  ),
-  mix: kind(
-    { weight: optional(parseQ) },
-    about => {
-      const { weight } = about;
-      same(about);
-      need(about.inputs.length === 2, `${about.where} mixes two values`);
-      const outside = (w: Rational) => !Q.within(ZERO, w, ONE);
-      const emitted = (e: Emitted) => {
-        const w = weight ? roundedAll(e, 'w', [weight]) : numbers(e, 'w', 1);
-        return w.some(outside) ? refuse(`${about.where}: the weight is not between 0 and 1`) : largest;
-      };
-      need(!weight || !outside(weight), `${about.where}: the weight is not between 0 and 1`);
-      return { rule: 'mix', ...(weight && { constants: { w: weight } }), bound: largest, emitted };
-    },
-    true,
-  ),
-  concat: kind(
-    {},
-    about => {
-      same(about, 1);
-      const channels = about.inputs.reduce((n, s) => n + s[0], 0);
-      return { output: [channels, ...about.input.slice(1)], rule: 'concat', bound: sideBySide };
-    },
-    true,
-  ),
-  maximum: kind(
-    { of: oneOf('largest', 'smallest') },
-    about => {
-      same(about);
-      return { rule: 'maximum', bound: squares };
-    },
-    true,
-  ),
+  sum: join({ factors: rationals }, 0, ({ factors, inputs, where }) => {
+    need(factors.length === inputs.length, `${where} has ${factors.length} factors for ${inputs.length} inputs`);
+    const constants = Object.fromEntries(factors.map((f, n) => [`a${n + 1}`, f]));
+    return { rule: 'sum', constants, bound: weighted(factors), emitted: e => weighted(roundedAll(e, 'm', factors)) };
+  }),
+  mix: join({ weight: optional(parseQ) }, 0, ({ weight, inputs, where }) => {
+    need(inputs.length === 2, `${where} mixes two values`);
+    const inside = (w: Rational) => need(Q.within(ZERO, w, ONE), `${where}: the weight is not between 0 and 1`);
+    if (weight) inside(weight);
+    const emitted = (e: Emitted) => {
+      inside((weight ? roundedAll(e, 'w', [weight]) : numbers(e, 'w', 1))[0]);
+      return largest;
+    };
+    return { rule: 'mix', ...(weight && { constants: { w: weight } }), bound: largest, emitted };
+  }),
+  concat: join({}, 1, ({ inputs, input }) => {
+    const channels = inputs.reduce((n, s) => n + s[0], 0);
+    return { output: [channels, ...input.slice(1)], rule: 'concat', bound: sideBySide };
+  }),
+  maximum: join({ of: oneOf('largest', 'smallest') }, 0, () => ({ rule: 'maximum', bound: squares })),
 };
 
 /** Reads a layer, which takes some of `values`, the shapes before it. Throws Refused. */
 export const readLayer = (value: unknown, where: string, values: readonly Shape[]): Layer => {
-  const about = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const about = object(value, where);
   const common = Object.fromEntries(Object.keys(COMMON).map(k => [k, about[k]]));
   const { path, kind: name, inputs, output } = read(common, where, COMMON);
-  const { several, make } = lookUp(KINDS, name, 'layer kind');
-  const known = inputs.every(n => n < values.length) && (several ? inputs.length > 0 : inputs.length === 1);
-  need(known, `${path}: wrong inputs`);
+  const { joins, make } = lookUp(KINDS, name, 'layer kind');
+  const known = inputs.every(n => n < values.length) && inputs.length >= 1 && (joins || inputs.length === 1);
+  need(known === true, `${path}: wrong inputs`);
   const shapes = inputs.map(n => values[n]);
-  const made = make(value, { where: path, inputs: shapes, input: shapes[0], channels: shapes[0][0], output });
-  const found = made.output ?? shapes[0];
+  const [input] = shapes;
+  const made = make(value, { where: path, inputs: shapes, input, channels: input[0], output });
+  const found = made.output ?? input;
   need(`${found}` === `${output}`, `${path} makes [${found}], not [${output}]`);
-  return { ...made, path, inputs };
+  return { ...made, path, inputs, output };
 };

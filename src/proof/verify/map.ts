@@ -1,5 +1,5 @@
 /** Linear maps of every geometry, and as one kernel on the infinite lattice or one matrix at the image's size. */
-import type { Kernel } from './gram.ts';
+import { isDominated, type Kernel } from './gram.ts';
 import { need } from './numbers.ts';
 import { listOf, lookUp, oneOf, type Parsed, read, type Schema, text, whole } from './read.ts';
 
@@ -163,4 +163,10 @@ export const fromSide = (l: Lattice, side: string): Kernel => {
     for (let i = 0; i < l.in; i++)
       for (let s = 0; s < area; s++) data[(i * m + o) * area + s] = l.data[(o * n + i) * area + s];
   return { n, m, kh: l.kh, kw: l.kw, data };
+};
+
+/** Whether ‖M‖² ≤ T can be shown for a matrix, by its smaller side. */
+export const normBelow = (l: Lattice, T: number, exact: boolean): boolean => {
+  const k = fromSide(l, l.out <= l.in ? 'rows' : 'columns');
+  return isDominated(k, new Array<number>(k.n).fill(T), exact);
 };

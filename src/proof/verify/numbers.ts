@@ -97,9 +97,7 @@ export const decompose = (x: number): readonly [m: bigint, e: number] => {
 export const fromFloat = (x: number): Q => scaled(...decompose(x));
 
 /** Floats as integers times one 2^exponent, the largest that does. */
-export const toGrid = (
-  values: ArrayLike<number>,
-): { readonly integers: readonly bigint[]; readonly exponent: number } => {
+export const toGrid = (values: ArrayLike<number>) => {
   const parts = Array.from(values, decompose);
   const exponent = parts.reduce((least, [m, e]) => (m !== 0n && e < least ? e : least), 2000);
   return { integers: parts.map(([m, e]) => (m === 0n ? 0n : m << BigInt(e - exponent))), exponent };

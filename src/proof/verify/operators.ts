@@ -1,23 +1,8 @@
 /** T for the emitted tensors of a map: a kernel or matrix, or an operator on images as a matrix for all pixels, in the spectrum, or as a series. */
 import { checkDominance, type Dominance, type Mode, uniform } from './dominance.ts';
-import { isDominated } from './gram.ts';
-import { fromSide, type LinearMap, lattice, readMap, type Shape, size } from './map.ts';
-import {
-  abs,
-  atMost,
-  fromFloat,
-  most,
-  mul,
-  need,
-  ONE,
-  parseDyadic,
-  type Q,
-  q,
-  rootUp,
-  square,
-  sub,
-  sum,
-} from './numbers.ts';
+import { type LinearMap, lattice, normBelow, readMap, type Shape, size } from './map.ts';
+import * as Q from './numbers.ts';
+import { need, ONE, parseDyadic } from './numbers.ts';
 import { listOf, lookUp, oneOf, read } from './read.ts';
 import { WINDOWS } from './rules.ts';
 
@@ -38,19 +23,17 @@ const weight = (m: LinearMap, tensor: TensorOf, witness: unknown, where: string,
 /** Whether all matrices of `data`, [.., rows, columns] by their `shape`, have squared norms of at most T. */
 const below = (data: Float32Array, shape: Shape, T: number, exact: boolean): boolean => {
   const [out, columns] = shape.slice(-2);
-  for (let from = 0; from < data.length; from += out * columns) {
-    const matrix = { out, in: columns, kh: 1, kw: 1, data: data.subarray(from, from + out * columns) };
-    const k = fromSide(matrix, out <= columns ? 'rows' : 'columns');
-    if (!isDominated(k, new Array<number>(k.n).fill(T), exact)) return false;
-  }
-  return true;
+  const matrices = Array.from({ length: data.length / (out * columns) }, (_, n) =>
+    data.subarray(n * out * columns, (n + 1) * out * columns),
+  );
+  return matrices.every(m => normBelow({ out, in: columns, kh: 1, kw: 1, data: m }, T, exact));
 };
 
 /** The next multiple of 2^−bits above a, a ≥ 0. */
-const above = (a: Q, bits: bigint): Q => q((a.num << bits) / a.den + 1n, 1n << bits);
+const above = (a: Q.Q, bits: bigint): Q.Q => Q.q((a.num << bits) / a.den + 1n, 1n << bits);
 
 /** A bound of the squared norm by the witness. The tensors are read at once, and checked when called. */
-type Form<K> = (form: Extract<LinearMap['form'], { readonly kind: K }>, witness: unknown, o: Operator) => () => Q;
+type Form<K> = (form: Extract<LinearMap['form'], { readonly kind: K }>, witness: unknown, o: Operator) => () => Q.Q;
 
 /**
  * F*QF on images of h×w pixels, zeros around x before and cut off after. F is a product with R for every row, giving ⌊w/2⌋ + 1 real and as many
@@ -72,8 +55,8 @@ const inSpectrum: Form<'spectrum'> = ({ image }, witness, { where, map, tensor, 
   return () => {
     for (const { name, shape, T, data } of stages)
       need(below(data, shape, T, exact), `${where}: ${name} could not be shown to stay below T`);
-    const [r, m, norm] = T.map(fromFloat);
-    return mul(square(mul(r, m)), norm);
+    const [r, m, norm] = T.map(Q.fromFloat);
+    return Q.mul(Q.square(Q.mul(r, m)), norm);
   };
 };
 
@@ -89,7 +72,7 @@ const series: Form<'series'> = ({ degree, kernel, mode }, witness, { where, map,
   need(centred, `${where}: the kernel has no middle`);
   const geometry = { kernel, stride: [1, 1], padding: kernel.map(k => (k - 1) / 2), dilation: [1, 1], groups: 1, mode };
   const conv = readMap({ kind: 'conv', out: n, in: n, ...geometry }, where, [n, ...map.image]);
-  const [K, c] = [tensor('W', conv.shape), Array.from(tensor('c', [degree]), fromFloat)];
+  const [K, c] = [tensor('W', conv.shape), Array.from(tensor('c', [degree]), Q.fromFloat)];
   const check = weight(conv, () => K, witness, where, exact);
   const area = size(kernel);
   const opposite = (at: number): number =>
@@ -97,15 +80,15 @@ const series: Form<'series'> = ({ degree, kernel, mode }, witness, { where, map,
   return () => {
     const skew = K.every((v, at) => v === -K[opposite(at)]);
     need(skew, `${where}: the kernel is not the negative of its adjoint`);
-    const norm = most(check().T);
-    need(atMost(norm, window), `${where}: the norm of the kernel is not within the window of the series`);
-    const y = above(rootUp(norm), 8n);
+    const norm = Q.most(check().T);
+    need(Q.atMost(norm, window), `${where}: the norm of the kernel is not within the window of the series`);
+    const y = above(Q.rootUp(norm), 8n);
     let [emitted, exactly] = [ONE, ONE];
     const differences = c.map((v, at) => {
-      [emitted, exactly] = [mul(emitted, mul(v, y)), mul(exactly, mul(q(1, BigInt(at + 1)), y))];
-      return abs(sub(emitted, exactly));
+      [emitted, exactly] = [Q.mul(emitted, Q.mul(v, y)), Q.mul(exactly, Q.mul(Q.q(1, BigInt(at + 1)), y))];
+      return Q.abs(Q.sub(emitted, exactly));
     });
-    return square(above(sum([ONE, ...differences]), 40n));
+    return Q.square(above(Q.sum([ONE, ...differences]), 40n));
   };
 };
 
@@ -113,7 +96,7 @@ const series: Form<'series'> = ({ degree, kernel, mode }, witness, { where, map,
 export const dominance = (value: unknown, where: string, m: LinearMap, tensor: TensorOf, mode: Mode): Dominance => {
   const { form } = m;
   const o: Operator = { where, map: m, tensor, exact: mode.exact ?? false };
-  const everywhere = (norm: () => Q) => (): Dominance => ({ side: 'rows', T: uniform([norm()], m.out) });
+  const everywhere = (norm: () => Q.Q) => (): Dominance => ({ side: 'rows', T: uniform([norm()], m.out) });
   const check =
     form?.kind === 'spectrum'
       ? everywhere(inSpectrum(form, value, o))

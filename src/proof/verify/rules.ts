@@ -20,7 +20,7 @@ interface Rule {
 }
 
 /** Squares w² for which |Σ_{m ≤ degree} (iy)ᵐ/m!| ≤ 1 on |y| ≤ w; of other degrees up to 14 there is no w > 0. */
-export const WINDOWS: Readonly<Record<string, Q>> = {
+export const WINDOWS: Constants = {
   3: q(3),
   4: q(8),
   7: q(311, 100n),
@@ -32,16 +32,10 @@ const window: Test = (v, _, { degree }) => {
   const most = WINDOWS[format(degree)];
   return v.num >= 0n && most !== undefined && atMost(square(v), most);
 };
-const from =
-  (least: number): Test =>
-  v =>
-    atMost(q(least), v);
+const atLeast = (least: number) => (v: Q) => atMost(q(least), v);
+const is = (value: (m: LinearMap) => number) => (v: Q, m: LinearMap) => equal(v, q(value(m)));
 const above0: Test = v => v.num > 0n;
-const is =
-  (value: (m: LinearMap, all: Constants) => number): Test =>
-  (v, m, all) =>
-    equal(v, q(value(m, all)));
-const steps = from(1);
+const steps = atLeast(1);
 /** ‖W‖ before Björck's first step. */
 const bjorck = { steps, start: (v: Q) => within(ZERO, v, TWO) };
 const reached = { kh: is(m => reach(m)[0]), kw: is(m => reach(m)[1]) };
@@ -64,7 +58,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   'gershgorin-lattice': { of: 'conv' },
   frobenius: {},
   schur: {},
-  'power-gershgorin': { constants: { steps: from(2) } },
+  'power-gershgorin': { constants: { steps: atLeast(2) } },
   'gram-iteration': { of: 'dense', constants: { steps } },
   'gram-iteration-symbol': {
     of: 'conv',
@@ -76,10 +70,14 @@ const RULES: Readonly<Record<string, Rule>> = {
   'orthogonal-cayley': { of: 'dense', unit: true },
   'orthogonal-householder': { of: 'dense', unit: true },
   'orthogonal-bro': { of: 'dense', unit: true, constants: { eps: above0 } },
-  'orthogonal-exponential': { of: 'dense', unit: true, constants: { degree: from(1), squarings: from(0), window } },
-  'contraction-cholesky': { of: 'dense', unit: true, constants: { eps: from(0) } },
+  'orthogonal-exponential': {
+    of: 'dense',
+    unit: true,
+    constants: { degree: atLeast(1), squarings: atLeast(0), window },
+  },
+  'contraction-cholesky': { of: 'dense', unit: true, constants: { eps: atLeast(0) } },
   'contraction-bjorck': { of: 'dense', unit: true, constants: bjorck },
-  'contraction-whitening': { of: 'dense', unit: true, constants: { eps: above0, steps: from(0) } },
+  'contraction-whitening': { of: 'dense', unit: true, constants: { eps: above0, steps: atLeast(0) } },
   'orthogonal-bcop': { of: 'conv', unit: true, constants: { ...bjorck, kernel: square2 } },
   'orthogonal-strided': { of: 'conv', unit: true, constants: { ...bjorck, kernel: square2, stride: blocks } },
   'orthogonal-reshaped': { of: 'conv', constants: reshaped },
@@ -87,8 +85,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   grouped: { of: 'conv', constants: { groups: (v, m) => m.groups > 1 && equal(v, q(m.groups)) }, premise: same },
   polyphase: { of: 'conv', constants: geometry, premise: same },
   torus: { of: 'conv', premise: same },
-  'dominance-shift': { constants: { eps: from(0) }, premise: same },
-  'dominance-scale': { constants: { factor: from(1) }, premise: same },
+  'dominance-shift': { constants: { eps: atLeast(0) }, premise: same },
+  'dominance-scale': { constants: { factor: atLeast(1) }, premise: same },
   // W = 2AᵀB, where [A B] is the premise's matrix.
   sandwich: { of: 'dense', unit: true, premise: same, unitPremise: true },
   'contraction-fourier': { of: 'operator', unit: true, premise: asMatrix, unitPremise: true },
@@ -96,11 +94,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     of: 'operator',
     unit: true,
     constants: {
-      degree: from(1),
+      degree: atLeast(1),
       norm: window,
       steps,
-      kh: from(1),
-      kw: from(1),
+      kh: atLeast(1),
+      kw: atLeast(1),
       factor: (v, _, { kh, kw }) => equal(v, q(kh.num * kw.num)),
     },
   },
@@ -123,7 +121,7 @@ export const checkStep = (value: unknown, where: string, map: LinearMap, unit = 
   const count = several ? Math.max(premises.length, 1) : r.premise ? 1 : 0;
   need(premises.length === count, `${where}: ${rule} takes ${count} premises`);
   for (const p of premises) checkStep(p, `${where}, ${rule}`, r.premise!(map), r.unitPremise);
-  const weights = rule === 'dominance-convex' ? premises.map((_, n) => [`a${n + 1}`, from(0)] as const) : [];
+  const weights = rule === 'dominance-convex' ? premises.map((_, n) => [`a${n + 1}`, atLeast(0)] as const) : [];
   const tests = r.constants ?? Object.fromEntries(weights);
   const names = Object.keys(tests);
   const complete = Object.keys(constants).length === names.length && names.every(n => Object.hasOwn(constants, n));
