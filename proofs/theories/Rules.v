@@ -3,7 +3,7 @@
    Missing rules are named in ../README.md. *)
 From mathcomp Require Import all_ssreflect all_algebra ring.
 From Lip Require Import Base Activation Gershgorin Loewner Residual Sandwich Structure Pooling Conv Image Orthogonal Operators Fourier
-  Iterations SkewExponential Whitening Sorting Head.
+  Iterations SkewExponential Whitening Sorting Head Folding.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -117,6 +117,19 @@ Proof. exact: groupsort_lip. Qed.
 Theorem sort_pairs I (e : I -> I) (lead : pred I) : involutive e ->
   (forall i, e i != i -> lead (e i) = ~~ lead i) -> lip (@maxmin R I e lead).
 Proof. exact: maxmin_lip. Qed.
+
+(* On each pair k: z - 2 v relu(v^T z), |v| <= 1; and four sectors (order 2), angles as unit vectors: (co, so) half the start, (c1, s1) and (c2, s2) half
+   of t1, t2 in [0, 2 pi], `wide` whether t1 + t2 > 2 pi. *)
+Theorem householder_activation (K : finType) : (forall v : K -> {ffun bool -> R}, (forall k, sqn (v k) <= 1) ->
+    lip (blocks (fun k z => z - [ffun i => v k i * (2%:R * Num.max (dot (v k) z) 0)]))) /\
+  (forall (co so c1 s1 c2 s2 : K -> R) (wide : K -> bool),
+    (forall k, [/\ co k ^+ 2 + so k ^+ 2 = 1, c1 k ^+ 2 + s1 k ^+ 2 = 1, c2 k ^+ 2 + s2 k ^+ 2 = 1, 0 <= s1 k & 0 <= s2 k]) ->
+    (forall k, let sine := s1 k * c2 k + c1 k * s2 k in if wide k then sine <= 0 else 0 <= sine) ->
+    lip (blocks (fun k => householder2 (co k) (so k) (c1 k) (s1 k) (c2 k) (s2 k) (wide k)))).
+Proof.
+split=> [v hv|co so c1 s1 c2 s2 wide h hw]; apply: blocks_lips => k; last by case: (h k) => *; apply: householder2_lip => //; exact: hw.
+by apply: eq_lips (householder_act_lip 0 (@relu_slope R) (hv k)) => z; congr (_ - _); apply/ffunP => i; rewrite !ffunE addr0.
+Qed.
 
 Theorem translate I (c : {ffun I -> R}) : lip (fun x => x - c).
 Proof. exact: center_lip. Qed.

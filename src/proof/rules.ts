@@ -297,6 +297,7 @@ const RULES = {
     statement:
       'on each pair z of channels, z ↦ z − 2v·relu(vᵀz) with ‖v‖ ≤ 1 is 1-Lipschitz, and so is a continuous map that is orthogonal on each of its sectors (order 2)',
     source: 'Singla, Singla & Feizi, ICLR 2022 (Householder activations)',
+    coq: 'householder_activation',
   },
   'bounded-gain': {
     statement: 'x ↦ sin(a)·x per channel is 1-Lipschitz',
