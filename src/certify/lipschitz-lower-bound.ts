@@ -21,10 +21,11 @@ export interface PowerIteration {
   readonly seed?: number;
 }
 
-/** `graph` with its tables as parameters, converted to f64 once for all evaluations. */
+/** `graph` with constants as kernels contain them, in f32, and its tables as parameters, converted to f64 once for all evaluations. */
 const widened = (graph: TensorGraph): { graph: TensorGraph; params: Map<string, Float64Array> } => {
   const params = new Map<string, Float64Array>();
   const nodes = graph.nodes.map(node => {
+    if (node.op.kind === 'constant') return { ...node, op: { ...node.op, value: Math.fround(node.op.value) } };
     if (node.op.kind !== 'literal') return node;
     const path = `#${node.id}`;
     const data = new Float64Array(node.op.data.length);

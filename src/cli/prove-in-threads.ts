@@ -62,6 +62,9 @@ export const certifyInThreads = async (
 /** Layers whose own bound is not plain from their kind. */
 const WEIGHTED = ['linear', 'residual', 'contraction', 'sandwich', 'gain'];
 
+/** Layers of norm 1, which graphs may have merged with the next one. */
+const PLAIN = ['center', 'batchcenter', 'translate', 'pad', 'slice', 'flatten', 'space_to_depth', 'depth_to_space'];
+
 /** One layer costs little; the network, as much as all of them. */
 const ITERATIONS = { layer: 20, network: 8 } as const;
 
@@ -79,19 +82,21 @@ export const lowerBoundsInThreads = async (
   threads: Threads,
 ): Promise<LowerBounds> => {
   const x = folded.nodes.find(n => n.op.kind === 'input')!.id;
-  const nodeOf = (id: number): number | undefined => {
-    const layer = layers.find(l => l.id === id);
-    return id === input.id ? x : layer && folded.outputs.get(valueOutput(layer.path));
+  /** The layer at `path` from the value `id` on, or from a value before where only plain layers lie between: it has no smaller bound than that. */
+  const partFrom = (id: number, output: string): TensorGraph | undefined => {
+    const before = layers.find(l => l.id === id);
+    const from = id === input.id ? x : before && folded.outputs.get(valueOutput(before.path));
+    const part = from === undefined ? undefined : partBetween(folded, from, output);
+    return part ?? (before && PLAIN.includes(before.op.kind) ? partFrom(before.inputs[0], output) : undefined);
   };
   const features = prune({ ...folded, outputs: new Map([['features', folded.outputs.get('features')!]]) });
   const starts = Array.from({ length: STARTS }, (_, start): PowerTask => {
     return { path: 'the network', graph: features, output: 'features', start, iterations: ITERATIONS.network };
   });
   const parts = layers.flatMap(({ op, path, inputs }): PowerTask[] => {
-    const from = nodeOf(inputs[0]);
     const output = valueOutput(path);
-    if (!WEIGHTED.includes(op.kind) || from === undefined || !folded.outputs.has(output)) return [];
-    const graph = partBetween(folded, from, output);
+    if (!WEIGHTED.includes(op.kind) || !folded.outputs.has(output)) return [];
+    const graph = partFrom(inputs[0], output);
     return graph ? [{ path, graph, output, start: 0, iterations: ITERATIONS.layer }] : [];
   });
   const tasks = [...starts, ...parts];

@@ -13,6 +13,8 @@ import { runCaptured } from './capture.ts';
 
 const SOURCE = `network Net {
   input image[1, 6, 6]
+  center 1/3
+  pad channels to 2
   residual conv hidden = 3, kernel = 3 by sll
   avgpool 3
   flatten
@@ -57,7 +59,7 @@ describe('lip prove and lip verify', () => {
     for (const exact of [[], ['--exact']]) {
       const v = await lip('verify', file('c.json'), ...exact);
       expect(v.code).toBe(0);
-      expect(v.out).toContain('accepted: with its 8 emitted tensors the bound is 1');
+      expect(v.out).toContain('accepted: with its 9 emitted tensors the bound is 1');
     }
   });
   it('say how far each layer with a weight is from a lower bound', async () => {

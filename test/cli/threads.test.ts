@@ -1,5 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -92,6 +92,25 @@ describe('lip prove and lip verify on threads', () => {
     const [v1, v2] = ['1', '2'].map(n => lip('verify', file('2.json'), '--threads', n));
     expect(v1).toMatchObject({ code: 0, err: '' });
     expect(v2).toEqual(v1);
+  });
+  it('leave the old files or the new ones when they are stopped in the middle', async () => {
+    const folder = file('stopped');
+    mkdirSync(folder);
+    const args = ['prove', file('net.lip'), '--weights', file('w.safetensors'), '-o', join(folder, 'c.json')];
+    const stopped = (after: number) =>
+      new Promise<NodeJS.Signals | null>(done => {
+        const child = spawn(process.execPath, [join(dist, 'lip.js'), ...args], { stdio: 'ignore' });
+        child.on('exit', (_, signal) => done(signal));
+        setTimeout(() => child.kill('SIGINT'), after);
+      });
+    expect(await stopped(100)).toBe('SIGINT');
+    expect(readdirSync(folder)).toEqual([]);
+    expect(lip(...args).code).toBe(0);
+    for (const after of [200, 400, 600, 800]) {
+      await stopped(after);
+      expect(readdirSync(folder)).toEqual(['c.json', 'c.safetensors']);
+      expect(lip('verify', join(folder, 'c.json')).code).toBe(0);
+    }
   });
   it('refuse for the reason that comes first, with its text', async () => {
     const good = proven();
