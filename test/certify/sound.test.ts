@@ -12,8 +12,9 @@ import {
 } from '../../src/certify/sound.ts';
 import { fromNumber, ONE, rational, sub, ZERO } from '../../src/ir/rational.ts';
 import { useDevice } from '../device.ts';
+import { provenFrom } from '../proof/certified.ts';
 import { randomFrom } from '../random-network.ts';
-import { searchNeighbours } from './neighbours.ts';
+import { across, normalWeights, searchNeighbours } from './neighbours.ts';
 
 const gpu = useDevice({ prefer: 'software' });
 
@@ -120,20 +121,41 @@ describe('neighbouring floats at the edge of certified balls', () => {
     maxmin
     head 3
   }`;
-  test('break the naive certificate of a linear network, and no sound one', async () => {
-    const { tries, broken } = await searchNeighbours(gpu(), LINEAR, {
-      seed: 31,
+  const search = (source: string, seed: number, scale: number) => {
+    const proven = provenFrom(source);
+    return searchNeighbours(gpu(), proven, normalWeights(proven, seed), {
+      seed,
       centres: 60,
       tries: 3000,
-      scale: 100,
+      draw: across(scale),
+      near: [-5, -1],
     });
-    expect(Math.min(tries.sound, tries.measured)).toBeGreaterThan(1000);
+  };
+  const unbroken = { sound: 0, structured: 0, measured: 0 };
+  const BRANCHING = `network Net by sll {
+    input x[24]
+    let a = it |> residual dense hidden = 32
+    let b = it |> dense 24 by orthogonal(cayley) |> maxmin
+    mix(a, b)
+    let kept, rest = split(it)
+    let bent = rest |> dense 12 by aol |> abs
+    concat(kept, bent)
+    head 3
+  }`;
+  test('break the naive certificate of a linear network, and no sound one', async () => {
+    const { tries, broken } = await search(LINEAR, 31, 100);
+    expect(Math.min(tries.sound, tries.structured, tries.measured)).toBeGreaterThan(1000);
     expect(broken.naive).toBeGreaterThan(0);
-    expect(broken).toMatchObject({ sound: 0, measured: 0 });
+    expect(broken).toMatchObject(unbroken);
   });
-  test('break no sound certificate of a deep network', async () => {
-    const { tries, broken } = await searchNeighbours(gpu(), DEEP, { seed: 32, centres: 60, tries: 3000, scale: 30 });
-    expect(Math.min(tries.sound, tries.measured)).toBeGreaterThan(1000);
-    expect(broken).toMatchObject({ sound: 0, measured: 0 });
+  test('break no sound certificate of a deep network, nor of one with branches', async () => {
+    for (const [source, seed] of [
+      [DEEP, 32],
+      [BRANCHING, 33],
+    ] as const) {
+      const { tries, broken } = await search(source, seed, 30);
+      expect(Math.min(tries.sound, tries.structured, tries.measured)).toBeGreaterThan(1000);
+      expect(broken).toMatchObject(unbroken);
+    }
   });
 });
