@@ -249,7 +249,7 @@ export const roundingModel = (
 
   for (const layer of network.layers) {
     const { op, path } = layer;
-    const push = (step: Step, slope = 1): void => {
+    const push = (step: Step, slope: number): void => {
       steps.push({ layer, step, slope });
     };
     const entries = elements(layer.shape);
@@ -274,7 +274,7 @@ export const roundingModel = (
             ? weights.sum(s.reduced + s.terms, 1, loose, 0, s.real + s.error + offset)
             : g(1) * (s.real + s.error + offset) + flushed(1, entries);
           return after(s, 1, local + flushed(1, entries), { real: s.real + offset, loose, terms: s.terms + 1 });
-        });
+        }, 1);
         break;
       }
       case 'scale': {
@@ -292,7 +292,7 @@ export const roundingModel = (
       case 'slice':
       case 'space_to_depth':
       case 'depth_to_space':
-        push(s => after(s, 1, flushed(1, entries), {}));
+        push(s => after(s, 1, flushed(1, entries), {}), 1);
         break;
       case 'avgpool':
       case 'maxpool':
@@ -306,7 +306,7 @@ export const roundingModel = (
         push(multiplierStep(entries, 1, c(), false, context), c());
         break;
       case 'layercenter':
-        push(layerCenterStep(from, context));
+        push(layerCenterStep(from, context), 1);
         break;
       case 'activation': {
         const factor = c();
