@@ -69,7 +69,11 @@ export const planFold = (
 ): FoldPlan => {
   const shrink = new Set([...downward].map(name => graph.outputs.get(name)));
   const contract = new Set([...inward].map(name => graph.outputs.get(name)));
-  const cuts = ['slice', 'reshape', 'transpose'];
+  // The same numbers in another order: a product may read what the weight was laid out from.
+  const orders = ['reshape', 'transpose', 'reverse'];
+  for (const n of graph.nodes.toReversed())
+    if (orders.includes(n.op.kind) && contract.has(n.id)) contract.add(n.inputs[0]);
+  const cuts = [...orders, 'slice'];
   for (const n of graph.nodes) if (cuts.includes(n.op.kind) && contract.has(n.inputs[0])) contract.add(n.id);
   const fixed = new Set<TensorId>();
   for (const n of graph.nodes) {
@@ -130,8 +134,8 @@ export const planFold = (
  *
  * Outputs named in `downward` hold numbers ≥ 0 that may only shrink (a residual layer's multipliers t): they are made smaller by
  * 2⁻³², more than float64 can have erred, and rounded towards zero, so that t_i T_i ≤ 2 holds for the stored t exactly. Those named in
- * `inward` are weights whose norm must not grow by rounding: they, and what is cut out of them or laid out anew, are made smaller by 2⁻²⁰ before they are
- * rounded to nearest. Throws when a parameter is missing or a folded value is not finite.
+ * `inward` are weights whose norm must not grow by rounding: they, what they are laid out from, and what is cut out of them or laid out anew, are made
+ * smaller by 2⁻²⁰ before they are rounded to nearest. Throws when a parameter is missing or a folded value is not finite.
  */
 export const fold = (
   graph: TensorGraph,

@@ -75,3 +75,55 @@ test('the normal vectors of reflections are at most of length 1 as emitted, and 
   expect(used).toHaveLength(2);
   expect(used).toEqual(expect.arrayContaining([[...W.subarray(0, 32)], [...W.subarray(32)]]));
 });
+
+const MATRICES = [
+  'spectral',
+  'aol',
+  'sll',
+  ...['cayley', 'cayley, parameter = lower', 'householder', 'bro', 'bjorck', 'exponential', 'cholesky', 'qr'].map(
+    family => `orthogonal(${family})`,
+  ),
+];
+const KERNELS = [
+  ...MATRICES,
+  'orthogonal(bcop)',
+  'orthogonal(aoc)',
+  'fourier(cayley)',
+  'fourier(lot)',
+  'skew_exponential',
+];
+
+/** Numbers in any order and of any sign, as one word. */
+const bag = (values: Iterable<number>): string =>
+  [...values]
+    .map(Math.abs)
+    .sort((a, b) => a - b)
+    .join();
+
+test.each([
+  ...['dense 5', 'dense 9', 'dense 5, side = out'].map(s => ['x[7]', s, MATRICES] as const),
+  ...['residual dense hidden = 4', 'residual dense hidden = 9'].map(s => ['x[7]', s, MATRICES] as const),
+  ...['conv 3', 'conv 9', 'conv 8, stride = 2, kernel = 2, padding = valid', 'transposed conv 4, stride = 2'].map(
+    s => ['image[4, 6, 6]', s, KERNELS] as const,
+  ),
+  ...['residual conv hidden = 3', 'residual conv hidden = 5'].map(s => ['image[4, 6, 6]', s, KERNELS] as const),
+])('the numbers that are certified are those that ship: %s, %s', (input, statement, methods) => {
+  let compared = 0;
+  for (const method of methods) {
+    const { file } = parse(`network N {\n  input ${input}\n  budget 4\n  ${statement} by ${method}\n}\n`);
+    const { networks, diagnostics } = resolve(file);
+    // Not every method makes every layer.
+    const result = diagnostics.length === 0 ? prove(networks[0]) : undefined;
+    if (!result || 'diagnostics' in result) continue;
+    const weights = initializeParams(networkParams(result.proven.network), 1);
+    const shipped = freeze(result.proven, weights, 4).graph.nodes;
+    const tensors = new Set(shipped.flatMap(n => (n.op.kind === 'literal' ? [bag(n.op.data)] : [])));
+    const constants = shipped.flatMap(n => (n.op.kind === 'constant' ? [n.op.value] : []));
+    for (const [path, { W, t }] of emittedWeights(result.proven, foldInference(result.proven, weights, 1)).layers) {
+      expect(tensors.has(bag(W)), `${path} by ${method}`).toBe(true);
+      if (t) expect(tensors.has(bag(t)) || constants.includes(t[0]), `t of ${path} by ${method}`).toBe(true);
+      compared++;
+    }
+  }
+  expect(compared).toBeGreaterThan(2);
+});
