@@ -112,7 +112,7 @@ export const branchedChain = (
     let proof = '(lip_ratio (@lip_id R _))';
     let [num, den] = ['1', '1'];
     for (const [i, step] of steps.entries()) {
-      term = i === 0 ? step.name : `${step.name} \\o ${term}`;
+      term = i === 0 ? step.name : `${step.name} \\o (${term})`;
       proof = i === 0 ? `${step.name}_lips` : `(after_ratio ${proof} ${step.name}_lips)`;
       [num, den] =
         i === 0

@@ -10,6 +10,17 @@ export interface Dominance {
   readonly proof: string;
 }
 
+export interface KernelTerm {
+  readonly term: string;
+  readonly geometry: string;
+  /** Proof of `valid_geometry`. */
+  readonly valid: string;
+  /** True without stride, dilation and circular padding: sums are over the offsets of the kernel itself. */
+  readonly plain: boolean;
+  /** With circular padding: proof of `closes`. */
+  readonly closes?: string;
+}
+
 /** The matrix whose Gram matrix is dominated, and how the generated section names what belongs to it. */
 export interface MatrixTerm {
   readonly map: LinearMap;
@@ -17,8 +28,8 @@ export interface MatrixTerm {
   readonly side: GramSide;
   /** Coq term of the stored weight as a matrix. */
   readonly matrix: string;
-  /** Of a convolution: its kernel, its geometry, and the proof that this is valid. */
-  readonly kernel?: { readonly term: string; readonly geometry: string; readonly valid: string };
+  /** Of a convolution. */
+  readonly kernel?: KernelTerm;
   /** Says that the section has such a variable or hypothesis, and returns its name as a term. */
   readonly declare: Declare;
   /** Type of the channels (features) that q is indexed by. */
@@ -87,8 +98,34 @@ const kernelOf = (m: MatrixTerm): NonNullable<MatrixTerm['kernel']> => {
   return m.kernel;
 };
 
+/** A bound on the lattice, carried to the image: of zeros around it, or of a circle. */
+const onImage = ({ side }: MatrixTerm, { valid, closes }: KernelTerm, bounded: string): string =>
+  `(${closes ? 'circular' : 'image'}_${side === 'columns' ? '' : 'rows_'}dom ${valid} ${closes ? `${closes} ` : ''}${bounded})`;
+
+/** The same of a constant, which bounds both Gram matrices. */
+const constantOnImage = (
+  { side }: MatrixTerm,
+  { valid, closes }: KernelTerm,
+  nonnegative: string,
+  bounded: string,
+): string =>
+  `(constant_${closes ? 'circular_' : ''}${side === 'columns' ? 'dom' : 'rows_dom'} ${valid} ${closes ? `${closes} ` : ''}${
+    side === 'columns' ? '' : `${nonnegative} `
+  }${bounded})`;
+
 const reshaped = (m: MatrixTerm, lambda: string, nonnegative: string, dominates: string): Dominance => {
-  const { geometry, valid } = kernelOf(m);
+  const kernel = kernelOf(m);
+  const { geometry, valid } = kernel;
+  if (!kernel.plain) {
+    const taps = ['h', 'w'].map(
+      a => `phase_taps (ker_${a} ${geometry}) (stride_${a} ${geometry}) (dil_${a} ${geometry})`,
+    );
+    const bounded = `(reshaped_bounded ${valid} isT isT ${nonnegative} ${dominates})`;
+    return {
+      diagonal: `(fun=> (${taps.join(' * ')})%:R * ${lambda})`,
+      proof: constantOnImage(m, kernel, `(mulr_ge0 (ler0n R _) ${nonnegative})`, bounded),
+    };
+  }
   return {
     diagonal: `(fun=> taps R ${geometry} * ${lambda})`,
     proof: `(${m.side === 'columns' ? 'reshaped_dom' : 'reshaped_adj_dom'} ${valid} ${nonnegative} ${dominates})`,
@@ -102,6 +139,16 @@ const shifted = (d: Dominance, eps: Rational): Dominance =>
 
 const gershgorin = (m: MatrixTerm, q: { readonly term: string; readonly positive: string } | undefined): Dominance => {
   const weight = q ? ` ${q.term}` : '';
+  if (m.kernel && !m.kernel.plain) {
+    const { term, valid } = m.kernel;
+    const name = m.side === 'columns' ? 'weighted_phase_sums' : 'weighted_hidden_phase_sums';
+    const positive = q?.positive ?? '(fun=> @ltr01 R)';
+    const bounded = `(@${name}_bounded R _ _ _ ${term} ${valid} isT isT ${q?.term ?? '(fun=> 1)'} ${positive})`;
+    return {
+      diagonal: `(on_channels (${name} ${term} ${q?.term ?? '(fun=> 1)'}))`,
+      proof: onImage(m, m.kernel, bounded),
+    };
+  }
   if (m.kernel) {
     const name = `${q ? 'weighted_' : ''}${m.side === 'columns' ? 'tap_sums' : 'hidden_tap_sums'}`;
     const proof = `(${name}_dom ${m.kernel.term} ${m.kernel.valid}${q ? ` ${q.positive}` : ''})`;
@@ -150,6 +197,11 @@ const schur = (m: MatrixTerm): Dominance => {
     m.declare('Hypothesis', 'row_sum_ge', sums[0]),
     m.declare('Hypothesis', 'column_sum_ge', sums[1]),
   ];
+  if (m.kernel && !m.kernel.plain) {
+    const bounded = `(schur_bounded (here := stride_places ${m.kernel.geometry}) ${positive[0]} ${rows} ${columns})`;
+    const proof = constantOnImage(m, m.kernel, `(mulr_ge0 ${positive.join(' ')})`, bounded);
+    return { diagonal: `(fun=> ${a} * ${b})`, proof };
+  }
   const side = m.side === 'columns' ? '' : '_adj';
   const signs = m.side === 'columns' ? positive[0] : positive.join(' ');
   const proof = m.kernel

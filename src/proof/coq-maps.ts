@@ -1,4 +1,5 @@
 /** The matrix or convolution of a layer as a Coq term, with the diagonal T that dominates its Gram matrix. */
+import { outputSize } from '../ir/conv-geometry.ts';
 import type { LayerOp, LinearMap, Shape } from '../ir/network.ts';
 import { geometryWords } from '../ir/print-network.ts';
 import { type Dominance, dominance, type MatrixTerm, orthogonalDominance } from './coq-dominance.ts';
@@ -10,15 +11,18 @@ import type { GramSide } from './rules.ts';
 export const weighted = (
   w: Writer,
   op: Extract<LayerOp, { kind: 'linear' | 'residual' }>,
-  from: Space,
-  to: Space,
-  shapes: { readonly from: Shape; readonly to: Shape },
-  side: GramSide,
+  input: Space,
+  output: Space,
+  shape: Shape,
+  layerSide: GramSide,
 ) => {
   const emit = declare(w);
   const { map, rescaling } = op;
-  if (op.kind === 'linear' && op.adjoint)
-    throw new NotInCoq(`${map.weight.path}: a transposed convolution has no Coq theorem here yet`);
+  const adjoint = op.kind === 'linear' && op.adjoint === true;
+  // The stored map goes from the layer's output to its input where the layer is its adjoint.
+  const [from, to, side] = adjoint
+    ? [output, input, layerSide === 'rows' ? ('columns' as const) : ('rows' as const)]
+    : [input, output, layerSide];
   // The output of a residual layer is its input's space: its hidden units need a name of their own.
   const out = op.kind === 'residual' ? nat(w, 'hidden', map.out) : channelsOf(to);
   let matrix: string;
@@ -45,12 +49,14 @@ export const weighted = (
     } else matrix = emit('Variable', 'W', `${rows} -> ${columns} -> R`);
   } else {
     if (from.kind !== 'image') throw new Error(`${map.weight.path}: a convolution on a vector`);
-    const geometry = convGeometry(w, map, from, to, op.kind === 'residual' ? shapes.from : undefined);
+    const geometry = convGeometry(w, map, from, to, op.kind === 'residual' ? shape : undefined);
     rows = `('I_${out} * out_pos ${geometry})%type`;
     columns = `('I_${from.c} * in_pos ${geometry})%type`;
     const valid = `valid_${w.id}`;
     w.line(`Lemma ${valid} : valid_geometry ${geometry}.`);
     w.line('Proof. by []. Qed.');
+    const closes = map.mode === 'circular' ? `closes_${w.id}` : undefined;
+    if (closes) w.line(`Lemma ${closes} : closes ${geometry}. Proof. by do ?split. Qed.`);
     const kernelType = `'I_${out} -> 'I_${from.c} -> tap ${geometry} -> R`;
     let term: string;
     if (rescaling.by === 'orthogonal') {
@@ -71,8 +77,9 @@ export const weighted = (
       term = applied(w, name);
       orthogonal = `(kernel_of_dom (erefl ${taps}) ${made.proof})`;
     } else term = emit('Variable', 'K', kernelType);
-    kernel = { term, geometry, valid };
-    matrix = `(conv2d_matrix ${term})`;
+    const plain = geometryWords(map).length === 0;
+    kernel = { term, geometry, valid, plain, ...(closes && { closes }) };
+    matrix = `(${closes ? 'circular_matrix' : 'conv2d_matrix'} ${term})`;
   }
   const channels =
     map.kind === 'dense' ? (side === 'rows' ? rows : columns) : `'I_${side === 'rows' ? out : channelsOf(from)}`;
@@ -85,12 +92,14 @@ export const weighted = (
   const T = applied(w, `T_${w.id}`);
   w.line(`Lemma T_${w.id}_dom${binder(w)} : dom (gram ${gram}) ${T}.`);
   w.line(`Proof. exact: ${proof}. Qed.`);
+  const made = adjoint ? columns : rows;
   const bias = op.bias
     ? map.kind === 'dense'
-      ? emit('Variable', 'b', `{ffun ${rows} -> R}`)
-      : `[ffun i : ${rows} => ${emit('Variable', 'b', `'I_${out} -> R`)} i.1]`
-    : `(0 : {ffun ${rows} -> R})`;
-  return { emit, matrix, T, dominates: applied(w, `T_${w.id}_dom`), bias, channels };
+      ? emit('Variable', 'b', `{ffun ${made} -> R}`)
+      : `[ffun i : ${made} => ${emit('Variable', 'b', `'I_${adjoint ? channelsOf(from) : out} -> R`)} i.1]`
+    : `(0 : {ffun ${made} -> R})`;
+  const whole = adjoint ? `(adj ${matrix})` : matrix;
+  return { emit, matrix: whole, T, dominates: applied(w, `T_${w.id}_dom`), bias, channels };
 };
 
 const convGeometry = (
@@ -100,21 +109,16 @@ const convGeometry = (
   to: Space,
   residualShape: Shape | undefined,
 ): string => {
-  if (geometryWords(map).length > 0)
-    throw new NotInCoq(
-      `${map.weight.path}: a convolution with ${geometryWords(map).join(', ')} has no Coq theorem here yet`,
-    );
-  const [kh, kw] = map.kernel;
+  if (map.groups > 1) throw new NotInCoq(`${map.weight.path}: a convolution in groups has no Coq theorem here yet`);
   const [ph, pw] = map.padding;
   let out = to.kind === 'image' ? [to.h, to.w] : [];
   if (residualShape) {
-    const rows = residualShape[1] + 2 * ph - kh + 1;
-    const columns = residualShape[2] + 2 * pw - kw + 1;
+    const [rows, columns] = outputSize(map, [residualShape[1], residualShape[2]]);
     out = [rows === residualShape[1] ? from.h : `${rows}`, columns === residualShape[2] ? from.w : `${columns}`];
   }
   const name = `g_${w.id}`;
   w.line(
-    `Definition ${name} : geometry := Geometry ${from.h} ${from.w} ${out.join(' ')} ${kh} ${kw} ${ph}%:Z ${pw}%:Z 1 1 1 1.`,
+    `Definition ${name} : geometry := Geometry ${from.h} ${from.w} ${out.join(' ')} ${map.kernel.join(' ')} ${ph}%:Z ${pw}%:Z ${map.stride.join(' ')} ${map.dilation.join(' ')}.`,
   );
   return name;
 };

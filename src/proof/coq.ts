@@ -33,7 +33,7 @@ const layerKey = (layer: Layer): string =>
 
 const HEADER = `From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra.
-From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Pooling Rules Layers Architecture Branching Families Channels Spectra Frequencies SkewExponential Skew Head.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Pooling Rules Layers Architecture Branching Families Channels Spectra Frequencies SkewExponential Skew Lattice Circle Polyphase Strides Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -43,6 +43,13 @@ const usesActivation = (layers: readonly Layer[], kinds: readonly Activation['ki
   layers.some(
     ({ op }) =>
       (op.kind === 'residual' || op.kind === 'sandwich' || op.kind === 'activation') && kinds.includes(op.act.kind),
+  );
+
+/** True where padding is circular: its theorem unrolls the circle, however often. */
+const usesCircles = (layers: readonly Layer[]): boolean =>
+  layers.some(
+    ({ op }) =>
+      (op.kind === 'residual' || op.kind === 'linear') && op.map.kind === 'conv' && op.map.mode === 'circular',
   );
 
 /** True where T is a root of high order: its theorem needs that no number is above all others. */
@@ -102,7 +109,9 @@ export const coqFile = (proven: ProvenNetwork): string => {
   line(comment(preamble(network.name, format(network.budget), head !== undefined)));
   line(HEADER);
   line('Section Network.');
-  line(`Variable R : ${usesActivation(body, ['tanh']) || usesRoots(body) ? 'archiFieldType' : 'realFieldType'}.`);
+  line(
+    `Variable R : ${usesActivation(body, ['tanh']) || usesRoots(body) || usesCircles(body) ? 'archiFieldType' : 'realFieldType'}.`,
+  );
   line('Notation relu := (fun a : R => Num.max a 0).');
   if (usesActivation(body, ['tanh', 'sigmoid'])) {
     line('(* an exponential *)');

@@ -34,16 +34,22 @@ describe('coqFile', () => {
     expect(text).toContain('(share_dom (share_add (share_one');
   });
   it.each([
-    'transposed conv 4 by aol',
-    'conv 4, stride = 2 by aol',
-    'conv 4, groups = 2 by sll',
-    'residual conv hidden = 2, dilation = 2 by sll',
-    'conv 4, padding = circular by aol',
-    'conv 4 by aol(steps = 2)',
-  ])('refuses `%s`, which no theorem of the theory is about', statement => {
+    ['conv 4, stride = 2 by aol', '(image_dom valid_1 (@weighted_phase_sums_bounded R'],
+    ['conv 4, stride = 2 by spectral(method = reshaped)', '(constant_dom valid_1 (reshaped_bounded valid_1'],
+    ['residual conv hidden = 2, dilation = 2 by sll', '(image_rows_dom valid_1 (@weighted_hidden_phase_sums_bounded R'],
+    ['conv 4, padding = circular by aol', '(circular_dom valid_1 closes_1'],
+    ['transposed conv 4 by aol', '(linear_in (adj (conv2d_matrix K_1))'],
+  ])('bounds `%s` by its kernel on the lattice', (statement, proof) => {
     const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
-    expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
+    expect(coqFile(provenFrom(source))).toContain(proof);
   });
+  it.each(['conv 4, groups = 2 by sll', 'conv 4 by aol(steps = 2)'])(
+    'refuses `%s`, which no theorem of the theory is about',
+    statement => {
+      const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
+      expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
+    },
+  );
   it('makes the matrix of each orthogonal family from variables, turned where it is wide', () => {
     const text = coqFile(
       provenFrom(`network Families {
