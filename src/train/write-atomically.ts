@@ -80,6 +80,13 @@ const writeTemporary = (temporary: string, { bytes, mode }: FileToWrite): void =
   }
 };
 
+/** Removes a temporary file if it is there and can be removed: why it is no use has been found out already. */
+const discard = (temporary: string): void => {
+  try {
+    rmSync(temporary, { force: true });
+  } catch {}
+};
+
 const flushFolder = (folder: string): void => {
   if (process.platform === 'win32') return;
   const dir = openSync(folder, 'r');
@@ -104,7 +111,7 @@ export const writeAllAtomically = (files: readonly FileToWrite[]): void => {
       for (; at < files.length; at++) writeTemporary(temporary[at], files[at]);
       for (at = 0; at < files.length; at++) renameSync(temporary[at], files[at].path);
     } catch (e) {
-      for (const t of temporary) rmSync(t, { force: true });
+      for (const t of temporary) discard(t);
       throw unwritable(files[at].path, e);
     }
     for (const folder of new Set(files.map(f => dirname(f.path)))) flushFolder(folder);
