@@ -328,7 +328,7 @@ def weight_of(layer, shapes, path):
         return fact("linear-adjoint" if adjoint else "linear", 1, lambda t: max(dominated(t)[1]), output=output, map=m)
     slopes = read_inside(layer["act"], path)
     if kind == "sandwich":
-        need(out == layer["output"][0], f"{path}: [A B] makes {out} channels")
+        need(m["kind"] != "conv" and out == layer["output"][0], f"{path}: [A B] makes {out} channels")
 
         def sandwiched(t):
             bound = on_rows(dominated(t), m)

@@ -4,7 +4,7 @@ import { networkDigest, verifyCertificate } from '../../src/proof/verify/certifi
 import { symbolBelow, turn } from '../../src/proof/verify/dominance.ts';
 import { exactGershgorinSums, gershgorinSums, isDominated, type Kernel } from '../../src/proof/verify/gram.ts';
 import { fromSide } from '../../src/proof/verify/map.ts';
-import { atMost, decompose, fromFloat, mul, Refused, toGrid } from '../../src/proof/verify/numbers.ts';
+import { atMost, decompose, fromFloat, mul, Refused, scaled, toGrid } from '../../src/proof/verify/numbers.ts';
 import { sha256, type Tensor } from '../../src/proof/verify/read.ts';
 
 import { randomFrom } from '../random-network.ts';
@@ -75,6 +75,36 @@ describe('sums in f64', () => {
         });
       }
     }
+  });
+  it('are compared with sums in integers from the entries, which the grid of small integers gives to the last bit', () => {
+    for (const [name, entry] of Object.entries(FUZZ))
+      for (const [kh, kw] of [
+        [1, 1],
+        [2, 3],
+      ]) {
+        const [n, m] = [4, 5];
+        const k: Kernel = { n, m, kh, kw, data: Float64Array.from(fill(entry, n, m * kh * kw)) };
+        const q = [1, 2 ** -28, 3, 2 ** 28];
+        const [values, weights] = [toGrid(k.data), toGrid(q)];
+        const at = (i: number, o: number, y: number, x: number): bigint =>
+          y >= 0 && y < kh && x >= 0 && x < kw ? values.integers[((i * m + o) * kh + y) * kw + x] : 0n;
+        const sum = (i: number): bigint => {
+          let total = 0n;
+          for (let j = 0; j < n; j++)
+            for (let dy = 1 - kh; dy < kh; dy++)
+              for (let dx = 1 - kw; dx < kw; dx++) {
+                let g = 0n;
+                for (let o = 0; o < m; o++)
+                  for (let y = 0; y < kh; y++)
+                    for (let x = 0; x < kw; x++) g += at(i, o, y, x) * at(j, o, y + dy, x + dx);
+                total += (g < 0n ? -g : g) * weights.integers[j];
+              }
+          return total;
+        };
+        const exact = exactGershgorinSums(k, q, [...q.keys()]);
+        for (const i of q.keys())
+          expect(exact[i], `${name} ${i}`).toEqual(scaled(sum(i), 2 * values.exponent + weights.exponent));
+      }
   });
   it('hold for long sums of wide matrices', () => {
     const k: Kernel = { n: 7, m: 3001, kh: 1, kw: 1, data: Float64Array.from(fill(noise, 7, 3001)) };

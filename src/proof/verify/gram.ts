@@ -14,6 +14,8 @@ export interface Kernel {
 }
 
 const U = power(-53);
+/** Squares of numbers not smaller than this do not underflow. */
+const TINY = power(-450);
 const entries = (k: Kernel): number => k.m * k.kh * k.kw;
 
 /** The offsets at which a kernel meets itself, each with the kernel moved by it: the products of both are g(δ). */
@@ -177,24 +179,18 @@ export const isDominated = (k: Kernel, T: readonly number[], exact: boolean): bo
   const G = products(k.data, k.data, m, true);
   const ones = new Array<number>(n).fill(1);
   const [own, roots] = [roundings(k, ones), T.reduce((s, v) => s + Math.sqrt(v), 0)];
+  // As much as the test will lose, and more: see `roundings` and `lost`, with rows of L no longer than √T.
+  const less = (i: number): number =>
+    T[i] * (power(-34) + 2 * lost(both)) + 4 * own[i] + power(-43) * Math.sqrt(T[i]) * roots;
   for (let i = 0; i < n; i++)
     for (let j = 0, p = i * wide + m; j <= i; j++) {
       const r = j * wide + m;
-      let [a, b, c, d, l] = [0, 0, 0, 0, 0];
-      for (; l + 4 <= j; l += 4) {
-        a += both.data[p + l] * both.data[r + l];
-        b += both.data[p + l + 1] * both.data[r + l + 1];
-        c += both.data[p + l + 2] * both.data[r + l + 2];
-        d += both.data[p + l + 3] * both.data[r + l + 3];
-      }
-      for (; l < j; l++) a += both.data[p + l] * both.data[r + l];
-      // As much as the test will lose, and more: see `roundings` and `lost`, with rows of L no longer than √T.
-      const less = T[i] * (power(-34) + 2 * lost(both)) + 4 * own[i] + power(-43) * Math.sqrt(T[i]) * roots;
-      const rest = (i === j ? T[i] - less : 0) - G[i * n + j] - (a + b + c + d);
+      let dot = 0;
+      for (let l = 0; l < j; l++) dot += both.data[p + l] * both.data[r + l];
+      const rest = (i === j ? T[i] - less(i) : 0) - G[i * n + j] - dot;
       if (i === j && !(rest >= 0)) return false;
       const entry = i === j ? Math.sqrt(rest) : both.data[r + j] > 0 ? rest / both.data[r + j] : 0;
-      // So small that squares might underflow.
-      both.data[p + j] = Math.abs(entry) < power(-450) ? 0 : entry;
+      both.data[p + j] = Math.abs(entry) < TINY ? 0 : entry;
     }
   return gershgorinFault(both, ones, T, exact) === undefined;
 };

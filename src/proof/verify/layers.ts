@@ -312,7 +312,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   sandwich: kind({ map: any, act: any }, a => {
     const { where, channels, input, output } = a;
     const map = readMap(a.map, where, [output[0] + channels, ...input.slice(1)]);
-    need(map.out === output[0] && size(map.kernel) === 1, `${where}: [A B] makes ${map.out} channels`);
+    need(map.kind !== 'conv' && map.out === output[0], `${where}: [A B] is no ${map.kind} map of ${output[0]} rows`);
     const [low, high] = inside(a.act, where);
     const emitted = (e: Emitted) => {
       biased(e, map.out);
