@@ -651,28 +651,31 @@ def fits_torus(m, side):
     return True
 
 
-def symbol_below(shape, values, grid, bound, torus):
-    """The squared norm of the convolution is at most bound, at every image size; with `torus`, where it is a part of one of grid x grid places."""
+def symbol_below(shape, values, grid, t, torus):
+    """G is at most diag(t), t per output or one for all, at every image size; with `torus`, where it is a part of one of grid x grid places."""
     out, columns, kh, kw = shape
     need(grid <= 4096 and (torus or max(kh, kw) <= grid), "the grid does not fit the kernel")
     area = kh * kw
     turns = [turn(k, grid) for k in range(grid)]
     c = 1 if torus else turn(kh - 1, 4 * grid)[0] * turn(kw - 1, 4 * grid)[0] - Fraction(1, 2**100)
     sizes = [sum(abs(v) for v in values[a : a + area]) for a in range(0, len(values), area)]
-    # Each part of an entry errs by 2^-110 of the sum of |K|; (r + e)^2 <= r^2 (1 + 2^-40) + e^2 (1 + 2^40).
-    error = 2 * sum(s * s for s in sizes) * Fraction(1, 2**220)
-    least = bound * c * c
-    limit = least * (1 - Fraction(1, 2**39))
-    if not (limit > 0 and error * 2**41 <= least * Fraction(1, 2**41)):
-        return all(s == 0 for s in sizes) and bound >= 0
+    t = t * out if len(t) == 1 else t
+    even = len(set(t)) == 1
+    if any(v < 0 for v in t) or any(s > 0 == t[i // columns] for i, s in enumerate(sizes)):
+        return False
+    # Each part of an entry errs by 2^-110 of the sum of |K|; (r + e)^2 <= r^2 (1 + 2^-40) + e^2 (1 + 2^40), all divided by t.
+    error = 2 * sum(s * s / t[i // columns] for i, s in enumerate(sizes) if s) * Fraction(1, 2**220)
+    if not error * 2**41 <= c * c * Fraction(1, 2**41):
+        return False
+    limits = [v * c * c * (1 - Fraction(1, 2**39)) for v in t]
     for u, v in grid_of(range(grid), range(grid // 2 + 1)):
         points = [turns[((s // kw) * u + (s % kw) * v) % grid] for s in range(area)]
         re = [[sum(values[(o * columns + i) * area + s] * points[s][0] for s in range(area)) for i in range(columns)] for o in range(out)]
         im = [[sum(values[(o * columns + i) * area + s] * points[s][1] for s in range(area)) for i in range(columns)] for o in range(out)]
-        if out > columns:
+        if out > columns and even:
             re, im = [list(r) for r in zip(*re)], [list(r) for r in zip(*im)]
         rows = [r + [-x for x in z] for r, z in zip(re, im)] + [z + r for r, z in zip(re, im)]
-        if not dominated(rows, [limit] * len(rows)):
+        if not dominated(rows, [limits[0]] * len(rows) if even else 2 * limits):
             return False
     return True
 
@@ -695,10 +698,10 @@ def check_dominance(node, path, m, shape, values, raw):
         return side, [sum(w * t[i] for w, t in zip(weights, even)) for i in range(len(first))]
     if rule == "gram-iteration-symbol":
         entries(node, ["rule", "grid", "T"], path)
-        need(len(node["T"]) == 1, f"{path}: one T is needed")
-        bound, grid = dyadic(node["T"][0]), integer(node["grid"])
-        need(symbol_below(shape, values, grid, bound, fits_torus(m, grid)), f"{path}: the symbol is above T")
-        return "rows", [bound] * out
+        t, grid = [dyadic(v) for v in node["T"]], integer(node["grid"])
+        need(len(t) in (1, out), f"{path}: one T is needed, or one for each output")
+        need(symbol_below(shape, values, grid, t, fits_torus(m, grid)), f"{path}: the symbol is above T")
+        return "rows", t * out if len(t) == 1 else t
     if rule == "reshaped-kernel":
         entries(node, ["rule", "premise"], path)
         side, t = check_dominance(node["premise"], path, m, (out, columns * kh * kw, 1, 1), values, raw)
@@ -708,7 +711,6 @@ def check_dominance(node, path, m, shape, values, raw):
         entries(node, ["rule", "premise"], path)
         (h, w), (oh, ow) = m["image"], m["made"]
         circular = m["mode"] == "circular"
-        need(not circular or all(d * (k - 1) < n for d, k, n in zip(m["dilation"], m["kernel"], (h, w))), f"{path}: the kernel meets itself")
         wide = m["in"] * h * w
         matrix = [Fraction(0)] * (m["out"] * oh * ow * wide)
         for v, o, i, ky, kx in taps_of(m, raw):
@@ -716,7 +718,7 @@ def check_dominance(node, path, m, shape, values, raw):
                 a, b = (n * s - p + k * d for n, s, p, k, d in zip((y, x), m["stride"], m["padding"], (ky, kx), m["dilation"]))
                 a, b = (a % h, b % w) if circular else (a, b)
                 if 0 <= a < h and 0 <= b < w:
-                    matrix[((o * oh + y) * ow + x) * wide + (i * h + a) * w + b] = v
+                    matrix[((o * oh + y) * ow + x) * wide + (i * h + a) * w + b] += v
         side, t = check_dominance(node["premise"], path, m, (m["out"] * oh * ow, wide, 1, 1), matrix, raw)
         channels, n = (m["out"], out) if side == "rows" else (m["in"], columns)
         each = len(t) // channels

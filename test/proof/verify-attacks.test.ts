@@ -188,15 +188,15 @@ describe('the sampled symbol', () => {
   it('sees the norm 4 of [1, −2, 1] on the line, where the transform at n = 3 sees 3', () => {
     const line = { out: 1, in: 1, kh: 1, kw: 3, data: [1, -2, 1] };
     for (const exact of [false, true]) {
-      expect(symbolBelow(line, 64, 16.05, exact)).toBe(true);
-      expect(symbolBelow(line, 64, 15.999, exact)).toBe(false);
-      expect(symbolBelow(line, 3, 15.999, exact)).toBe(false);
-      expect(symbolBelow(line, 3, 9, exact)).toBe(false);
+      expect(symbolBelow(line, 64, [16.05], exact)).toBe(true);
+      expect(symbolBelow(line, 64, [15.999], exact)).toBe(false);
+      expect(symbolBelow(line, 3, [15.999], exact)).toBe(false);
+      expect(symbolBelow(line, 3, [9], exact)).toBe(false);
       // On a circle of three pixels the transform there is the whole truth.
-      expect(symbolBelow(line, 3, 9.001, exact, true)).toBe(true);
-      expect(symbolBelow(line, 3, 8.999, exact, true)).toBe(false);
+      expect(symbolBelow(line, 3, [9.001], exact, true)).toBe(true);
+      expect(symbolBelow(line, 3, [8.999], exact, true)).toBe(false);
     }
-    expect(() => symbolBelow(line, 2, 100, false)).toThrow(Refused);
+    expect(() => symbolBelow(line, 2, [100], false)).toThrow(Refused);
   });
 });
 

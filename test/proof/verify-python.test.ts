@@ -33,8 +33,6 @@ describe.skipIf(!python)('the Python checker', () => {
     for (let seed = 0; seed < 32; seed++) {
       const r = randomFrom(seed + 4000);
       const source = randomSource(r, { geometries: true, branches: seed % 2 === 0 });
-      // The matrix of a kernel that wraps around onto itself is not covered.
-      if (source.includes('operator')) continue;
       const proven = provenFrom(source);
       const { squared } = verdictOf(certify(proven, weightsFor(proven, r)));
       const c = certify(proven, weightsFor(proven, randomFrom(seed + 4000)));

@@ -39,11 +39,11 @@ describe('the symbol on a torus', () => {
     const l = lattice(m, [1, -2, 1]);
     expect([2, 3, 4, 5, 6].map(side => fitsTorus(m, side))).toEqual([false, false, true, true, true]);
     for (const exact of [false, true]) {
-      expect(symbolBelow(l, 3, 9.001, exact, true)).toBe(true);
-      expect(symbolBelow(l, 4, 16.001, exact, true)).toBe(true);
-      expect(symbolBelow(l, 4, 15.999, exact, true)).toBe(false);
+      expect(symbolBelow(l, 3, [9.001], exact, true)).toBe(true);
+      expect(symbolBelow(l, 4, [16.001], exact, true)).toBe(true);
+      expect(symbolBelow(l, 4, [15.999], exact, true)).toBe(false);
       // Without the torus the sampling costs a factor.
-      expect(symbolBelow(l, 4, 16.001, exact)).toBe(false);
+      expect(symbolBelow(l, 4, [16.001], exact)).toBe(false);
     }
   });
   it('is on a circle that of every torus with its frequencies', () => {
@@ -67,7 +67,7 @@ describe('the symbol on a torus', () => {
       const W = Float64Array.from({ length: 4 * m.kernel[0] * m.kernel[1] }, () => r.normal());
       if (mode === 'circular' && m.image.some((n, a) => m.dilation[a] * (m.kernel[a] - 1) >= n)) continue;
       const below = norm2(operator(m, W), r);
-      expect(symbolBelow(lattice(m, W), leastTorus(m), below * (1 - 1e-9), false, true), `${JSON.stringify(m)}`).toBe(
+      expect(symbolBelow(lattice(m, W), leastTorus(m), [below * (1 - 1e-9)], false, true), `${JSON.stringify(m)}`).toBe(
         below === 0,
       );
       tried += 1;

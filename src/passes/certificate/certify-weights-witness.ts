@@ -12,7 +12,7 @@ import { gershgorinSums, type Kernel } from '../../proof/verify/gram.ts';
 import { type LinearMap as CheckedMap, fromSide, lattice, readMap } from '../../proof/verify/map.ts';
 import { decompose } from '../../proof/verify/numbers.ts';
 import { lowerRescaling, Q_LIMIT } from '../lower/lower-rescaling.ts';
-import { mapToJson, notCertifiable } from './network-json.ts';
+import { mapToJson } from './network-json.ts';
 
 /** [m, e] = m·2^e, m odd or 0. */
 export const dyadic = (x: number): readonly [m: number, e: number] => {
@@ -85,12 +85,12 @@ const FINE_GRID = 64;
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
-/** ‖conv‖² ≤ T from the symbol: on the torus of this image size, with no factor, where that has few points; else on `grid` points an axis. */
-const symbolWitness = (c: WeightContext, map: LinearMap, grid: number, T: number): object => {
+/** ‖conv‖² ≤ T, or of several G ⪯ diag(T), from the symbol: on the torus of this image size, with no factor, where that has few points; else on `grid` points an axis. */
+const symbolWitness = (c: WeightContext, map: LinearMap, grid: number, ...T: readonly number[]): object => {
   const [h, w] = map.kind === 'conv' ? torusSize(map, [c.image[1], c.image[2]]) : [1, 1];
   const circular = map.kind === 'conv' && map.mode === 'circular';
   const torus = circular ? (h * w) / gcd(h, w) : Math.max(h, w);
-  return { rule: 'gram-iteration-symbol', grid: torus <= Math.max(grid, FINE_GRID) ? torus : grid, T: [dyadic(T)] };
+  return { rule: 'gram-iteration-symbol', grid: torus <= Math.max(grid, FINE_GRID) ? torus : grid, T: T.map(dyadic) };
 };
 
 /** Most rows of a convolution written out as a matrix: its factorisation takes seconds. */
@@ -145,15 +145,10 @@ const orthogonalWitness = (c: WeightContext, makesIt: boolean, target: Float64Ar
 
 /** Whether `operatorWitness` has a witness that is soon checked. */
 export const isSmall = (c: WeightContext, map: ConvMap): boolean =>
-  map.out * elements(outputSize(map, [c.image[1], c.image[2]])) <= MAX_OPERATOR && !meetsItself(c, map);
-
-const meetsItself = (c: WeightContext, map: ConvMap): boolean =>
-  map.mode === 'circular' && map.kernel.some((k, a) => map.dilation[a] * (k - 1) >= c.image[1 + a]);
+  map.out * elements(outputSize(map, [c.image[1], c.image[2]])) <= MAX_OPERATOR;
 
 /** The bound for the convolution at this size of image, as a matrix: exact, for small images. */
 export const operatorWitness = (c: WeightContext, map: ConvMap, target: Float64Array): object => {
-  if (meetsItself(c, map))
-    return notCertifiable(map.weight.path, 'the matrix of a circular convolution whose kernel meets itself');
   const positions = elements(outputSize(map, [c.image[1], c.image[2]]));
   const pixels = c.image[1] * c.image[2];
   const perPosition = Float64Array.from(repeat(target, c.side === 'out' ? positions : pixels));
@@ -199,14 +194,12 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
     }
     case 'power': {
       if (map.kind === 'dense') return psd(c, target, map.out, map.in);
-      // Gershgorin's sums are larger than this T; the norm of the emitted kernel, which T is in, is found from its symbol.
-      if (!c.d)
-        return isSmall(c, map)
-          ? operatorWitness(c, map, target)
-          : notCertifiable(map.weight.path, 'large residual convolutions by aol in several steps');
+      // Gershgorin's sums are larger than this T, which the emitted kernel's symbol keeps; a linear layer has it in its weight.
+      const any = 2 * overlap(map) * frobenius(c.W);
       const wanted = Array.from(target).filter(Number.isFinite);
-      const T = wanted.length > 0 ? Math.max(...wanted) : 2 * overlap(map) * frobenius(c.W);
-      return symbolWitness(c, map, FINE_GRID, T);
+      if (c.d) return symbolWitness(c, map, FINE_GRID, wanted.length > 0 ? Math.max(...wanted) : any);
+      if (isSmall(c, map)) return operatorWitness(c, map, target);
+      return symbolWitness(c, map, FINE_GRID, ...Array.from(target, v => (Number.isFinite(v) ? v : any)));
     }
     case 'scaled':
       // T of the part is smaller, so what holds for it holds for the whole.

@@ -229,7 +229,14 @@ const partsOf = (
       // Of these a bound at every image size may be out of reach where one at this size is not.
       const { map } = op;
       const small = function* (): Generator<object> {
-        yield findWitness(context, op.rescaling, T);
+        // Sampled a symbol has to be a little smaller than the T of its layer.
+        const growth = map.kind === 'conv' && by === 'power' ? GROWTH : [1];
+        for (const more of growth)
+          yield findWitness(
+            context,
+            op.rescaling,
+            T.map(v => v * more),
+          );
         if (map.kind === 'conv' && by === 'orthogonal' && isSmall(context, map)) yield operatorWitness(context, map, T);
       };
       return {

@@ -37,28 +37,33 @@ export const turn = (k: number, n: number): readonly [cos: number, sin: number] 
 };
 
 /**
- * Whether ‖conv‖² ≤ bound at every image size: sup_θ ‖Σ_δ K_δ e^(iδθ)‖ is at most the maximum over grid×grid points over cos(πd/grid) per
+ * Whether G ⪯ diag(T) at every image size, T one for each output or one for all. ‖T^(−1/2) conv‖ ≤ 1: of any kernel sup_θ ‖Σ_δ K_δ e^(iδθ)‖ is at most the maximum over grid×grid points over cos(πd/grid) per
  * axis, d = (k − 1)/2 (Ehlich & Zeller 1964). For a part of a circular convolution of as many points (`torus`) no factor is needed.
  */
-export const symbolBelow = (l: Lattice, grid: number, bound: number, exact: boolean, torus = false): boolean => {
+export const symbolBelow = (l: Lattice, grid: number, T: readonly number[], exact: boolean, torus = false): boolean => {
   const { out, in: columns, kh, kw, data } = l;
   const fits = grid <= 4096 && (torus || grid >= Math.max(kh, kw));
   need(fits, `a grid of ${grid} points does not fit a ${kh}×${kw} kernel`);
   const turns = Array.from({ length: grid }, (_, k) => turn(k, grid));
   // d/N turns of π are (k − 1)/(4N) turns of 2π.
   const cosine = (k: number) => (torus ? 1 : turn(k - 1, 4 * grid)[0]);
-  const least = bound * (cosine(kh) * cosine(kw)) ** 2 * (1 - power(-48));
+  const least = (cosine(kh) * cosine(kw)) ** 2 * (1 - power(-48));
   const area = kh * kw;
   const sizes = new Float64Array(out * columns);
   for (let at = 0; at < data.length; at++) sizes[Math.floor(at / area)] += Math.abs(data[at]);
-  const squares = sizes.reduce((s, v) => s + v * v, 0);
+  const ofRow = (o: number): number => (T.length === 1 ? T[0] : T[o]);
+  // Σ (Σ|K_δ|)²/T, nothing for rows of zeros.
+  const shares = sizes.reduce((s, v, at) => (v === 0 ? s : s + (v * v) / ofRow(Math.floor(at / columns))), 0);
   // Real and imaginary parts err by at most this share of Σ|K_δ|; (√μ + e)² ≤ μ(1 + ε) + e²(1 + 1/ε) with ε = 2⁻³⁵.
-  const error = 2 * (2 * (area + 4) * power(-53)) ** 2 * squares * (1 + power(-20));
-  const limit = least * (1 - power(-34));
-  if (!(limit > 0) || !(error * power(36) <= least * power(-36))) return squares === 0 && bound >= 0;
+  const error = 2 * (2 * (area + 4) * power(-53)) ** 2 * shares * (1 + power(-20));
+  if (!T.every(t => t >= 0) || !(error * power(36) <= least * power(-36))) return false;
+  if (shares === 0) return true;
   // K(θ) as a real matrix of twice the size, [[Re, −Im], [Im, Re]]; K(−θ) is its conjugate, so half of the points are enough.
   const real = new Float64Array(4 * out * columns);
   const point: Lattice = { out: 2 * out, in: 2 * columns, kh: 1, kw: 1, data: real };
+  const limits = [...T, ...T].map(t => t * least * (1 - power(-34)));
+  const dominated = () =>
+    T.length === 1 ? normBelow(point, limits[0], exact) : isDominated(fromSide(point, 'rows'), limits, exact);
   for (let u = 0; u < grid; u++)
     for (let v = 0; 2 * v <= grid; v++) {
       for (let at = 0; at < out * columns; at++) {
@@ -72,7 +77,7 @@ export const symbolBelow = (l: Lattice, grid: number, bound: number, exact: bool
         const below = o + 2 * out * columns;
         [real[o], real[o + columns], real[below], real[below + columns]] = [re, -im, im, re];
       }
-      if (!normBelow(point, limit, exact)) return false;
+      if (!dominated()) return false;
     }
   return true;
 };
@@ -131,10 +136,12 @@ const RULES: Readonly<Record<string, (value: unknown, e: Emitted) => Dominance>>
     return { side, T: Array.from({ length: n }, (_, k) => ofChannel(Math.floor((k * channels) / n))) };
   },
   'gram-iteration-symbol': (value, e) => {
-    const { grid, T } = read(value, e.where, { ...NAME, grid: whole(1), T: listOf(parseDyadic, 1) });
-    const below = symbolBelow(e.lattice, grid, T[0], e.exact, fitsTorus(e.map, grid));
+    const { grid, T } = read(value, e.where, { ...NAME, grid: whole(1), T: witness });
+    const { out } = e.lattice;
+    need(T.length === 1 || T.length === out, `${e.where} needs one T, or one for each of ${out} outputs`);
+    const below = symbolBelow(e.lattice, grid, T, e.exact, fitsTorus(e.map, grid));
     need(below, `${e.where}: the symbol could not be shown to stay below T`);
-    return { side: 'rows', T: uniform(T.map(Q.fromFloat), e.lattice.out) };
+    return { side: 'rows', T: T.length === 1 ? uniform(T.map(Q.fromFloat), out) : T.map(Q.fromFloat) };
   },
   'dominance-convex': (value, e) => {
     const { weights, premises } = read(value, e.where, { ...NAME, weights: listOf(parseQ), premises: listOf(any) });

@@ -139,8 +139,6 @@ export const lattice = (m: LinearMap, data: ArrayLike<number>): Lattice => {
 export const operator = (m: LinearMap, data: ArrayLike<number>): Lattice => {
   const [[h, w], [oh, ow]] = [m.image, m.made];
   const [rows, columns] = [m.out * oh * ow, m.in * h * w];
-  const once = m.image.every((n, a) => m.mode === 'zeros' || m.dilation[a] * (m.kernel[a] - 1) < n);
-  need(once, 'a kernel that meets itself on a circle has no matrix of its own entries');
   need(rows * columns <= 2 ** 26, `the matrix of this convolution has ${rows} × ${columns} entries, too many`);
   const all = new Float64Array(rows * columns);
   taps(m, data, (v, o, i, ky, kx) => {
@@ -148,7 +146,12 @@ export const operator = (m: LinearMap, data: ArrayLike<number>): Lattice => {
       let y = Math.floor(p / ow) * m.stride[0] - m.padding[0] + ky * m.dilation[0];
       let x = (p % ow) * m.stride[1] - m.padding[1] + kx * m.dilation[1];
       if (m.mode === 'circular') [y, x] = [((y % h) + h) % h, ((x % w) + w) % w];
-      if (y >= 0 && y < h && x >= 0 && x < w) all[(o * oh * ow + p) * columns + (i * h + y) * w + x] = v;
+      if (y < 0 || y >= h || x < 0 || x >= w) continue;
+      const at = (o * oh * ow + p) * columns + (i * h + y) * w + x;
+      // A kernel that meets itself on a circle: of the smaller term a rounded sum would have lost something.
+      const sum = all[at] + v;
+      need(sum - all[at] === v && sum - v === all[at], 'the entries of a kernel that meets itself add up to no f64');
+      all[at] = sum;
     }
   });
   return { out: rows, in: columns, kh: 1, kw: 1, data: all };
