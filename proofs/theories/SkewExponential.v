@@ -1,7 +1,9 @@
 (* Truncated exponentials of skew operators, p_n(A) = sum over k <= n of A^k / k!: what orthogonal layers by skew
    exponential compute. |p_n(A) x|^2 - |x|^2 is a combination of the moments |A^m x|^2, n < 2m <= 2n, known in closed form;
    it is at most 0 on a window |A|^2 <= w where the Taylor coefficients at w say so. Degrees 3 and 0 modulo 4 have one. *)
+From Coq Require Import ZArith.
 From mathcomp Require Import all_ssreflect all_algebra ring.
+From mathcomp Require Import ssrZ.
 From Lip Require Import Base Gershgorin.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
@@ -165,140 +167,120 @@ by rewrite mulr_ge0_le0 ?invr_ge0 ?ler0n.
 Qed.
 End Window.
 
-(* ---- The degrees that have a window. Each: the excess is minus a combination of differences with Taylor coefficients at w. *)
-(* sums, products and quotients of numerals *)
-(* the factorials as an unknown function, so that nothing computes them *)
-Definition excess_with (F : nat -> R) n (s : nat -> R) : R :=
-  \sum_(m < n.+1 | (n < m.*2)%N) (-1) ^+ (n - m) / (m%:R * F (m.*2.-1 - n)%N) * s m.
-Lemma excess_le0 n s : (forall F : nat -> R, F 0%N = 1 -> (forall k, F k.+1 = k.+1%:R * F k) -> 0 <= - excess_with F n s) ->
-  excess n s <= 0.
-Proof. by move=> h; rewrite -oppr_ge0; apply: (h (fun k => k`!%:R)) => [|k]; rewrite ?fact0 // factS natrM. Qed.
-Lemma ge0_by (b a : R) : a = b -> 0 <= b -> 0 <= a.
-Proof. by move=> ->. Qed.
-Ltac nonneg := match goal with
-  | |- is_true (0 <= _ + _) => apply: addr_ge0; nonneg
-  | |- is_true (0 <= _ * _) => apply: mulr_ge0; nonneg
-  | |- is_true (0 <= _^-1) => rewrite invr_ge0; nonneg
-  | |- _ => first [exact: ler01 | exact: ler0n]
-  end.
+(* ---- The degrees that have a window, by computing with integers: n! (n - 1)! times minus the excess is a polynomial in the moments; at w = p / q
+        it has Taylor coefficients, which are those of repeated differences, so that it is enough that none of them is negative. *)
+Definition of_Z (z : Z) : R := (int_of_Z z)%:~R.
+Lemma of_ZD a b : of_Z (Z.add a b) = of_Z a + of_Z b.
+Proof. by rewrite /of_Z -intrD -[int_of_Z a + _](rmorphD [rmorphism of int_of_Z]). Qed.
+Lemma of_ZM a b : of_Z (Z.mul a b) = of_Z a * of_Z b.
+Proof. by rewrite /of_Z -intrM -[int_of_Z a * _](rmorphM [rmorphism of int_of_Z]). Qed.
+Lemma of_ZN a : of_Z (Z.opp a) = - of_Z a.
+Proof. by rewrite /of_Z -mulrNz -[- int_of_Z a](rmorphN [rmorphism of int_of_Z]). Qed.
+Lemma of_Z_nat k : of_Z (Z.of_nat k) = k%:R.
+Proof. by case: k => // k; rewrite /of_Z /= SuccNat2Pos.id_succ. Qed.
+Lemma of_Z_ge0 z : Z.leb Z0 z -> 0 <= of_Z z.
+Proof. by case: z => // p _; rewrite /of_Z ler0z. Qed.
+
+Fixpoint power_Z (q : Z) (n : nat) : Z := if n is n'.+1 then Z.mul q (power_Z q n') else Zpos xH.
+Lemma of_Z_power q n : of_Z (power_Z q n) = of_Z q ^+ n.
+Proof. by elim: n => [|n ih] //; rewrite [power_Z _ _]/= of_ZM ih exprS. Qed.
+
+Section Taylor.
+Variables (p q : Z) (w : R).
+Hypotheses (q0 : 0 < of_Z q) (wE : of_Z q * w = of_Z p).
+(* minus q times the coefficients so far, one place on, plus p times them *)
+Fixpoint shifted (before : Z) (b : seq Z) : seq Z :=
+  if b is x :: b' then Z.sub (Z.mul p x) (Z.mul q before) :: shifted x b' else [:: Z.opp (Z.mul q before)].
+(* of sum c_i u^i at p / q in powers of p / q - u, times q^(size c - 1) *)
+Fixpoint taylor (c : seq Z) : seq Z :=
+  if c is a :: c' then
+    let top := Z.mul a (power_Z q (size c')) in
+    if taylor c' is x :: b then Z.add top (Z.mul p x) :: shifted x b else [:: top]
+  else [::].
+Fixpoint combination (c : seq Z) (s : nat -> R) m : R := if c is a :: c' then of_Z a * s m + combination c' s m.+1 else 0.
+Fixpoint expansion (b : seq Z) (s : nat -> R) m : R := if b is a :: b' then of_Z a * s m + expansion b' (difference w s) m else 0.
+
+Lemma shiftedE x b s m :
+  expansion (shifted x b) (difference w s) m = of_Z q * expansion b (difference w s) m.+1 - of_Z q * of_Z x * difference w s m.
+Proof.
+elim: b x s => [|y b ih] x s /=; first by rewrite of_ZN of_ZM; ring.
+rewrite ih of_ZD of_ZN !of_ZM -wE; move: (expansion b _ _) => e; rewrite [difference w (difference w s) m]/difference.
+by move: (difference w s m) (difference w s m.+1) => a a'; ring.
+Qed.
+Lemma taylorE a c s m : expansion (taylor (a :: c)) s m = of_Z q ^+ size c * combination (a :: c) s m.
+Proof.
+elim: c a s m => [|a' c ih] a s m; first by rewrite /= of_ZM; ring.
+have := ih a' s m.+1; rewrite [taylor (a :: _)]/= [taylor (a' :: c)]/=.
+set t := (if taylor c is _ :: _ then _ else _); have : t != [::] by rewrite /t; case: (taylor c).
+case: t => // x b _; rewrite [expansion (x :: b) _ _]/= => ih'.
+rewrite /= of_ZD !of_ZM of_Z_power shiftedE -wE exprS; rewrite /= in ih'.
+have -> : of_Z q * of_Z q ^+ size c * (of_Z a * s m + (of_Z a' * s m.+1 + combination c s m.+2))
+  = of_Z q * of_Z q ^+ size c * of_Z a * s m + of_Z q * (of_Z q ^+ size c * (of_Z a' * s m.+1 + combination c s m.+2)) by ring.
+rewrite -ih' [difference w s m]/difference.
+by move: (expansion b _ _) (of_Z q) (_ ^+ _) => e k l; ring.
+Qed.
+Lemma combination_ge0 a c s m : all (Z.leb Z0) (taylor (a :: c)) -> (forall k, 0 <= iter k (difference w) s m) ->
+  0 <= combination (a :: c) s m.
+Proof.
+move=> h d; rewrite -(pmulr_rge0 _ (exprn_gt0 (size c) q0)) -taylorE; elim: (taylor _) s d h => //= x b ih s d /andP [x0 b0].
+by rewrite addr_ge0 ?mulr_ge0 ?of_Z_ge0 ?(d 0%N) // ih // => k; have := d k.+1; rewrite iterSr.
+Qed.
+End Taylor.
+
+Fixpoint factorial_Z (k : nat) : Z := if k is k'.+1 then Z.mul (Z.of_nat k) (factorial_Z k') else Zpos xH.
+Lemma of_Z_factorial k : of_Z (factorial_Z k) = k`!%:R.
+Proof. elim: k => [|k ih] //; by rewrite -[factorial_Z _]/(Z.mul (Z.of_nat k.+1) (factorial_Z k)) of_ZM ih factS natrM of_Z_nat. Qed.
+Definition denominator n m : Z := Z.mul (Z.of_nat m) (factorial_Z (m.*2.-1 - n)).
+Definition common n : Z := Z.mul (factorial_Z n) (factorial_Z n.-1).
+Definition quotient n m : Z := Z.div (common n) (denominator n m).
+Definition moments_of n : seq nat := iota (n./2).+1 (n - n./2).
+Definition coefficients n : seq Z := [seq (if odd (n - m) then quotient n m else Z.opp (quotient n m)) | m <- moments_of n].
+(* that the quotients are exact, and that the expansion at p / q has no negative coefficient *)
+Definition window_check n (p q : Z) : bool :=
+  all (fun m => Z.eqb (Z.mul (quotient n m) (denominator n m)) (common n)) (moments_of n) && all (Z.leb Z0) (taylor p q (coefficients n)).
+
+Lemma excessE n s : all (fun m => Z.eqb (Z.mul (quotient n m) (denominator n m)) (common n)) (moments_of n) ->
+  of_Z (common n) * - excess n s = combination (coefficients n) s (n./2).+1.
+Proof.
+move=> exact; have sums c : combination [seq c m | m <- moments_of n] s (n./2).+1 = \sum_(m <- moments_of n) of_Z (c m) * s m.
+  by rewrite /moments_of; elim: (n - _)%N ((n./2).+1) => [|k ih] m /=; rewrite ?big_nil // big_cons ih.
+rewrite sums /excess -sumrN mulr_sumr.
+pose F m := of_Z (common n) * - ((-1) ^+ (n - m) / (m%:R * (m.*2.-1 - n)`!%:R) * s m).
+rewrite -[LHS]/(\sum_(m < n.+1 | (n < m.*2)%N) F m) -(big_mkord (fun m => (n < m.*2)%N) F).
+have -> : \sum_(0 <= m < n.+1 | (n < m.*2)%N) F m = \sum_(m <- moments_of n) F m.
+  rewrite /moments_of; have -> : iota (n./2).+1 (n - n./2) = index_iota (n./2).+1 n.+1 by rewrite /index_iota subSS.
+  rewrite [RHS](big_nat_widenl _ 0) //; apply: eq_bigl => m /=; by rewrite -divn2 ltn_divLR // muln2.
+rewrite /F {F}; rewrite !big_seq; apply: eq_bigr => m hm; have /allP /(_ m hm) /Z.eqb_eq e := exact.
+have := hm; rewrite mem_iota => /andP [m0 _]; have mz : m%:R != 0 :> R by rewrite pnatr_eq0; case: (m) m0.
+have fz : (m.*2.-1 - n)`!%:R != 0 :> R by rewrite pnatr_eq0 -lt0n fact_gt0.
+rewrite -e of_ZM /denominator of_ZM of_Z_nat of_Z_factorial -signr_odd.
+have -> : of_Z (if odd (n - m) then quotient n m else Z.opp (quotient n m)) = - (-1) ^+ odd (n - m) * of_Z (quotient n m).
+  by case: (odd _); rewrite ?of_ZN ?expr1 ?expr0 ?opprK ?mul1r ?mulN1r.
+move: (_ ^+ _) (of_Z _) (s m) (m%:R) (_`!%:R) mz fz => a b c d f mz fz; field.
+by rewrite mz fz.
+Qed.
+Theorem truncated_exp_lip n (p q : nat) : (0 < n)%N -> (0 < q)%N -> window_check n (Z.of_nat p) (Z.of_nat q) ->
+  dom (gram A) (fun=> p%:R / q%:R) -> lip (truncated_exp n).
+Proof.
+move=> n0 qp /andP [exact signs] h; have q0 : 0 < of_Z (Z.of_nat q) by rewrite of_Z_nat ltr0n.
+apply: excess_lip => x; rewrite -oppr_ge0.
+have c0 : 0 < of_Z (common n) by rewrite /common of_ZM !of_Z_factorial mulr_gt0 // ltr0n fact_gt0.
+rewrite -(pmulr_rge0 _ c0) excessE //; have : (0 < size (coefficients n))%N.
+  by rewrite size_map size_iota subn_gt0 -divn2 ltn_divLR // muln2 -addnn -[X in (X < _)%N]addn0 ltn_add2l.
+case: (coefficients n) signs => // a c signs _; apply: (combination_ge0 q0 _ signs) => [|k]; last exact: difference_ge0.
+by rewrite !of_Z_nat mulrCA divff ?mulr1 // pnatr_eq0 -lt0n.
+Qed.
+
 Theorem truncated_exp_3_lip : dom (gram A) (fun=> 3%:R) -> lip (truncated_exp 3).
-Proof.
-move=> h; apply: excess_lip => x; have := fun k => difference_ge0 h k x 2.
-set w : R := 3%:R; move: (moment x) => s d.
-have r0 : 0 <= 1 / 2%:R - 1 / 6%:R * w.
-  have -> : 1 / 2%:R - 1 / 6%:R * w = 0 by rewrite /w; field.
-  exact: lexx.
-have r1 : 0 <= 1 / 6%:R :> R by nonneg.
-apply: excess_le0 => F F0 FS; rewrite /excess_with big_mkcond !big_ord_recr big_ord0 /= !FS F0.
-apply: (@ge0_by ((1 / 2%:R - 1 / 6%:R * w) * iter 0 (difference w) s 2%N + (1 / 6%:R) * iter 1 (difference w) s 2%N)).
-  rewrite /= /difference.
-  by move: (s 2%N) (s 3%N) (w) => s2 s3 u; field.
-by do ?apply: addr_ge0; apply: mulr_ge0 => //; exact: d.
-Qed.
+Proof. by move=> h; apply: (@truncated_exp_lip _ 3 1); rewrite ?divr1 //; vm_compute. Qed.
 Theorem truncated_exp_4_lip : dom (gram A) (fun=> 8%:R) -> lip (truncated_exp 4).
-Proof.
-move=> h; apply: excess_lip => x; have := fun k => difference_ge0 h k x 3.
-set w : R := 8%:R; move: (moment x) => s d.
-have r0 : 0 <= 1 / 3%:R - 1 / 24%:R * w.
-  have -> : 1 / 3%:R - 1 / 24%:R * w = 0 by rewrite /w; field.
-  exact: lexx.
-have r1 : 0 <= 1 / 24%:R :> R by nonneg.
-apply: excess_le0 => F F0 FS; rewrite /excess_with big_mkcond !big_ord_recr big_ord0 /= !FS F0.
-apply: (@ge0_by ((1 / 3%:R - 1 / 24%:R * w) * iter 0 (difference w) s 3%N + (1 / 24%:R) * iter 1 (difference w) s 3%N)).
-  rewrite /= /difference.
-  by move: (s 3%N) (s 4%N) (w) => s3 s4 u; field.
-by do ?apply: addr_ge0; apply: mulr_ge0 => //; exact: d.
-Qed.
+Proof. by move=> h; apply: (@truncated_exp_lip _ 8 1); rewrite ?divr1 //; vm_compute. Qed.
 Theorem truncated_exp_7_lip : dom (gram A) (fun=> (3%:R * 100%:R + 11%:R) / 100%:R) -> lip (truncated_exp 7).
-Proof.
-move=> h; apply: excess_lip => x; have := fun k => difference_ge0 h k x 4.
-set w : R := (3%:R * 100%:R + 11%:R) / 100%:R; move: (moment x) => s d.
-have r0 : 0 <= 1 / 4%:R - 1 / 10%:R * w + 1 / (48%:R * 3%:R) * w ^+ 2 - 1 / (48%:R * 15%:R * 7%:R) * w ^+ 3.
-  have -> : 1 / 4%:R - 1 / 10%:R * w + 1 / (48%:R * 3%:R) * w ^+ 2 - 1 / (48%:R * 15%:R * 7%:R) * w ^+ 3 = ((33%:R * 100%:R + 44%:R) * 100%:R + 23%:R) / (64%:R * 48%:R * 25%:R * 25%:R * 25%:R * 35%:R) by rewrite /w; field.
-  by nonneg.
-have r1 : 0 <= 1 / 10%:R - 1 / 72%:R * w + 1 / (48%:R * 35%:R) * w ^+ 2.
-  have -> : 1 / 10%:R - 1 / 72%:R * w + 1 / (48%:R * 35%:R) * w ^+ 2 = (((3%:R * 100%:R + 15%:R) * 100%:R + 31%:R) * 100%:R + 63%:R) / (64%:R * 36%:R * 25%:R * 25%:R * 35%:R) by rewrite /w; field.
-  by nonneg.
-have r2 : 0 <= 1 / (48%:R * 3%:R) - 1 / (48%:R * 35%:R) * w.
-  have -> : 1 / (48%:R * 3%:R) - 1 / (48%:R * 35%:R) * w = (25%:R * 100%:R + 67%:R) / (64%:R * 45%:R * 25%:R * 7%:R) by rewrite /w; field.
-  by nonneg.
-have r3 : 0 <= 1 / (48%:R * 15%:R * 7%:R) :> R by nonneg.
-apply: excess_le0 => F F0 FS; rewrite /excess_with big_mkcond !big_ord_recr big_ord0 /= !FS F0.
-apply: (@ge0_by ((1 / 4%:R - 1 / 10%:R * w + 1 / (48%:R * 3%:R) * w ^+ 2 - 1 / (48%:R * 15%:R * 7%:R) * w ^+ 3) * iter 0 (difference w) s 4%N + (1 / 10%:R - 1 / 72%:R * w + 1 / (48%:R * 35%:R) * w ^+ 2) * iter 1 (difference w) s 4%N + (1 / (48%:R * 3%:R) - 1 / (48%:R * 35%:R) * w) * iter 2 (difference w) s 4%N + (1 / (48%:R * 15%:R * 7%:R)) * iter 3 (difference w) s 4%N)).
-  rewrite /= /difference.
-  by move: (s 4%N) (s 5%N) (s 6%N) (s 7%N) (w) => s4 s5 s6 s7 u; field.
-by do ?apply: addr_ge0; apply: mulr_ge0 => //; exact: d.
-Qed.
+Proof. by rewrite -natrM -natrD => h; apply: (@truncated_exp_lip _ 311 100) => //; vm_compute. Qed.
 Theorem truncated_exp_8_lip : dom (gram A) (fun=> (2%:R * 100%:R + 88%:R) / 25%:R) -> lip (truncated_exp 8).
-Proof.
-move=> h; apply: excess_lip => x; have := fun k => difference_ge0 h k x 5.
-set w : R := (2%:R * 100%:R + 88%:R) / 25%:R; move: (moment x) => s d.
-have r0 : 0 <= 1 / 5%:R - 1 / 36%:R * w + 1 / (24%:R * 35%:R) * w ^+ 2 - 1 / (64%:R * 90%:R * 7%:R) * w ^+ 3.
-  have -> : 1 / 5%:R - 1 / 36%:R * w + 1 / (24%:R * 35%:R) * w ^+ 2 - 1 / (64%:R * 90%:R * 7%:R) * w ^+ 3 = 39%:R / (25%:R * 25%:R * 25%:R * 35%:R) by rewrite /w; field.
-  by nonneg.
-have r1 : 0 <= 1 / 36%:R - 1 / (60%:R * 7%:R) * w + 1 / (64%:R * 30%:R * 7%:R) * w ^+ 2.
-  have -> : 1 / 36%:R - 1 / (60%:R * 7%:R) * w + 1 / (64%:R * 30%:R * 7%:R) * w ^+ 2 = (80%:R * 100%:R + 51%:R) / (36%:R * 25%:R * 25%:R * 35%:R) by rewrite /w; field.
-  by nonneg.
-have r2 : 0 <= 1 / (24%:R * 35%:R) - 1 / (64%:R * 30%:R * 7%:R) * w.
-  have -> : 1 / (24%:R * 35%:R) - 1 / (64%:R * 30%:R * 7%:R) * w = 1 / (24%:R * 25%:R * 5%:R) by rewrite /w; field.
-  by nonneg.
-have r3 : 0 <= 1 / (64%:R * 90%:R * 7%:R) :> R by nonneg.
-apply: excess_le0 => F F0 FS; rewrite /excess_with big_mkcond !big_ord_recr big_ord0 /= !FS F0.
-apply: (@ge0_by ((1 / 5%:R - 1 / 36%:R * w + 1 / (24%:R * 35%:R) * w ^+ 2 - 1 / (64%:R * 90%:R * 7%:R) * w ^+ 3) * iter 0 (difference w) s 5%N + (1 / 36%:R - 1 / (60%:R * 7%:R) * w + 1 / (64%:R * 30%:R * 7%:R) * w ^+ 2) * iter 1 (difference w) s 5%N + (1 / (24%:R * 35%:R) - 1 / (64%:R * 30%:R * 7%:R) * w) * iter 2 (difference w) s 5%N + (1 / (64%:R * 90%:R * 7%:R)) * iter 3 (difference w) s 5%N)).
-  rewrite /= /difference.
-  by move: (s 5%N) (s 6%N) (s 7%N) (s 8%N) (w) => s5 s6 s7 s8 u; field.
-by do ?apply: addr_ge0; apply: mulr_ge0 => //; exact: d.
-Qed.
+Proof. by rewrite -natrM -natrD => h; apply: (@truncated_exp_lip _ 288 25) => //; vm_compute. Qed.
 Theorem truncated_exp_11_lip : dom (gram A) (fun=> (2%:R * 100%:R + 89%:R) / 100%:R) -> lip (truncated_exp 11).
-Proof.
-move=> h; apply: excess_lip => x; have := fun k => difference_ge0 h k x 6.
-set w : R := (2%:R * 100%:R + 89%:R) / 100%:R; move: (moment x) => s d.
-have r0 : 0 <= 1 / 6%:R - 1 / 14%:R * w + 1 / (64%:R * 3%:R) * w ^+ 2 - 1 / (48%:R * 27%:R * 5%:R) * w ^+ 3 + 1 / (64%:R * 36%:R * 25%:R * 7%:R) * w ^+ 4 - 1 / (64%:R * 36%:R * 45%:R * 35%:R * 11%:R) * w ^+ 5.
-  have -> : 1 / 6%:R - 1 / 14%:R * w + 1 / (64%:R * 3%:R) * w ^+ 2 - 1 / (48%:R * 27%:R * 5%:R) * w ^+ 3 + 1 / (64%:R * 36%:R * 25%:R * 7%:R) * w ^+ 4 - 1 / (64%:R * 36%:R * 45%:R * 35%:R * 11%:R) * w ^+ 5 = ((((((72%:R * 100%:R + 50%:R) * 100%:R + 56%:R) * 100%:R + 54%:R) * 100%:R + 36%:R) * 100%:R + 54%:R) * 100%:R + 51%:R) / (64%:R * 64%:R * 64%:R * 81%:R * 25%:R * 25%:R * 25%:R * 25%:R * 25%:R * 25%:R * 77%:R) by rewrite /w; field.
-  by nonneg.
-have r1 : 0 <= 1 / 14%:R - 1 / 96%:R * w + 1 / (48%:R * 45%:R) * w ^+ 2 - 1 / (64%:R * 45%:R * 35%:R) * w ^+ 3 + 1 / (64%:R * 36%:R * 45%:R * 77%:R) * w ^+ 4.
-  have -> : 1 / 14%:R - 1 / 96%:R * w + 1 / (48%:R * 45%:R) * w ^+ 2 - 1 / (64%:R * 45%:R * 35%:R) * w ^+ 3 + 1 / (64%:R * 36%:R * 45%:R * 77%:R) * w ^+ 4 = ((((((35%:R * 100%:R + 89%:R) * 100%:R + 35%:R) * 100%:R + 2%:R) * 100%:R + 37%:R) * 100%:R + 9%:R) * 100%:R + 61%:R) / (64%:R * 64%:R * 48%:R * 27%:R * 25%:R * 25%:R * 25%:R * 25%:R * 35%:R * 11%:R) by rewrite /w; field.
-  by nonneg.
-have r2 : 0 <= 1 / (64%:R * 3%:R) - 1 / (48%:R * 45%:R) * w + 1 / (64%:R * 30%:R * 35%:R) * w ^+ 2 - 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 3.
-  have -> : 1 / (64%:R * 3%:R) - 1 / (48%:R * 45%:R) * w + 1 / (64%:R * 30%:R * 35%:R) * w ^+ 2 - 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 3 = (((((1 * 100%:R + 59%:R) * 100%:R + 21%:R) * 100%:R + 25%:R) * 100%:R + 71%:R) * 100%:R + 71%:R) / (64%:R * 64%:R * 54%:R * 75%:R * 25%:R * 25%:R * 35%:R * 11%:R) by rewrite /w; field.
-  by nonneg.
-have r3 : 0 <= 1 / (48%:R * 27%:R * 5%:R) - 1 / (64%:R * 45%:R * 35%:R) * w + 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 2.
-  have -> : 1 / (48%:R * 27%:R * 5%:R) - 1 / (64%:R * 45%:R * 35%:R) * w + 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 2 = (((5%:R * 100%:R + 9%:R) * 100%:R + 90%:R) * 100%:R + 81%:R) / (64%:R * 96%:R * 27%:R * 25%:R * 25%:R * 35%:R * 11%:R) by rewrite /w; field.
-  by nonneg.
-have r4 : 0 <= 1 / (64%:R * 36%:R * 25%:R * 7%:R) - 1 / (64%:R * 36%:R * 45%:R * 77%:R) * w.
-  have -> : 1 / (64%:R * 36%:R * 25%:R * 7%:R) - 1 / (64%:R * 36%:R * 45%:R * 77%:R) * w = (16%:R * 100%:R + 91%:R) / (64%:R * 48%:R * 27%:R * 25%:R * 35%:R * 11%:R) by rewrite /w; field.
-  by nonneg.
-have r5 : 0 <= 1 / (64%:R * 36%:R * 45%:R * 35%:R * 11%:R) :> R by nonneg.
-apply: excess_le0 => F F0 FS; rewrite /excess_with big_mkcond !big_ord_recr big_ord0 /= !FS F0.
-apply: (@ge0_by ((1 / 6%:R - 1 / 14%:R * w + 1 / (64%:R * 3%:R) * w ^+ 2 - 1 / (48%:R * 27%:R * 5%:R) * w ^+ 3 + 1 / (64%:R * 36%:R * 25%:R * 7%:R) * w ^+ 4 - 1 / (64%:R * 36%:R * 45%:R * 35%:R * 11%:R) * w ^+ 5) * iter 0 (difference w) s 6%N + (1 / 14%:R - 1 / 96%:R * w + 1 / (48%:R * 45%:R) * w ^+ 2 - 1 / (64%:R * 45%:R * 35%:R) * w ^+ 3 + 1 / (64%:R * 36%:R * 45%:R * 77%:R) * w ^+ 4) * iter 1 (difference w) s 6%N + (1 / (64%:R * 3%:R) - 1 / (48%:R * 45%:R) * w + 1 / (64%:R * 30%:R * 35%:R) * w ^+ 2 - 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 3) * iter 2 (difference w) s 6%N + (1 / (48%:R * 27%:R * 5%:R) - 1 / (64%:R * 45%:R * 35%:R) * w + 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 2) * iter 3 (difference w) s 6%N + (1 / (64%:R * 36%:R * 25%:R * 7%:R) - 1 / (64%:R * 36%:R * 45%:R * 77%:R) * w) * iter 4 (difference w) s 6%N + (1 / (64%:R * 36%:R * 45%:R * 35%:R * 11%:R)) * iter 5 (difference w) s 6%N)).
-  rewrite /= /difference.
-  by move: (s 6%N) (s 7%N) (s 8%N) (s 9%N) (s 10%N) (s 11%N) (w) => s6 s7 s8 s9 s10 s11 u; field.
-by do ?apply: addr_ge0; apply: mulr_ge0 => //; exact: d.
-Qed.
+Proof. by rewrite -natrM -natrD => h; apply: (@truncated_exp_lip _ 289 100) => //; vm_compute. Qed.
 Theorem truncated_exp_12_lip : dom (gram A) (fun=> (5%:R * 100%:R + 71%:R) / 50%:R) -> lip (truncated_exp 12).
-Proof.
-move=> h; apply: excess_lip => x; have := fun k => difference_ge0 h k x 7.
-set w : R := (5%:R * 100%:R + 71%:R) / 50%:R; move: (moment x) => s d.
-have r0 : 0 <= 1 / 7%:R - 1 / 48%:R * w + 1 / (72%:R * 15%:R) * w ^+ 2 - 1 / (96%:R * 75%:R * 7%:R) * w ^+ 3 + 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 4 - 1 / (64%:R * 48%:R * 81%:R * 25%:R * 77%:R) * w ^+ 5.
-  have -> : 1 / 7%:R - 1 / 48%:R * w + 1 / (72%:R * 15%:R) * w ^+ 2 - 1 / (96%:R * 75%:R * 7%:R) * w ^+ 3 + 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 4 - 1 / (64%:R * 48%:R * 81%:R * 25%:R * 77%:R) * w ^+ 5 = (((((17%:R * 100%:R + 53%:R) * 100%:R + 75%:R) * 100%:R + 79%:R) * 100%:R + 41%:R) * 100%:R + 49%:R) / (64%:R * 64%:R * 72%:R * 27%:R * 25%:R * 25%:R * 25%:R * 25%:R * 25%:R * 25%:R * 77%:R) by rewrite /w; field.
-  by nonneg.
-have r1 : 0 <= 1 / 48%:R - 1 / (36%:R * 15%:R) * w + 1 / (96%:R * 25%:R * 7%:R) * w ^+ 2 - 1 / (96%:R * 27%:R * 35%:R * 11%:R) * w ^+ 3 + 1 / (64%:R * 48%:R * 81%:R * 35%:R * 11%:R) * w ^+ 4.
-  have -> : 1 / 48%:R - 1 / (36%:R * 15%:R) * w + 1 / (96%:R * 25%:R * 7%:R) * w ^+ 2 - 1 / (96%:R * 27%:R * 35%:R * 11%:R) * w ^+ 3 + 1 / (64%:R * 48%:R * 81%:R * 35%:R * 11%:R) * w ^+ 4 = ((((((3%:R * 100%:R + 67%:R) * 100%:R + 22%:R) * 100%:R + 34%:R) * 100%:R + 5%:R) * 100%:R + 68%:R) * 100%:R + 81%:R) / (64%:R * 64%:R * 36%:R * 27%:R * 25%:R * 25%:R * 25%:R * 25%:R * 35%:R * 11%:R) by rewrite /w; field.
-  by nonneg.
-have r2 : 0 <= 1 / (72%:R * 15%:R) - 1 / (96%:R * 25%:R * 7%:R) * w + 1 / (64%:R * 27%:R * 35%:R * 11%:R) * w ^+ 2 - 1 / (64%:R * 72%:R * 27%:R * 35%:R * 11%:R) * w ^+ 3.
-  have -> : 1 / (72%:R * 15%:R) - 1 / (96%:R * 25%:R * 7%:R) * w + 1 / (64%:R * 27%:R * 35%:R * 11%:R) * w ^+ 2 - 1 / (64%:R * 72%:R * 27%:R * 35%:R * 11%:R) * w ^+ 3 = ((((24%:R * 100%:R + 61%:R) * 100%:R + 49%:R) * 100%:R + 1%:R) * 100%:R + 89%:R) / (64%:R * 64%:R * 81%:R * 75%:R * 25%:R * 25%:R * 35%:R * 11%:R) by rewrite /w; field.
-  by nonneg.
-have r3 : 0 <= 1 / (96%:R * 75%:R * 7%:R) - 1 / (96%:R * 27%:R * 35%:R * 11%:R) * w + 1 / (64%:R * 72%:R * 27%:R * 35%:R * 11%:R) * w ^+ 2.
-  have -> : 1 / (96%:R * 75%:R * 7%:R) - 1 / (96%:R * 27%:R * 35%:R * 11%:R) * w + 1 / (64%:R * 72%:R * 27%:R * 35%:R * 11%:R) * w ^+ 2 = (((1 * 100%:R + 33%:R) * 100%:R + 16%:R) * 100%:R + 41%:R) / (64%:R * 96%:R * 81%:R * 25%:R * 25%:R * 35%:R * 11%:R) by rewrite /w; field.
-  by nonneg.
-have r4 : 0 <= 1 / (64%:R * 54%:R * 15%:R * 77%:R) - 1 / (64%:R * 48%:R * 81%:R * 35%:R * 11%:R) * w.
-  have -> : 1 / (64%:R * 54%:R * 15%:R * 77%:R) - 1 / (64%:R * 48%:R * 81%:R * 35%:R * 11%:R) * w = (6%:R * 100%:R + 29%:R) / (64%:R * 96%:R * 81%:R * 25%:R * 35%:R * 11%:R) by rewrite /w; field.
-  by nonneg.
-have r5 : 0 <= 1 / (64%:R * 48%:R * 81%:R * 25%:R * 77%:R) :> R by nonneg.
-apply: excess_le0 => F F0 FS; rewrite /excess_with big_mkcond !big_ord_recr big_ord0 /= !FS F0.
-apply: (@ge0_by ((1 / 7%:R - 1 / 48%:R * w + 1 / (72%:R * 15%:R) * w ^+ 2 - 1 / (96%:R * 75%:R * 7%:R) * w ^+ 3 + 1 / (64%:R * 54%:R * 15%:R * 77%:R) * w ^+ 4 - 1 / (64%:R * 48%:R * 81%:R * 25%:R * 77%:R) * w ^+ 5) * iter 0 (difference w) s 7%N + (1 / 48%:R - 1 / (36%:R * 15%:R) * w + 1 / (96%:R * 25%:R * 7%:R) * w ^+ 2 - 1 / (96%:R * 27%:R * 35%:R * 11%:R) * w ^+ 3 + 1 / (64%:R * 48%:R * 81%:R * 35%:R * 11%:R) * w ^+ 4) * iter 1 (difference w) s 7%N + (1 / (72%:R * 15%:R) - 1 / (96%:R * 25%:R * 7%:R) * w + 1 / (64%:R * 27%:R * 35%:R * 11%:R) * w ^+ 2 - 1 / (64%:R * 72%:R * 27%:R * 35%:R * 11%:R) * w ^+ 3) * iter 2 (difference w) s 7%N + (1 / (96%:R * 75%:R * 7%:R) - 1 / (96%:R * 27%:R * 35%:R * 11%:R) * w + 1 / (64%:R * 72%:R * 27%:R * 35%:R * 11%:R) * w ^+ 2) * iter 3 (difference w) s 7%N + (1 / (64%:R * 54%:R * 15%:R * 77%:R) - 1 / (64%:R * 48%:R * 81%:R * 35%:R * 11%:R) * w) * iter 4 (difference w) s 7%N + (1 / (64%:R * 48%:R * 81%:R * 25%:R * 77%:R)) * iter 5 (difference w) s 7%N)).
-  rewrite /= /difference.
-  by move: (s 7%N) (s 8%N) (s 9%N) (s 10%N) (s 11%N) (s 12%N) (w) => s7 s8 s9 s10 s11 s12 u; field.
-by do ?apply: addr_ge0; apply: mulr_ge0 => //; exact: d.
-Qed.
+Proof. by rewrite -natrM -natrD => h; apply: (@truncated_exp_lip _ 571 50) => //; vm_compute. Qed.
 End SkewExponential.
