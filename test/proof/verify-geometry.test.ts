@@ -37,7 +37,7 @@ describe('certificates of convolutions of every geometry', () => {
       'network Net {\n input image[2, 70, 70]\n residual conv hidden = 3, kernel = 3 by aol(steps = 3)\n}',
     );
     const [weight] = networkParams(proven.network);
-    // Channels of different sizes.
+    // Channels of different sizes: the T of small ones is up to 91 times as large as their norm, and no witness is refused that is true.
     const W = Float32Array.from({ length: 54 }, (_, i) => Math.sin(i + 1) * 4 ** (Math.floor(i / 18) - 1));
     const c = certify(proven, weightsFor(proven, randomFrom(4), { [weight.path]: W }));
     const { dominance } = c.certificate.weights.layers[0];
@@ -50,7 +50,7 @@ describe('certificates of convolutions of every geometry', () => {
         verdictOf({
           ...c,
           certificate: forge(c.certificate, m => {
-            m.weights.layers[0].dominance.T[channel][1] -= 4;
+            m.weights.layers[0].dominance.T[channel][1] -= 5;
           }),
         }),
       ).toThrow(Refused);
