@@ -256,6 +256,12 @@ const printExpr = (e: Expr): string => {
 const printVars = (vars: readonly LoopVar[], factor: Readonly<Record<string, number>>): string =>
   vars.map(v => `${v.name}<${v.extent}${(factor[v.name] ?? 1) > 1 ? `/${factor[v.name]}` : ''}`).join(', ');
 
+const printBlocks = (blocks: SumBlocks | undefined): string => {
+  if (!blocks) return '';
+  const { group, part } = blocks;
+  return ` in groups of ${group}${part ? ` and parts of ${part.turns} turns of ${part.loop}` : ''}`;
+};
+
 /** One line of head and one a store: `reduce sum (o0<8, o1<4) over (r0<16): %1[…] * %2[…]`. */
 const printKernel = (k: Kernel): string => {
   switch (k.kind) {
@@ -264,7 +270,7 @@ const printKernel = (k: Kernel): string => {
       const head =
         k.kind === 'map'
           ? `map (${printVars(k.out, k.tiling.tile)})`
-          : `reduce ${k.op} (${printVars(k.out, k.tiling.tile)}) over (${printVars(k.over, k.tiling.unroll)})${k.tiling.shared ? ` in squares of ${k.tiling.shared}` : ''}: ${printExpr(k.body)}`;
+          : `reduce ${k.op} (${printVars(k.out, k.tiling.tile)}) over (${printVars(k.over, k.tiling.unroll)})${k.tiling.shared ? ` in squares of ${k.tiling.shared}` : ''}${printBlocks(k.tiling.blocks)}: ${printExpr(k.body)}`;
       const stores = k.stores.map(s => `  %${s.storage}[${s.index.key}] = ${printExpr(s.value)}`);
       return [`${head}${k.label ? `   # ${k.label}` : ''}`, ...stores].join('\n');
     }
