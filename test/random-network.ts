@@ -62,7 +62,7 @@ const method = (r: Random, kernel: number | undefined, inside = false): string =
     if (kernel === undefined) return `spectral(steps = ${steps})`;
     const kind = r.pick(['gram', 'operator', 'reshaped']);
     return kind === 'gram'
-      ? `spectral(steps = ${steps}, grid = ${r.integer(kernel, 12)})`
+      ? `spectral(steps = ${steps}, grid = ${(kernel - 1 || 1) * r.integer(2, 6)})`
       : `spectral(method = ${kind}, steps = ${steps})`;
   };
   const simple = [() => 'sll', () => 'aol', () => 'aol(eps = 1/10)', spectral];

@@ -471,7 +471,7 @@ DOMINANCE = {
     "schur": (None, False, {}),
     "power-gershgorin": (None, False, {"steps": at_least(2)}),
     "gram-iteration": ("dense", False, {"steps": at_least(1)}),
-    "gram-iteration-symbol": ("conv", False, {**PHASES, "steps": at_least(1), "grid": lambda v, m, all: v >= max(m["taps"])}),
+    "gram-iteration-symbol": ("conv", False, {**PHASES, "steps": at_least(1), "grid": lambda v, m, all: v.denominator == 1 and 1 <= v <= 4096 and all_fit(m["taps"], int(v))}),
     "gram-iteration-circulant": ("conv", False, {"steps": at_least(1)}),
     "gram-iteration-operator": ("conv", False, {"steps": at_least(1)}),
     "gram-iteration-reshaped": ("conv", False, {**FACTOR, "steps": at_least(1)}),
@@ -637,6 +637,15 @@ def turn(k, n):
     return Fraction(parts[0] - parts[2], FIXED), Fraction(parts[1] - parts[3], FIXED)
 
 
+def degree(k, grid):
+    """The least divisor of grid that is at least k - 1, and 0 for k = 1: what counts as the degree of the symbol."""
+    return 0 if k == 1 else next((d for d in range(k - 1, grid) if grid % d == 0), None)
+
+
+def all_fit(taps, grid):
+    return all(degree(k, grid) is not None for k in taps)
+
+
 def fits_torus(m, side):
     """Places modulo `side` are read for no others: outputs 0 ... made - 1 read places 0 ... last, of which the image covers first ... end."""
     for a, n in enumerate(m["image"]):
@@ -654,10 +663,10 @@ def fits_torus(m, side):
 def symbol_below(shape, values, grid, t, torus):
     """G is at most diag(t), t per output or one for all, at every image size; with `torus`, where it is a part of one of grid x grid places."""
     out, columns, kh, kw = shape
-    need(grid <= 4096 and (torus or max(kh, kw) <= grid), "the grid does not fit the kernel")
+    need(grid <= 4096 and (torus or all_fit((kh, kw), grid)), "the grid does not fit the kernel")
     area = kh * kw
     turns = [turn(k, grid) for k in range(grid)]
-    c = 1 if torus else turn(kh - 1, 4 * grid)[0] * turn(kw - 1, 4 * grid)[0] - Fraction(1, 2**100)
+    c = 1 if torus else turn(degree(kh, grid), 4 * grid)[0] * turn(degree(kw, grid), 4 * grid)[0] - Fraction(1, 2**100)
     sizes = [sum(abs(v) for v in values[a : a + area]) for a in range(0, len(values), area)]
     t = t * out if len(t) == 1 else t
     even = len(set(t)) == 1

@@ -51,6 +51,25 @@ export const phaseTaps = (map: ConvMap): Pair => {
 };
 
 /**
+ * For the symbol of a kernel with `taps` taps on an axis, sampled at `grid` points of it: its degree taps − 1, or the least larger number that
+ * divides `grid` and is not all of it; 0 for one tap. The samples bound the symbol up to 1/cos(π·this/(2·grid)) (proofs/, `sampled`).
+ * undefined where there is no such number, and the samples say nothing.
+ */
+export const samplingDegree = (taps: number, grid: number): number | undefined => {
+  if (taps === 1) return 0;
+  for (let degree = taps - 1; 2 * degree <= grid; degree++) if (grid % degree === 0) return degree;
+  return undefined;
+};
+
+/** A number of points that samples a kernel of so many taps an axis: the least multiple of both degrees from `least` on, or a power of 2. */
+export const samplingGrid = (taps: Pair, least: number): number => {
+  const [a, b] = taps.map(k => Math.max(k - 1, 1));
+  const both = (a / gcd(a, b)) * b;
+  if (both <= least) return Math.max(Math.ceil(least / both), 2) * both;
+  return 2 ** Math.ceil(Math.log2(Math.max(least, 2 * a, 2 * b)));
+};
+
+/**
  * How many outputs read one input through one channel, at most: ‖conv‖² ≤ this · ‖K̂‖² for the kernel as a matrix K̂ out × in·kh·kw
  * (Tsuzuku, Sato & Sugiyama, NeurIPS 2018, with stride).
  */

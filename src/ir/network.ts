@@ -72,7 +72,8 @@ export const weightShape = (map: LinearMap): Shape =>
 export type SpectralMethod =
   /**
    * Dense: Gram iteration ‖G^(2^(steps−1))‖_F^(1/2^(steps−1)) ≥ ‖G‖ (Delattre et al., ICML 2023). Conv: the same at each point of a
-   * `grid`×`grid` sampled symbol, maximum divided by cos(πd/N) per axis (Ehlich–Zeller), valid for every image size.
+   * `grid`×`grid` sampled symbol, maximum divided by cos(πD/(2·grid)) per axis, D = `samplingDegree` (Ehlich–Zeller), valid for every image
+   * size.
    */
   | { readonly kind: 'gram'; readonly steps: number; readonly grid: number }
   /**

@@ -61,8 +61,9 @@ const RULES = {
   },
   'gram-iteration-symbol': {
     statement:
-      'a convolution has norm sup_θ ‖K(θ)‖ ≤ max over N×N points of θ, divided by cos(πd/N) per axis, d = (k − 1)/2, N > 2d; each point by Gram iteration',
+      'a convolution has norm sup_θ ‖K(θ)‖ ≤ max over N×N points of θ, divided by cos(πD/2N) per axis, D the degree k − 1 or a larger proper divisor of N; each point by Gram iteration',
     source: `Ehlich & Zeller 1964 (sampling a trigonometric polynomial); ${DELATTRE} (Gram iteration)`,
+    coq: 'gram_iteration_symbol',
   },
   'gram-iteration-circulant': {
     statement:
@@ -547,12 +548,17 @@ const CONCLUDE: { readonly [R in RuleName]: (i: Instance) => Judgement } = {
   },
   'gram-iteration-symbol': i => {
     atLeast(i, 'steps', ONE);
-    // N > 2d = k − 1 on both axes keeps the cosine positive.
-    const n = constant(i, 'grid');
+    // A proper divisor of N that is at least k − 1, on both axes: half of N at most, so that the cosine is positive.
+    const n = atLeast(i, 'grid', ONE);
+    const degree = (taps: Rational): boolean => {
+      if (equal(taps, ONE)) return true;
+      for (let d = sub(taps, ONE); compare(mul(TWO, d), n) <= 0; d = add(d, ONE)) if (div(n, d).den === 1n) return true;
+      return false;
+    };
     need(
-      compare(n, sub(constant(i, 'kh'), ONE)) > 0 && compare(n, sub(constant(i, 'kw'), ONE)) > 0,
+      degree(constant(i, 'kh')) && degree(constant(i, 'kw')),
       i.rule,
-      'grid too coarse for this kernel',
+      'grid without a proper divisor from the degree of the symbol on',
     );
     return dominance(i);
   },

@@ -46,6 +46,16 @@ describe('rules refuse what they do not cover', () => {
       { steps: ONE, grid: rational(4), kh: rational(5), kw: ONE },
       { weight: 'W', side: 'rows' },
     ],
+    ...[4, 7, 5].map(
+      grid =>
+        [
+          `a grid of ${grid} points for a kernel of 4 taps`,
+          'gram-iteration-symbol',
+          [],
+          { steps: ONE, grid: rational(grid), kh: ONE, kw: rational(4) },
+          { weight: 'W', side: 'rows' },
+        ] as const,
+    ),
     [
       'the reshaped kernel without its factor',
       'gram-iteration-reshaped',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { networkDigest, verifyCertificate } from '../../src/proof/verify/certificate.ts';
 import { symbolBelow, turn } from '../../src/proof/verify/dominance.ts';
 import { exactGershgorinSums, gershgorinSums, isDominated, type Kernel } from '../../src/proof/verify/gram.ts';
-import { fromSide } from '../../src/proof/verify/map.ts';
+import { degree, fromSide } from '../../src/proof/verify/map.ts';
 import { atMost, decompose, fromFloat, mul, Refused, scaled, toGrid } from '../../src/proof/verify/numbers.ts';
 import { sha256, type Tensor } from '../../src/proof/verify/read.ts';
 
@@ -31,7 +31,7 @@ describe('hard weights', () => {
       let count = 0;
       for (const [layer, path, rows, columns] of LAYERS) {
         const input = path === 'conv[0]' ? 'image[2, 2, 2]' : 'x[8]';
-        const method = by === 'spectral' && path === 'conv[0]' ? 'spectral(steps = 6, grid = 6)' : by;
+        const method = by === 'spectral' && path === 'conv[0]' ? 'spectral(steps = 6, grid = 8)' : by;
         const proven = provenFrom(`network Net {\n input ${input}\n ${layer} by ${method}\n}`);
         for (const [name, entry] of Object.entries(FUZZ)) {
           // Tiny and huge q as well: e^±20.
@@ -190,13 +190,45 @@ describe('the sampled symbol', () => {
     for (const exact of [false, true]) {
       expect(symbolBelow(line, 64, [16.05], exact)).toBe(true);
       expect(symbolBelow(line, 64, [15.999], exact)).toBe(false);
-      expect(symbolBelow(line, 3, [15.999], exact)).toBe(false);
-      expect(symbolBelow(line, 3, [9], exact)).toBe(false);
+      expect(symbolBelow(line, 6, [15.999], exact)).toBe(false);
+      expect(() => symbolBelow(line, 3, [15.999], exact)).toThrow(Refused);
       // On a circle of three pixels the transform there is the whole truth.
       expect(symbolBelow(line, 3, [9.001], exact, true)).toBe(true);
       expect(symbolBelow(line, 3, [8.999], exact, true)).toBe(false);
     }
-    expect(() => symbolBelow(line, 2, [100], false)).toThrow(Refused);
+    // Proper divisors of the grid from the degree 2 on: none of 2, of 3 and of any prime.
+    for (const grid of [1, 2, 3, 7, 31])
+      expect(() => symbolBelow(line, grid, [100], false), `${grid}`).toThrow(Refused);
+  });
+  it('counts the least proper divisor of the grid as the degree', () => {
+    expect([3, 4, 5, 7, 17].map(k => degree(k, 32))).toEqual([2, 4, 4, 8, 16]);
+    expect([1, 2].map(k => degree(k, 31))).toEqual([0, 1]);
+    for (const [k, grid] of [
+      [18, 32],
+      [40, 32],
+      [3, 31],
+      [2, 1],
+    ])
+      expect(() => degree(k, grid), `${k}, ${grid}`).toThrow(Refused);
+  });
+  // 1 − e^{iDt}: |…|² = 4 sin²(D·t/2), whose maxima lie halfway between points of the grid where grid/D is odd. The factor is then exact.
+  it.each([
+    [1, 3],
+    [2, 6],
+    [2, 10],
+    [3, 9],
+    [4, 12],
+    [5, 25],
+  ])('needs the whole factor for a kernel of degree %i on %i points', (d, grid) => {
+    const data = Float64Array.from({ length: d + 1 }, (_, j) => (j === 0 ? 1 : j === d ? -1 : 0));
+    for (const [kh, kw] of [
+      [1, d + 1],
+      [d + 1, 1],
+    ]) {
+      const line = { out: 1, in: 1, kh, kw, data };
+      expect(symbolBelow(line, grid, [4 * (1 + 1e-9)], false)).toBe(true);
+      expect(symbolBelow(line, grid, [4 * (1 - 1e-9)], false)).toBe(false);
+    }
   });
 });
 

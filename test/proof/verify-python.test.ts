@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { certifyAllWeights } from '../../src/passes/certificate/certify-weights.ts';
-import { format } from '../../src/proof/verify/numbers.ts';
+import { verifyCertificate } from '../../src/proof/verify/certificate.ts';
+import { format, Refused } from '../../src/proof/verify/numbers.ts';
 import { randomFrom, randomSource } from '../random-network.ts';
 import { certify, forge, type Mutable, provenFrom, verdictOf, weightsFor } from './certified.ts';
 import { FUZZ, fill } from './fuzz.ts';
@@ -81,12 +82,12 @@ describe.skipIf(!python)('the Python checker', () => {
     const proven = provenFrom(`network Net {
       input image[1, 4, 4]
       residual conv hidden = 2, kernel = 3 by sll
-      conv 2, kernel = 2 by spectral(steps = 5, grid = 6)
+      conv 2, kernel = 3 by spectral(steps = 5, grid = 6)
       flatten
       residual dense hidden = 3 by spectral(steps = 8)
       head 2
     }`);
-    const { certificate, bytes } = certify(
+    const { certificate, bytes, file } = certify(
       proven,
       weightsFor(proven, randomFrom(1), { 'conv[0].W': Array.from({ length: 18 }, (_, i) => Math.sin(i + 1)) }),
     );
@@ -117,6 +118,15 @@ describe.skipIf(!python)('the Python checker', () => {
       c => {
         c.network.layers[0].act = { function: 'maxmin' };
       },
+      // 2 is no divisor of 7, and 3 not a proper one: in the witness, and in the derivation.
+      ...[7, 3].flatMap(grid => [
+        (c: Mutable) => {
+          c.weights.layers[1].dominance.grid = grid;
+        },
+        (c: Mutable) => {
+          c.derivation[1].premises[0].premises[0].constants.grid = `${grid}`;
+        },
+      ]),
       c => {
         const { side, q, T } = c.weights.layers[0].dominance;
         c.weights.layers[0].dominance = { rule: 'reshaped-kernel', premise: { rule: 'gershgorin', side, q, T } };
@@ -131,6 +141,7 @@ describe.skipIf(!python)('the Python checker', () => {
     changes.forEach((change, n) => {
       const { status, out } = run(forge(certificate, change), bytes);
       expect(status, `change ${n + 1}: ${out}`).toBe(3);
+      expect(() => verifyCertificate(forge(certificate, change), file), `change ${n + 1}`).toThrow(Refused);
     });
     expect(run({ ...certificate, squared: '2' }, bytes).out).toContain('changed after it was written');
     const flipped = bytes.slice();

@@ -1,4 +1,5 @@
 /** Operator layers as they were emitted: matrices, alone or between the tables of a Fourier transform, and skew kernels. */
+import { samplingGrid } from '../../ir/conv-geometry.ts';
 import { type ContractionMethod, elements, type LayerOp, type Shape } from '../../ir/network.ts';
 import { toNumber } from '../../ir/rational.ts';
 import { isDominated } from '../../proof/verify/gram.ts';
@@ -69,9 +70,9 @@ const series = (op: Contraction, method: Exponential, W: Float32Array): Operator
   const T = toNumber(method.norm) ** 2;
   const norms = [
     { rule: 'reshaped-kernel', premise: normWitness(n, n * elements(kernel), (T / elements(kernel)) * (1 - 2 ** -50)) },
-    ...GRIDS.filter(grid => grid >= Math.max(...kernel)).map(grid => ({
+    ...GRIDS.map(grid => ({
       rule: 'gram-iteration-symbol',
-      grid,
+      grid: samplingGrid([kernel[0], kernel[1]], grid),
       T: [dyadic(T)],
     })),
   ];

@@ -2,7 +2,15 @@
  * Witnesses that an emitted weight's Gram matrix is dominated by a diagonal. They are found in f64 and trusted by nobody: the checker
  * recomputes what they claim.
  */
-import { type ConvMap, outputSize, overlap, phases, torusSize } from '../../ir/conv-geometry.ts';
+import {
+  type ConvMap,
+  outputSize,
+  overlap,
+  phases,
+  phaseTaps,
+  samplingGrid,
+  torusSize,
+} from '../../ir/conv-geometry.ts';
 import { evaluate } from '../../ir/interpret.ts';
 import { elements, isScaledDown, type LinearMap, type Rescaling, type Shape, type Side } from '../../ir/network.ts';
 import { makesKernel } from '../../ir/orthogonal.ts';
@@ -85,11 +93,20 @@ const FINE_GRID = 64;
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
-/** ‖conv‖² ≤ T, or of several G ⪯ diag(T), from the symbol: on the torus of this image size, with no factor, where that has few points; else on `grid` points an axis. */
-const symbolWitness = (c: WeightContext, map: LinearMap, grid: number, ...T: readonly number[]): object => {
+/**
+ * ‖conv‖² ≤ T, or of several G ⪯ diag(T), from the symbol: on the torus of this image size, with no factor, where that has few
+ * points; else on the `given` points an axis.
+ */
+const symbolWitness = (
+  c: WeightContext,
+  map: LinearMap,
+  given: number | undefined,
+  ...T: readonly number[]
+): object => {
   const [h, w] = map.kind === 'conv' ? torusSize(map, [c.image[1], c.image[2]]) : [1, 1];
   const circular = map.kind === 'conv' && map.mode === 'circular';
   const torus = circular ? (h * w) / gcd(h, w) : Math.max(h, w);
+  const grid = given ?? samplingGrid(map.kind === 'conv' ? phaseTaps(map) : [1, 1], FINE_GRID);
   return { rule: 'gram-iteration-symbol', grid: torus <= Math.max(grid, FINE_GRID) ? torus : grid, T: T.map(dyadic) };
 };
 
@@ -136,7 +153,7 @@ const orthogonalWitness = (c: WeightContext, makesIt: boolean, target: Float64Ar
   const found = nearOrthogonal(fromSide(l, side), side, part);
   if (makesIt) {
     const T = target.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-    return found ?? symbolWitness(c, map, FINE_GRID, Number.isFinite(T) ? T : 4);
+    return found ?? symbolWitness(c, map, undefined, Number.isFinite(T) ? T : 4);
   }
   const each = c.side === 'out' ? 1 : l.in / (map.kind === 'conv' ? map.in : l.in);
   const premise = found ?? psd(c, Float64Array.from(repeat(part, each)), l.out, l.in);
@@ -188,7 +205,7 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
         const wanted = Array.from(target).filter(Number.isFinite);
         const some = c.d ? Math.max(...wanted) : Math.min(...wanted);
         const T = Number.isFinite(some) ? some : 2 * overlap(map) * frobenius(c.W);
-        return symbolWitness(c, map, method.kind === 'gram' ? method.grid : FINE_GRID, T);
+        return symbolWitness(c, map, method.kind === 'gram' ? method.grid : undefined, T);
       }
       return operatorWitness(c, map, target);
     }
@@ -197,9 +214,9 @@ export const findWitness = (c: WeightContext, rescaling: Rescaling, target: Floa
       // Gershgorin's sums are larger than this T, which the emitted kernel's symbol keeps; a linear layer has it in its weight.
       const any = 2 * overlap(map) * frobenius(c.W);
       const wanted = Array.from(target).filter(Number.isFinite);
-      if (c.d) return symbolWitness(c, map, FINE_GRID, wanted.length > 0 ? Math.max(...wanted) : any);
+      if (c.d) return symbolWitness(c, map, undefined, wanted.length > 0 ? Math.max(...wanted) : any);
       if (isSmall(c, map)) return operatorWitness(c, map, target);
-      return symbolWitness(c, map, FINE_GRID, ...Array.from(target, v => (Number.isFinite(v) ? v : any)));
+      return symbolWitness(c, map, undefined, ...Array.from(target, v => (Number.isFinite(v) ? v : any)));
     }
     case 'scaled':
       // T of the part is smaller, so what holds for it holds for the whole.

@@ -2,7 +2,7 @@
  * Upper bounds λ ≥ ‖W‖² by Gram iteration (Delattre, Barthélemy, Araujo, Allauzen, ICML 2023): for symmetric positive semidefinite G,
  * ‖G^p‖_F^(1/p) ≥ ‖G‖, with quadratic convergence when p doubles. Gradients flow through the iteration.
  */
-import { attrsOf, type ConvMap, overlap, phaseTaps, torusSize } from '../../ir/conv-geometry.ts';
+import { attrsOf, type ConvMap, overlap, phaseTaps, samplingDegree, torusSize } from '../../ir/conv-geometry.ts';
 import type { LinearMap, SpectralMethod } from '../../ir/network.ts';
 import type { GraphBuilder, TensorId } from '../../ir/tensor.ts';
 import { polyphaseKernel } from './lower-polyphase.ts';
@@ -121,16 +121,18 @@ const largestSymbol = (
 };
 
 /**
- * λ ≥ ‖conv‖² at every image size from the symbol K̂(θ) = Σ_δ K[·,·,δ] e^{iδ·θ} on an N×N grid: |u*K̂(θ)v| is a trigonometric
- * polynomial of degree d = (k − 1)/2 per axis, so its maximum is at most the maximum on N > 2d equidistant points divided by
- * cos(πd/N) per axis (Ehlich & Zeller 1964); for half-integral d the same in θ/2, with 2N points and degree 2d. Real kernels
- * have K̂(−θ) = conj K̂(θ), so half of the grid is enough. K is the polyphase kernel, k its taps; of groups the largest counts.
+ * λ ≥ ‖conv‖² at every image size from the symbol K̂(θ) = Σ_δ K[·,·,δ] e^{iδ·θ} on an N×N grid: a trigonometric polynomial of degree
+ * k − 1 per axis, so its maximum is at most the maximum on N equidistant points divided by cos(πD/2N) per axis, D the degree or a larger
+ * proper divisor of N (Ehlich & Zeller 1964; `gram_iteration_symbol` in proofs/). Real kernels have K̂(−θ) = conj K̂(θ), so half of the
+ * grid is enough. K is the polyphase kernel, k its taps; of groups the largest counts.
  */
 const symbolBound = (b: GraphBuilder, map: ConvMap, kernel: TensorId, steps: number, grid: number): TensorId => {
   const [kh, kw] = phaseTaps(map);
-  if (!(grid > Math.max(kh, kw) - 1)) throw new Error(`lower: a grid of ${grid} points is too coarse for ${kh}×${kw}`);
-  const cosine = (k: number) => Math.cos((Math.PI * (k - 1)) / 2 / grid);
-  return b.scale(largestSymbol(b, map, kernel, steps, [grid, grid]), 1 / (cosine(kh) * cosine(kw)) ** 2);
+  const [dh, dw] = [kh, kw].map(k => samplingDegree(k, grid));
+  if (dh === undefined || dw === undefined)
+    throw new Error(`lower: a grid of ${grid} points is too coarse for ${kh}×${kw}`);
+  const cosine = (degree: number) => Math.cos((Math.PI * degree) / 2 / grid);
+  return b.scale(largestSymbol(b, map, kernel, steps, [grid, grid]), 1 / (cosine(dh) * cosine(dw)) ** 2);
 };
 
 /** The convolution as a matrix [in·H·W, out·H'·W']: row = image of one unit input. */

@@ -1,5 +1,5 @@
 /** The prover's part for rescalings: that the diagonal T a layer is given dominates its Gram matrix for every weight. */
-import { type ConvMap, overlap, phaseTaps } from '../../ir/conv-geometry.ts';
+import { type ConvMap, overlap, phaseTaps, samplingDegree, samplingGrid } from '../../ir/conv-geometry.ts';
 import { isScaledDown, type LinearMap, type Rescaling, type SpectralMethod } from '../../ir/network.ts';
 import { add, compare, equal, format, ONE, type Rational, rational, ZERO } from '../../ir/rational.ts';
 import { apply, type Derivation, type GramSide } from '../../proof/rules.ts';
@@ -31,12 +31,12 @@ const proveSpectral = (
   switch (method.kind) {
     case 'gram': {
       if (map.kind === 'dense') return apply('gram-iteration', weight, [], { steps }, about);
-      const least = Math.max(...phaseTaps(map));
-      if (!Number.isSafeInteger(method.grid) || method.grid < least)
+      const taps = phaseTaps(map);
+      if (!Number.isSafeInteger(method.grid) || taps.some(k => samplingDegree(k, method.grid) === undefined))
         return refuse(
           'L0112',
           `a ${map.kernel.join('×')} kernel sampled on a ${method.grid}×${method.grid} grid gives no upper bound of its norm`,
-          `use at least ${least} points an axis; the overestimate falls as the grid grows, e.g. \`grid = ${Math.max(32, 8 * least)}\``,
+          `use a multiple of the kernel’s taps less one; the overestimate falls as the grid grows, e.g. \`grid = ${samplingGrid(taps, Math.max(32, ...taps.map(k => 8 * k)))}\``,
         );
       return apply('gram-iteration-symbol', weight, [], { steps, grid: rational(method.grid), ...tapsOf(map) }, about);
     }

@@ -1,6 +1,6 @@
 /** Expressions of `layer` definitions: names, functions and arithmetic → values. */
 import type { Help, Span } from '../../diagnostics.ts';
-import { outputSize, phases, phaseTaps, torusSize } from '../../ir/conv-geometry.ts';
+import { outputSize, phases, phaseTaps, samplingDegree, samplingGrid, torusSize } from '../../ir/conv-geometry.ts';
 import * as f from '../../ir/formula.ts';
 import { elements, type LinearMap, type Param, type Rescaling, type Shape, type Twist } from '../../ir/network.ts';
 import {
@@ -170,15 +170,15 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
     );
   // A dense layer's operator and its reshaped kernel are its weight matrix: all methods coincide.
   if (map.kind === 'dense') return bounded({ kind: 'gram', steps, grid });
-  const widest = Math.max(...map.kernel);
-  // cos(πd/N) with d = (k − 1)/2 must be positive.
-  if (kind === 'gram' && grid < widest) {
+  const taps = phaseTaps(map);
+  const unseen = taps.find(k => samplingDegree(k, grid) === undefined);
+  if (kind === 'gram' && unseen !== undefined) {
     const at = gridOption && !gridOption.isDefault ? gridOption : { scope: body.scope, expr: e };
     return at.scope.report(
       'L0112',
       at.expr.span,
-      `\`grid\` must be at least the kernel size ${widest}, found ${grid}`,
-      `write \`grid = ${4 * widest}\``,
+      `\`grid\` must have a divisor, other than itself, that is at least ${unseen - 1} (the kernel’s ${unseen} taps less one), found ${grid}`,
+      `write \`grid = ${samplingGrid(taps, Math.max(DEFAULT_GRID, 8 * unseen))}\``,
     );
   }
   if (kind === 'operator') {

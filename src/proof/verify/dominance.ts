@@ -1,6 +1,6 @@
 /** G ⪯ diag(T) for emitted weights, from witnesses: one function for each rule. */
 import { gershgorinFault, isDominated } from './gram.ts';
-import { fitsTorus, fromSide, type Lattice, type LinearMap, normBelow, operator } from './map.ts';
+import { degree, fitsTorus, fromSide, type Lattice, type LinearMap, normBelow, operator } from './map.ts';
 import * as Q from './numbers.ts';
 import { need, parseDyadic, parseQ, power } from './numbers.ts';
 import { any, listOf, lookUp, oneOf, read, text, whole } from './read.ts';
@@ -37,16 +37,16 @@ export const turn = (k: number, n: number): readonly [cos: number, sin: number] 
 };
 
 /**
- * Whether G ⪯ diag(T) at every image size, T one for each output or one for all. ‖T^(−1/2) conv‖ ≤ 1: of any kernel sup_θ ‖Σ_δ K_δ e^(iδθ)‖ is at most the maximum over grid×grid points over cos(πd/grid) per
- * axis, d = (k − 1)/2 (Ehlich & Zeller 1964). For a part of a circular convolution of as many points (`torus`) no factor is needed.
+ * Whether G ⪯ diag(T) at every image size, T one for each output or one for all. ‖T^(−1/2) conv‖ ≤ 1: of any kernel sup_θ ‖Σ_δ K_δ e^(iδθ)‖ is
+ * at most the maximum over grid×grid points over cos(πd/2grid) per axis, d the `degree` (Ehlich & Zeller 1964). For a part of a circular
+ * convolution of as many points (`torus`) no factor is needed.
  */
 export const symbolBelow = (l: Lattice, grid: number, T: readonly number[], exact: boolean, torus = false): boolean => {
   const { out, in: columns, kh, kw, data } = l;
-  const fits = grid <= 4096 && (torus || grid >= Math.max(kh, kw));
-  need(fits, `a grid of ${grid} points does not fit a ${kh}×${kw} kernel`);
+  need(grid <= 4096, `a grid of ${grid} points is more than 4096`);
   const turns = Array.from({ length: grid }, (_, k) => turn(k, grid));
-  // d/N turns of π are (k − 1)/(4N) turns of 2π.
-  const cosine = (k: number) => (torus ? 1 : turn(k - 1, 4 * grid)[0]);
+  // π·d/2N is d/4N of a turn.
+  const cosine = (k: number) => (torus ? 1 : turn(degree(k, grid), 4 * grid)[0]);
   const least = (cosine(kh) * cosine(kw)) ** 2 * (1 - power(-48));
   const area = kh * kw;
   const sizes = new Float64Array(out * columns);

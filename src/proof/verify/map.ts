@@ -76,6 +76,14 @@ export const readMap = (value: unknown, where: string, input: Shape): LinearMap 
   return { ...m, image, made, output, shape: [m.out, m.in / m.groups, ...(kind === 'conv' ? m.kernel : [])] };
 };
 
+/** The least divisor of grid that is at least k − 1, 0 for one tap: what counts as the degree of the symbol. Refused where it is all of grid. */
+export const degree = (k: number, grid: number): number => {
+  let d = k - 1;
+  while (d > 0 && d < grid && grid % d !== 0) d++;
+  need(d === 0 || d < grid, `a grid of ${grid} points has no divisor, but itself, that is ${k - 1} or more`);
+  return d;
+};
+
 /**
  * Whether the lattice kernel on a torus of `side` × `side` places has the convolution at its image size as a part, so that its frequencies are all
  * that matter. In strides, outputs are the places 0 … made − 1, which read 0 … last; of these the image covers first … end. None

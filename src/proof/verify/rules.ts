@@ -1,5 +1,5 @@
 /** The rules by which T dominates the Gram matrix of a weight, whatever the weight is: one row for each. Why they are true: src/proof/rules.ts. */
-import { type LinearMap, reach, size } from './map.ts';
+import { degree, type LinearMap, reach, size } from './map.ts';
 import { atMost, equal, format, need, ONE, parseQ, type Q, q, square, sum, TWO, within, ZERO } from './numbers.ts';
 import { any, listOf, lookUp, object, optional, read, text } from './read.ts';
 
@@ -44,6 +44,9 @@ const reshaped = { ...reached, factor: is(m => size(reach(m))) };
 const square2: Test = (v, m) => m.groups === 1 && m.kernel.every(k => equal(v, q(k)));
 /** Blocks of s×s pixels that are disjoint, as a dilation or a kernel smaller than them would not leave them. */
 const blocks: Test = (v, m) => m.stride.every((s, a) => equal(v, q(s)) && m.dilation[a] === 1 && m.kernel[a] >= s);
+/** What has a degree for the lattice kernel's sides. */
+const grid: Test = (v, m) =>
+  v.den === 1n && within(ONE, v, q(4096)) && reach(m).every(k => degree(k, Number(v.num)) >= 0);
 const geometry = {
   stride_h: is(m => m.stride[0]),
   stride_w: is(m => m.stride[1]),
@@ -62,7 +65,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   'gram-iteration': { of: 'dense', constants: { steps } },
   'gram-iteration-symbol': {
     of: 'conv',
-    constants: { steps, ...reached, grid: (v, m) => reach(m).every(k => atMost(q(k), v)) },
+    constants: { steps, ...reached, grid },
   },
   'gram-iteration-circulant': { of: 'conv', constants: { steps } },
   'gram-iteration-operator': { of: 'conv', constants: { steps } },

@@ -106,10 +106,13 @@ describe('convolution', () => {
   it('samples finely enough: no point between those of the grid exceeds the bound', () => {
     // Σ_j e^{ijθ} shifted so that its peak falls between grid points: the worst case of Ehlich and Zeller's bound.
     for (const [k, n] of [
-      [3, 3],
       [3, 4],
-      [4, 4],
-      [5, 6],
+      [4, 6],
+      [5, 8],
+      // No multiple of the degree: 3, 4 and 5 count as the degree.
+      [3, 9],
+      [4, 8],
+      [5, 10],
     ]) {
       const map = conv('l', 1, 1, k);
       const kernel = noise(k * k, k + n);
@@ -152,5 +155,7 @@ describe('convolution', () => {
   });
   it('refuses a grid too coarse to prove anything', () => {
     expect(() => bound(conv('l', 1, 1, 5), noise(25, 1), { kind: 'gram', steps: 3, grid: 4 })).toThrow(/too coarse/);
+    // 2 does not divide 7.
+    expect(() => bound(conv('l', 1, 1, 3), noise(9, 1), { kind: 'gram', steps: 3, grid: 7 })).toThrow(/too coarse/);
   });
 });

@@ -249,7 +249,10 @@ describe('rescalings', () => {
     expect(refusal(inNet('input x[2]\n dense 3 by own(mix(aol, sll, «3/2»))'))).toMatch(/^L0112/);
     expect(refusal(inNet('input x[2]\n dense 3 by own(«min»(aol, sll))'))).toMatch(/^L0104/);
     expect(refusal(inNet('input x[2]\n dense 3 by own(«aol + sll»)'))).toMatch(/^L0104/);
-    expect(refusal(inNet('input image[1, 8, 8]\n conv 3, kernel = 7 by spectral(grid = «5»)'))).toMatch(/^L0112/);
+    expect(refusal(inNet('input image[1, 8, 8]\n conv 3, kernel = 7 by spectral(grid = «5»)'))).toMatch(
+      /^L0112 `grid` must have a divisor, other than itself, that is at least 6 \(the kernel’s 7 taps less one\), found 5.*write `grid = 60`/,
+    );
+    expect(refusal(inNet('input image[1, 8, 8]\n conv 3 by spectral(grid = «31»)'))).toMatch(/^L0112.*at least 2/);
     expect(refusal(inNet('input image[9, 200, 200]\n conv 9 by spectral(method = «operator»)'))).toMatch(
       /^L0115.*method = gram/,
     );
