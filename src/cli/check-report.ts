@@ -289,12 +289,24 @@ export const pathRange = (first: string, last: string): string => {
   return a && b && a[1] === b[1] ? `${a[1]}[${a[2]}…${b[2]}]` : `${first} … ${last}`;
 };
 
-const clip = (text: string, width: number): string => (text.length <= width ? text : `${text.slice(0, width - 1)}…`);
+/** `text` in lines of at most `width` columns, broken behind a space or a comma where there is one, and else where it is full. */
+export const breakCell = (text: string, width: number): readonly string[] => {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest.length > width) {
+    const at = Math.max(rest.lastIndexOf(' ', width), rest.lastIndexOf(',', width - 1) + 1);
+    // A break that leaves most of the line empty is none.
+    const end = at > width / 3 ? at : width;
+    lines.push(rest.slice(0, end).trimEnd());
+    rest = rest.slice(end).trimStart();
+  }
+  return [...lines, rest];
+};
 
 interface Column {
   readonly title: string;
   readonly right?: boolean;
-  /** May be cut short where the table would not fit. */
+  /** May take several lines where the table would not fit. */
   readonly flexible?: boolean;
   readonly cells: readonly string[];
 }
@@ -314,11 +326,15 @@ const table = (columns: readonly Column[]): readonly string[] => {
     if (widest < 0 || widths[widest] <= 8) break;
     widths[widest] -= 1;
   }
-  const line = (cells: readonly string[]): string =>
-    `  ${columns.map((c, i) => (c.right ? clip(cells[i], widths[i]).padStart(widths[i]) : clip(cells[i], widths[i]).padEnd(widths[i]))).join('  ')}`.trimEnd();
+  const lines = (cells: readonly string[]): readonly string[] => {
+    const broken = cells.map((c, i) => breakCell(c, widths[i]));
+    return Array.from({ length: Math.max(...broken.map(b => b.length)) }, (_, n) =>
+      `  ${columns.map((c, i) => (c.right ? (broken[i][n] ?? '').padStart(widths[i]) : (broken[i][n] ?? '').padEnd(widths[i]))).join('  ')}`.trimEnd(),
+    );
+  };
   return [
-    line(columns.map(c => c.title)),
-    ...(columns[0]?.cells ?? []).map((_, row) => line(columns.map(c => c.cells[row]))),
+    ...lines(columns.map(c => c.title)),
+    ...(columns[0]?.cells ?? []).flatMap((_, row) => lines(columns.map(c => c.cells[row]))),
   ];
 };
 

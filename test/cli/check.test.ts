@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { formatCount } from '../../src/cli/check-report.ts';
+import { breakCell, formatCount } from '../../src/cli/check-report.ts';
 import { register } from '../../src/cli/commands/check.ts';
 import { run } from '../../src/cli/run.ts';
 
@@ -183,4 +183,15 @@ describe('lip check on a refused program', () => {
     expect(await check(REFUSED.replace('abs', 'relu'), '--counterexample', path)).toBe(0);
     expect(existsSync(path)).toBe(false);
   });
+});
+
+it.each([
+  ['residual 96, tanh', 11, ['residual', '96, tanh']],
+  ['max(aol, mix(sll, schur))', 13, ['max(aol,', 'mix(sll,', 'schur))']],
+  ['a,b,c', 4, ['a,b,', 'c']],
+  ['unbreakable', 4, ['unbr', 'eaka', 'ble']],
+  ['fits', 4, ['fits']],
+])('a cell of several lines: %s in %i columns', (text, width, lines) => {
+  expect(breakCell(text, width)).toEqual(lines);
+  expect(breakCell(text, width).every(l => l.length <= width)).toBe(true);
 });
