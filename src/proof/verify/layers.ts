@@ -75,12 +75,9 @@ const join = <S extends Schema>(schema: S, free: number, make: (a: Parsed<S> & A
   },
 });
 /** A layer with bound 1 for all weights. */
-const one = (rule: string, emitted?: (e: Emitted) => Rational, output?: Shape): Made => ({
-  rule,
-  bound: ONE,
-  ...(emitted && { emitted }),
-  ...(output && { output }),
-});
+const one = (rule: string, emitted?: (e: Emitted) => Rational, output?: Shape): Made => {
+  return { rule, bound: ONE, ...(emitted && { emitted }), ...(output && { output }) };
+};
 
 const numbers = (e: Emitted, name: string, n: number): Rational[] => Array.from(e.tensor(name, [n]), Q.fromFloat);
 /** An emitted number is the exact one, rounded to f32. */
@@ -88,7 +85,6 @@ const rounded = (v: Rational, exact: Rational): Rational => {
   const close = Q.atMost(Q.abs(Q.sub(v, exact)), Q.mul(Q.abs(exact), Q.scaled(1n, -22)));
   return close ? v : refuse('an emitted number is not the one of its layer');
 };
-/** The emitted tensor is `exact`, rounded. */
 const roundedAll = (e: Emitted, name: string, exact: readonly Rational[]): Rational[] =>
   numbers(e, name, exact.length).map((v, i) => rounded(v, exact[i]));
 /** A multiplier m with m²·d = 1 but for its rounding, in front of sums of squares `times` as large at most. */
@@ -116,12 +112,8 @@ const halves = ({ channels, where }: About): number =>
 
 type Slopes = readonly [low: Rational, high: Rational];
 /** Slope intervals of elementwise functions: every difference quotient lies in [low, high]. */
-const SLOPES: Readonly<Record<string, Slopes>> = {
-  relu: [ZERO, ONE],
-  tanh: [ZERO, ONE],
-  sigmoid: [ZERO, Q.q(1, 4n)],
-  abs: [Q.q(-1), ONE],
-};
+const UNIT: Slopes = [ZERO, ONE];
+const SLOPES: Record<string, Slopes> = { relu: UNIT, tanh: UNIT, sigmoid: [ZERO, Q.q(1, 4n)], abs: [Q.q(-1), ONE] };
 const leaky = (a: Rational): Slopes => (Q.atMost(a, ONE) ? [a, ONE] : [ONE, a]);
 const readSlopes = (value: unknown, where: string): { readonly slopes: Slopes; readonly a?: Rational } => {
   const { function: name, slope } = read(value, where, { function: text, slope: optional(parseQ) });
@@ -135,11 +127,9 @@ const inside = (value: unknown, where: string): Slopes => {
   need(Q.atMost(ZERO, low) && Q.atMost(high, ONE), `${where}: the activation inside must have slope in [0, 1]`);
   return slopes;
 };
-const sloped = ([low, high]: Slopes, rule: string) => ({
-  rule,
-  constants: { low, high },
-  bound: steepest([low, high]),
-});
+const sloped = ([low, high]: Slopes, rule: string): Made => {
+  return { rule, constants: { low, high }, bound: steepest([low, high]) };
+};
 
 /** How many windows of `size`, `stride` apart, one position lies in at most. */
 const overlap = (a: { size: Shape; stride: Shape }): number => size(a.size.map((k, n) => Math.ceil(k / a.stride[n])));

@@ -1,6 +1,6 @@
 /** The rules by which T dominates the Gram matrix of a weight, whatever the weight is: one row for each. Why they are true: src/proof/rules.ts. */
 import { degree, type LinearMap, reach, size } from './map.ts';
-import { atMost, equal, format, need, ONE, parseQ, type Q, q, square, sum, TWO, within, ZERO } from './numbers.ts';
+import { atMost, equal, format, mul, need, ONE, parseQ, type Q, q, square, sum, TWO, within, ZERO } from './numbers.ts';
 import { any, listOf, lookUp, object, optional, read, text } from './read.ts';
 
 type Constants = Readonly<Record<string, Q>>;
@@ -40,6 +40,9 @@ const steps = atLeast(1);
 const bjorck = { steps, start: (v: Q) => within(ZERO, v, TWO) };
 const reached = { kh: is(m => reach(m)[0]), kw: is(m => reach(m)[1]) };
 const reshaped = { ...reached, factor: is(m => size(reach(m))) };
+const exponential = { degree: atLeast(1), squarings: atLeast(0), window };
+const area: Test = (v, _, { kh, kw }) => equal(v, mul(kh, kw));
+const skew = { degree: atLeast(1), norm: window, steps, kh: atLeast(1), kw: atLeast(1), factor: area };
 /** One square kernel for all channels. */
 const square2: Test = (v, m) => m.groups === 1 && m.kernel.every(k => equal(v, q(k)));
 /** Blocks of s×s pixels that are disjoint, as a dilation or a kernel smaller than them would not leave them. */
@@ -63,21 +66,14 @@ const RULES: Readonly<Record<string, Rule>> = {
   schur: {},
   'power-gershgorin': { constants: { steps: atLeast(2) } },
   'gram-iteration': { of: 'dense', constants: { steps } },
-  'gram-iteration-symbol': {
-    of: 'conv',
-    constants: { steps, ...reached, grid },
-  },
+  'gram-iteration-symbol': { of: 'conv', constants: { steps, ...reached, grid } },
   'gram-iteration-circulant': { of: 'conv', constants: { steps } },
   'gram-iteration-operator': { of: 'conv', constants: { steps } },
   'gram-iteration-reshaped': { of: 'conv', constants: { steps, ...reshaped } },
   'orthogonal-cayley': { of: 'dense', unit: true },
   'orthogonal-householder': { of: 'dense', unit: true },
   'orthogonal-bro': { of: 'dense', unit: true, constants: { eps: above0 } },
-  'orthogonal-exponential': {
-    of: 'dense',
-    unit: true,
-    constants: { degree: atLeast(1), squarings: atLeast(0), window },
-  },
+  'orthogonal-exponential': { of: 'dense', unit: true, constants: exponential },
   'contraction-cholesky': { of: 'dense', unit: true, constants: { eps: atLeast(0) } },
   'contraction-bjorck': { of: 'dense', unit: true, constants: bjorck },
   'contraction-whitening': { of: 'dense', unit: true, constants: { eps: above0, steps: atLeast(0) } },
@@ -93,18 +89,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   // W = 2AᵀB, where [A B] is the premise's matrix.
   sandwich: { of: 'dense', unit: true, premise: same, unitPremise: true },
   'contraction-fourier': { of: 'operator', unit: true, premise: asMatrix, unitPremise: true },
-  'contraction-skew-exponential': {
-    of: 'operator',
-    unit: true,
-    constants: {
-      degree: atLeast(1),
-      norm: window,
-      steps,
-      kh: atLeast(1),
-      kw: atLeast(1),
-      factor: (v, _, { kh, kw }) => equal(v, q(kh.num * kw.num)),
-    },
-  },
+  'contraction-skew-exponential': { of: 'operator', unit: true, constants: skew },
 };
 
 const STEP = { rule: text, constants: optional(object), premises: optional(listOf(any)) };
