@@ -216,6 +216,43 @@ Proof.
 move=> H pi po kDh kDw sh sw l0 lm h; have h' (u v : 'I_N) (half : (v.*2 <= N)%N) := gram_power_dom (gramC _) l0 (h u v half).
 exact: (symbol_grid_dom H dil base pi po kDh kDw sh sw (ltW l0) lm (half_grid H h')).
 Qed.
+(* a diagonal bound, one entry for each output *)
+Theorem symbol_rows_dom (R : rcfType) (N : nat) (c s : int -> R) (O C P Q : finType) (kh kw : nat) (K : O -> C -> 'I_kh * 'I_kw -> R)
+  (pin : P -> int * int) (pout : Q -> int * int) (dil base : int * int) (Dh Dw : nat) (T : O -> R) :
+  circle N c s -> injective pin -> injective pout -> (kh <= Dh.+1)%N -> (kw <= Dw.+1)%N -> samples Dh N -> samples Dw N ->
+  (forall o, 0 <= T o) ->
+  (forall u v : 'I_N, (v.*2 <= N)%N ->
+    dom (gram (adj (symbol_at c s K (4%:Z * u%:Z) (4%:Z * v%:Z)))) (fun ob => T ob.1 * (c Dh * c Dw) ^+ 2)) ->
+  dom (gram (adj (conv_matrix pin pout (tap_place dil base) K))) (fun oq => T oq.1).
+Proof.
+move=> H pi po kDh kDw sh sw T0 h; apply/dom_gram => y; apply/ler_addgt0Pr => e e0.
+have p : 0 < 1 + sqn y by rewrite ltr_paddr ?ltr01 ?sqn_ge0.
+pose d := e / (1 + sqn y); have d0 : 0 < d by exact: divr_gt0.
+have Td o : 0 < T o + d by exact: ltr_paddl.
+pose r o := Num.sqrt (T o + d); have r0 o : 0 < r o by rewrite sqrtr_gt0.
+have rr o : r o ^+ 2 = T o + d by rewrite sqr_sqrtr ?ltW.
+pose K' o i t := K o i t / r o.
+have kappa : 0 <= (c Dh * c Dw) ^+ 2 by exact: sqr_ge0.
+have hs (u v : 'I_N) : (v.*2 <= N)%N -> dom (gram (symbol_at c s K' (4%:Z * u%:Z) (4%:Z * v%:Z))) (fun=> (c Dh * c Dw) ^+ 2).
+  move=> half; apply: gram_adj => //; apply/dom_gram => x; rewrite sum_const.
+  pose z : {ffun O * bool -> R} := [ffun ob => x ob / r ob.1].
+  have -> : adj (symbol_at c s K' (4%:Z * u%:Z) (4%:Z * v%:Z)) *v x = adj (symbol_at c s K (4%:Z * u%:Z) (4%:Z * v%:Z)) *v z.
+    apply/ffunP => cb; rewrite !ffunE; apply: eq_bigr => ob _; rewrite ffunE /adj mulrA mulrAC; congr (_ * _).
+    have scaled (f : 'I_kh * 'I_kw -> R) : \sum_t K' ob.1 cb.1 t * f t = (\sum_t K ob.1 cb.1 t * f t) / r ob.1.
+      by rewrite mulr_suml; apply: eq_bigr => t _; rewrite /K' mulrAC.
+    by rewrite /symbol_at /= !scaled; case: ifP => // _; case: ifP => // _; rewrite mulNr.
+  have /dom_gram := h u v half => /(_ z) le; apply: le_trans le _; rewrite sqnE mulr_sumr; apply: ler_sum => ob _.
+  have ex : x ob = r ob.1 * z ob by rewrite ffunE mulrC divfK // gt_eqF.
+  rewrite ex [(r _ * _) ^+ 2]exprMn rr [X in _ <= X]mulrA [X in _ <= X * _]mulrC ler_wpmul2r ?sqr_ge0 // ler_wpmul2r // ler_addl; exact: ltW.
+have lm : (c Dh * c Dw) ^+ 2 <= 1 * (c Dh * c Dw) ^+ 2 by rewrite mul1r.
+have [_ /dom_gram] := symbol_grid_dom H dil base pi po kDh kDw sh sw kappa lm (half_grid H hs).
+pose z : {ffun O * Q -> R} := [ffun oq => r oq.1 * y oq]; move=> /(_ z); rewrite sum_const mul1r.
+have -> : adj (conv_matrix pin pout (tap_place dil base) K') *v z = adj (conv_matrix pin pout (tap_place dil base) K) *v y.
+  apply/ffunP => cp; rewrite !ffunE; apply: eq_bigr => oq _; rewrite ffunE /adj mulrA; congr (_ * _).
+  rewrite /conv_matrix mulr_suml; apply: eq_bigr => t _; by rewrite /K' divfK // gt_eqF.
+move=> le; apply: le_trans le _; rewrite sqnE; under eq_bigr => oq _ do rewrite ffunE exprMn rr mulrDl.
+by rewrite big_split /= ler_add2l sum_const /d mulrAC ler_pdivr_mulr // ler_pmul2l // ler_addr ler01.
+Qed.
 (* of images: stride, dilation and padding of any size *)
 Corollary conv2d_symbol (R : rcfType) (N : nat) (c s : int -> R) (O C : finType) (g : geometry) (K : O -> C -> tap g -> R) (Dh Dw : nat) (lam mu : R) :
   circle N c s -> valid_geometry g -> (ker_h g <= Dh.+1)%N -> (ker_w g <= Dw.+1)%N -> samples Dh N -> samples Dw N ->
