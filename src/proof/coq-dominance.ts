@@ -284,6 +284,11 @@ export const dominance = (m: MatrixTerm, rescaling: Exclude<Rescaling, { by: 'or
   }
 };
 
-/** T of a weight made orthogonal: 1, or for a convolution kh·kw times 1. `dominates`: of the matrix, or of the reshaped kernel. */
-export const orthogonalDominance = (m: MatrixTerm, dominates: string): Dominance =>
-  m.kernel ? reshaped(m, '1', '(@ler01 R)', dominates) : { diagonal: '(fun=> 1)', proof: dominates };
+/**
+ * T of a weight made orthogonal: 1, or for a convolution the taps of a reshaped kernel. `dominates`: of the matrix, or of the reshaped kernel;
+ * `bounded`: of a kernel that is orthogonal as a convolution.
+ */
+export const orthogonalDominance = (m: MatrixTerm, dominates: string, bounded?: string): Dominance => {
+  if (bounded) return { diagonal: '(fun=> 1)', proof: constantOnImage(m, kernelOf(m), '(@ler01 R)', bounded) };
+  return m.kernel ? reshaped(m, '1', '(@ler01 R)', dominates) : { diagonal: '(fun=> 1)', proof: dominates };
+};

@@ -1,8 +1,10 @@
 /** The matrix or convolution of a layer as a Coq term, with the diagonal T that dominates its Gram matrix. */
 import { outputSize } from '../ir/conv-geometry.ts';
 import type { LayerOp, LinearMap, Shape } from '../ir/network.ts';
+import { makesKernel } from '../ir/orthogonal.ts';
 import { geometryWords } from '../ir/print-network.ts';
 import { type Dominance, dominance, type MatrixTerm, orthogonalDominance } from './coq-dominance.ts';
+import { orthogonalKernel } from './coq-kernels.ts';
 import { orthogonalMatrix } from './coq-orthogonal.ts';
 import { applied, binder, channelsOf, declare, NotInCoq, nat, type Space, type Writer } from './coq-space.ts';
 import type { GramSide } from './rules.ts';
@@ -28,6 +30,7 @@ export const weighted = (
   let matrix: string;
   let kernel: MatrixTerm['kernel'];
   let orthogonal = '';
+  let bounded: string | undefined;
   let rows: string;
   let columns: string;
   if (map.kind === 'dense') {
@@ -35,6 +38,7 @@ export const weighted = (
     rows = `'I_${out}`;
     columns = `'I_${from.n}`;
     if (rescaling.by === 'orthogonal') {
+      if (makesKernel(rescaling.method)) throw new Error(`${map.weight.path}: a kernel in the place of a matrix`);
       const made = orthogonalMatrix(
         w,
         emit,
@@ -59,7 +63,13 @@ export const weighted = (
     if (closes) w.line(`Lemma ${closes} : closes ${geometry}. Proof. by do ?split. Qed.`);
     const kernelType = `'I_${out} -> 'I_${from.c} -> tap ${geometry} -> R`;
     let term: string;
-    if (rescaling.by === 'orthogonal') {
+    const method = rescaling.by === 'orthogonal' ? rescaling.method : undefined;
+    if (method && makesKernel(method)) {
+      const made = orthogonalKernel(w, map, method, { out, in: from.c, geometry });
+      w.line(`Definition K_${w.id} : ${kernelType} := ${made.term}.`);
+      term = `K_${w.id}`;
+      bounded = made.bounded;
+    } else if (method) {
       const taps = nat(w, 'columns', `(${from.c} * ker_h ${geometry} * ker_w ${geometry})%N`);
       const size = map.in * map.kernel[0] * map.kernel[1];
       // The reshaped kernel has a bound of its own; which side the convolution's is for does not matter to it.
@@ -67,7 +77,7 @@ export const weighted = (
         w,
         emit,
         map.weight.path,
-        rescaling.method,
+        method,
         { name: out, size: map.out },
         { name: taps, size },
         'columns',
@@ -85,7 +95,7 @@ export const weighted = (
     map.kind === 'dense' ? (side === 'rows' ? rows : columns) : `'I_${side === 'rows' ? out : channelsOf(from)}`;
   const m: MatrixTerm = { map, side, matrix, ...(kernel && { kernel }), declare: emit, channels };
   const { diagonal, proof }: Dominance =
-    rescaling.by === 'orthogonal' ? orthogonalDominance(m, orthogonal) : dominance(m, rescaling);
+    rescaling.by === 'orthogonal' ? orthogonalDominance(m, orthogonal, bounded) : dominance(m, rescaling);
   const index = side === 'rows' ? rows : columns;
   w.line(`Definition T_${w.id}${binder(w)} : ${index} -> R := ${diagonal}.`);
   const gram = side === 'rows' ? `(adj ${matrix})` : matrix;

@@ -1,5 +1,5 @@
 /** Matrices of `by orthogonal(FAMILY)` as Coq terms over proofs/theories/Families.v, with the proof that their norm is at most 1. */
-import { type NormScale, type OrthogonalMethod, printOrthogonal } from '../ir/orthogonal.ts';
+import { type MatrixMethod, type NormScale, printOrthogonal } from '../ir/orthogonal.ts';
 import { compare, ZERO } from '../ir/rational.ts';
 import { type Declare, equation, NotInCoq, ratio, type Writer } from './coq-space.ts';
 import type { GramSide } from './rules.ts';
@@ -17,7 +17,7 @@ interface Orthogonal {
 }
 
 /** s with s²λ at most `limit`, λ ≥ ‖`matrix`‖² by what `scale` measures it with. */
-const scaled = (
+export const scaled = (
   emit: Declare,
   scale: Exclude<NormScale, { kind: 'none' }>,
   matrix: string,
@@ -46,7 +46,7 @@ export const orthogonalMatrix = (
   w: Writer,
   emit: Declare,
   path: string,
-  method: OrthogonalMethod,
+  method: MatrixMethod,
   rows: Side,
   columns: Side,
   side: GramSide,
@@ -140,9 +140,6 @@ export const orthogonalMatrix = (
       const unit = emit('Hypothesis', 'gram_schmidt_unit', `forall i, gram ${Q} i i <= 1`);
       return tall(Q, `(gram_schmidt_dom ${apart} ${unit})`);
     }
-    case 'bcop':
-    case 'aoc':
-      throw refused;
     default:
       return method satisfies never;
   }

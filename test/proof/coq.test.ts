@@ -1,4 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parse } from '../../src/parser/parse.ts';
+import { prove } from '../../src/passes/prove/prove.ts';
+import { resolve } from '../../src/passes/resolve/resolve.ts';
 import { coqFile, NotInCoq } from '../../src/proof/coq.ts';
 import { provenFrom } from './certified.ts';
 
@@ -194,5 +198,29 @@ network Own {
   ])('writes `%s` at every frequency, or by its series', (statement, theorem) => {
     const source = `network N {\n  input image[3, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
     expect(coqFile(provenFrom(source))).toContain(theorem);
+  });
+  it.each([
+    ['orthogonal(bcop)', '(@chain_kernel R g_1 2 4 c_1 c_0'],
+    ['orthogonal(aoc)', 'reflections_of (B_1 0%N) (B_1 1%N)'],
+  ])('makes the kernel of `by %s` of pairs of short matrices', (family, term) => {
+    const source = `network N {\n  input image[3, 6, 6]\n  conv 4, kernel = 3 by ${family}\n  flatten\n  head 2\n}`;
+    const text = coqFile(provenFrom(source));
+    expect(text).toContain(term);
+    expect(text).toContain('(constant_dom valid_1 (@chain_kernel_bounded R');
+  });
+});
+
+const EXAMPLES = new URL('../../examples/', import.meta.url);
+const examples = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' }).filter(
+  f => f.endsWith('.lip') && !f.startsWith('refused'),
+);
+
+describe.each(examples)('the Coq file of examples/%s', name => {
+  const source = readFileSync(new URL(name, EXAMPLES), 'utf8');
+  it.each([...source.matchAll(/^network (\w+)/gm)].map(m => m[1]))('states the bound of %s', network => {
+    const program = resolve(parse(source).file, {});
+    const result = prove(program.networks.find(n => n.name === network)!);
+    if ('diagnostics' in result) throw new Error(result.diagnostics[0].message);
+    expect(coqFile(result.proven)).toMatch(new RegExp(`^Theorem ${network}_lip : `, 'm'));
   });
 });
