@@ -31,6 +31,10 @@ export interface Executor {
 const length = (t: PlanTensor): number => t.shape.reduce((a, b) => a * b, 1);
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
+/** The layers that the label of a step names: of `conv[0] sub fused into conv[0] convTranspose`, `conv[0]`. */
+const layersOf = (label: string): string =>
+  [...new Set(label.match(/\b(?:\w+\[\d+\](?:\.\d+)?|head)(?![\w[])/g))].join(', ');
+
 /** Throws PlanError with the first thing about `plan` the device cannot do. */
 export const checkPlan = (plan: Plan, limits: GPUSupportedLimits): void => {
   const fail = (why: string): never => {
@@ -47,8 +51,9 @@ export const checkPlan = (plan: Plan, limits: GPUSupportedLimits): void => {
     if (!Number.isSafeInteger(b.size) || b.size <= 0 || b.size % 4 !== 0) fail(`buffer ${i} has size ${b.size}`);
     if (b.size > largest) {
       const step = plan.steps.find(s => s.bindings.includes(i));
+      const layers = step ? layersOf(step.label) : '';
       exceeds(
-        `buffer ${i} (${b.role}${step ? `, first in step ${step.label}` : ''}) needs ${mib(b.size)}, the device allows ${mib(largest)}`,
+        `${layers === '' ? '' : `${layers}: `}buffer ${i} (${b.role}${step ? `, first in step ${step.label}` : ''}) needs ${mib(b.size)}, the device allows ${mib(largest)}`,
       );
     }
   });

@@ -129,7 +129,12 @@ describe('plans over the limits', () => {
     refuse({ version: 2 as 1 }, /plans of version 1, not 2/);
     refuse(
       { buffers: [{ size: 2 ** 50, role: 'input' }, ...buffers.slice(1)] },
-      /buffer 0 \(input, first in step scale\) needs .* MiB, the device allows/,
+      /^buffer 0 \(input, first in step scale\) needs .* MiB, the device allows/,
+    );
+    const label = 'conv[0] sub fused into twin[2].1 convTranspose';
+    refuse(
+      { buffers: [{ size: 2 ** 50, role: 'input' }, ...buffers.slice(1)], steps: [{ ...steps[0], label }] },
+      /^conv\[0\], twin\[2\]\.1: buffer 0 \(input, first in step conv\[0\] sub/,
     );
     refuse({ buffers: [{ size: 6, role: 'input' }, ...buffers.slice(1)] }, /buffer 0 has size 6/);
     refuse({ inputs: { x: { buffer: 0, shape: [n + 1] } } }, /"x" \[101\] does not fit/);
