@@ -21,6 +21,13 @@ Theorem polyphase_rows (O C : finType) (g : geometry) (K : O -> C -> tap g -> R)
   bounded_rows_on (stride_places g) (@off g) K T /\ dom (gram (adj (conv2d_matrix K))) (fun oq => T oq.1).
 Proof. by move=> hg dh dw h; have b := polyphase_rows_bounded hg dh dw h; split=> //; exact: (@image_rows_dom _ _ _ _ _ hg T b). Qed.
 
+(* The same from a bound of the kernel itself, with stride 1 and dilation 1, as orthogonal kernels have it. *)
+Theorem polyphase_itself (O C : finType) (g : geometry) (K : O -> C -> tap g -> R) (T : C -> R) :
+  valid_geometry g -> (0 < dil_h g)%N -> (0 < dil_w g)%N ->
+  bounded_on predT (fun s : tap g => (s.1%:Z, s.2%:Z) : int * int) K T ->
+  bounded_on (stride_places g) (@off g) K T /\ dom (gram (conv2d_matrix K)) (fun cp => T cp.1).
+Proof. by move=> hg dh dw h; have b := undilated_bounded dh dw h; split=> //; exact: (@image_dom _ _ _ _ _ hg T b). Qed.
+
 (* Any kernel made of P + (I - P) S with symmetric 0 <= P <= I, of matrices of norm at most 1, and of parts of such kernels one after another. *)
 Theorem orthogonal_bcop (L : zmodType) (O C S : finType) (off : S -> L) (K : O -> C -> S -> R) : orthogonal_kernel off K ->
   bounded_on predT off K (fun=> 1) /\ bounded_rows_on predT off K (fun=> 1).

@@ -62,6 +62,13 @@ move=> e h P Q pin pout ii io hq; apply: eq_gram_dom (h P Q pin pout ii io hq) =
 by rewrite !conv_matrix_at e.
 Qed.
 
+Lemma bounded_moved O C S (off : S -> L) (a : L) (K : O -> C -> S -> R) T :
+  bounded_on predT off K T -> bounded_on predT (fun s => off s + a) K T.
+Proof.
+move=> h P Q pin pout ii io _; apply: eq_gram_dom (h _ _ (fun p => pin p - a) pout _ io (fun=> isT)) => [oq cp|p p' /addIr /ii //].
+by apply: eq_bigl => s; rewrite subr_eq addrA.
+Qed.
+
 (* ---- Gershgorin sums over all offsets bound a kernel on the lattice. *)
 Theorem gersh_bounded O C S (off : S -> L) (K : O -> C -> S -> R) (Ds : seq L) (q T : C -> R) :
   (forall s s', off s' - off s \in Ds) -> (forall c, 0 < q c) ->

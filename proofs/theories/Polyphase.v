@@ -308,6 +308,22 @@ move=> P Q pin pout ii io hq; apply: eq_gram_dom (h P Q pin pout ii io hq) => cp
 by rewrite /adj !conv_matrix_at; apply: eq_bigr => t _; rewrite phasedE.
 Qed.
 
+(* ---- A bound of the kernel itself, without its stride and dilation: outputs are left out, and dilation makes copies. *)
+Theorem undilated_bounded (T : C -> R) :
+  bounded_on predT (fun s : tap g => (s.1%:Z, s.2%:Z) : int * int) K T -> bounded_on stride_places (@off g) K T.
+Proof.
+move=> h; apply: (@bounded_here _ _ predT) => //.
+have wide : bounded_on predT (fun s : tap g => ((dil_h g)%:Z * s.1%:Z, (dil_w g)%:Z * s.2%:Z) : int * int) K T.
+  apply: (copies_bounded (class := fun l => (residue dh0 l.1, residue dw0 l.2))
+    (coordinate := fun l => ((l.1 %/ dil_h g)%Z, (l.2 %/ dil_w g)%Z)) _ _ _ h) => [l l'|l s|l s].
+  - case: l l' => a b [a' b'] e [q1 q2]; congr (_, _).
+      exact: residue_together (congr1 fst e) q1.
+    exact: residue_together (congr1 snd e) q2.
+  - by rewrite !residue_moves.
+  - by apply: injective_projections; exact: quotient_moves.
+apply: bounded_same (bounded_moved (- (pad_h g), - (pad_w g)) wide) => o c l; by apply: eq_bigl.
+Qed.
+
 (* ---- What a bound on the lattice says of images: zeros around them; or circles that the stride divides and whose outputs are not repeated. *)
 Lemma pout_places q : stride_places (@pout g q).
 Proof. by rewrite /stride_places /= !PoszM !dvdz_mulr. Qed.

@@ -1,5 +1,5 @@
 (* Truncated exponentials of skew operators, p_n(A) = sum over k <= n of A^k / k!: what orthogonal layers by skew
-   exponential compute. |p_n(A) x|^2 - |x|^2 is a combination of the moments |A^m x|^2, n < 2m <= 2n, known in closed form;
+   exponential compute. |p_n(A) x|^2 - |x|^2 is a moment_combination of the moments |A^m x|^2, n < 2m <= 2n, known in closed form;
    it is at most 0 on a window |A|^2 <= w where the Taylor coefficients at w say so. Degrees 3 and 0 modulo 4 have one. *)
 From Coq Require Import ZArith.
 From mathcomp Require Import all_ssreflect all_algebra ring.
@@ -189,40 +189,40 @@ Section Taylor.
 Variables (p q : Z) (w : R).
 Hypotheses (q0 : 0 < of_Z q) (wE : of_Z q * w = of_Z p).
 (* minus q times the coefficients so far, one place on, plus p times them *)
-Fixpoint shifted (before : Z) (b : seq Z) : seq Z :=
-  if b is x :: b' then Z.sub (Z.mul p x) (Z.mul q before) :: shifted x b' else [:: Z.opp (Z.mul q before)].
+Fixpoint next_coefficients (before : Z) (b : seq Z) : seq Z :=
+  if b is x :: b' then Z.sub (Z.mul p x) (Z.mul q before) :: next_coefficients x b' else [:: Z.opp (Z.mul q before)].
 (* of sum c_i u^i at p / q in powers of p / q - u, times q^(size c - 1) *)
-Fixpoint taylor (c : seq Z) : seq Z :=
+Fixpoint taylor_coefficients (c : seq Z) : seq Z :=
   if c is a :: c' then
     let top := Z.mul a (power_Z q (size c')) in
-    if taylor c' is x :: b then Z.add top (Z.mul p x) :: shifted x b else [:: top]
+    if taylor_coefficients c' is x :: b then Z.add top (Z.mul p x) :: next_coefficients x b else [:: top]
   else [::].
-Fixpoint combination (c : seq Z) (s : nat -> R) m : R := if c is a :: c' then of_Z a * s m + combination c' s m.+1 else 0.
-Fixpoint expansion (b : seq Z) (s : nat -> R) m : R := if b is a :: b' then of_Z a * s m + expansion b' (difference w s) m else 0.
+Fixpoint moment_combination (c : seq Z) (s : nat -> R) m : R := if c is a :: c' then of_Z a * s m + moment_combination c' s m.+1 else 0.
+Fixpoint moment_expansion (b : seq Z) (s : nat -> R) m : R := if b is a :: b' then of_Z a * s m + moment_expansion b' (difference w s) m else 0.
 
-Lemma shiftedE x b s m :
-  expansion (shifted x b) (difference w s) m = of_Z q * expansion b (difference w s) m.+1 - of_Z q * of_Z x * difference w s m.
+Lemma next_coefficientsE x b s m :
+  moment_expansion (next_coefficients x b) (difference w s) m = of_Z q * moment_expansion b (difference w s) m.+1 - of_Z q * of_Z x * difference w s m.
 Proof.
 elim: b x s => [|y b ih] x s /=; first by rewrite of_ZN of_ZM; ring.
-rewrite ih of_ZD of_ZN !of_ZM -wE; move: (expansion b _ _) => e; rewrite [difference w (difference w s) m]/difference.
+rewrite ih of_ZD of_ZN !of_ZM -wE; move: (moment_expansion b _ _) => e; rewrite [difference w (difference w s) m]/difference.
 by move: (difference w s m) (difference w s m.+1) => a a'; ring.
 Qed.
-Lemma taylorE a c s m : expansion (taylor (a :: c)) s m = of_Z q ^+ size c * combination (a :: c) s m.
+Lemma taylor_coefficientsE a c s m : moment_expansion (taylor_coefficients (a :: c)) s m = of_Z q ^+ size c * moment_combination (a :: c) s m.
 Proof.
 elim: c a s m => [|a' c ih] a s m; first by rewrite /= of_ZM; ring.
-have := ih a' s m.+1; rewrite [taylor (a :: _)]/= [taylor (a' :: c)]/=.
-set t := (if taylor c is _ :: _ then _ else _); have : t != [::] by rewrite /t; case: (taylor c).
-case: t => // x b _; rewrite [expansion (x :: b) _ _]/= => ih'.
-rewrite /= of_ZD !of_ZM of_Z_power shiftedE -wE exprS; rewrite /= in ih'.
-have -> : of_Z q * of_Z q ^+ size c * (of_Z a * s m + (of_Z a' * s m.+1 + combination c s m.+2))
-  = of_Z q * of_Z q ^+ size c * of_Z a * s m + of_Z q * (of_Z q ^+ size c * (of_Z a' * s m.+1 + combination c s m.+2)) by ring.
+have := ih a' s m.+1; rewrite [taylor_coefficients (a :: _)]/= [taylor_coefficients (a' :: c)]/=.
+set t := (if taylor_coefficients c is _ :: _ then _ else _); have : t != [::] by rewrite /t; case: (taylor_coefficients c).
+case: t => // x b _; rewrite [moment_expansion (x :: b) _ _]/= => ih'.
+rewrite /= of_ZD !of_ZM of_Z_power next_coefficientsE -wE exprS; rewrite /= in ih'.
+have -> : of_Z q * of_Z q ^+ size c * (of_Z a * s m + (of_Z a' * s m.+1 + moment_combination c s m.+2))
+  = of_Z q * of_Z q ^+ size c * of_Z a * s m + of_Z q * (of_Z q ^+ size c * (of_Z a' * s m.+1 + moment_combination c s m.+2)) by ring.
 rewrite -ih' [difference w s m]/difference.
-by move: (expansion b _ _) (of_Z q) (_ ^+ _) => e k l; ring.
+by move: (moment_expansion b _ _) (of_Z q) (_ ^+ _) => e k l; ring.
 Qed.
-Lemma combination_ge0 a c s m : all (Z.leb Z0) (taylor (a :: c)) -> (forall k, 0 <= iter k (difference w) s m) ->
-  0 <= combination (a :: c) s m.
+Lemma moment_combination_ge0 a c s m : all (Z.leb Z0) (taylor_coefficients (a :: c)) -> (forall k, 0 <= iter k (difference w) s m) ->
+  0 <= moment_combination (a :: c) s m.
 Proof.
-move=> h d; rewrite -(pmulr_rge0 _ (exprn_gt0 (size c) q0)) -taylorE; elim: (taylor _) s d h => //= x b ih s d /andP [x0 b0].
+move=> h d; rewrite -(pmulr_rge0 _ (exprn_gt0 (size c) q0)) -taylor_coefficientsE; elim: (taylor_coefficients _) s d h => //= x b ih s d /andP [x0 b0].
 by rewrite addr_ge0 ?mulr_ge0 ?of_Z_ge0 ?(d 0%N) // ih // => k; have := d k.+1; rewrite iterSr.
 Qed.
 End Taylor.
@@ -230,31 +230,32 @@ End Taylor.
 Fixpoint factorial_Z (k : nat) : Z := if k is k'.+1 then Z.mul (Z.of_nat k) (factorial_Z k') else Zpos xH.
 Lemma of_Z_factorial k : of_Z (factorial_Z k) = k`!%:R.
 Proof. elim: k => [|k ih] //; by rewrite -[factorial_Z _]/(Z.mul (Z.of_nat k.+1) (factorial_Z k)) of_ZM ih factS natrM of_Z_nat. Qed.
-Definition denominator n m : Z := Z.mul (Z.of_nat m) (factorial_Z (m.*2.-1 - n)).
-Definition common n : Z := Z.mul (factorial_Z n) (factorial_Z n.-1).
-Definition quotient n m : Z := Z.div (common n) (denominator n m).
-Definition moments_of n : seq nat := iota (n./2).+1 (n - n./2).
-Definition coefficients n : seq Z := [seq (if odd (n - m) then quotient n m else Z.opp (quotient n m)) | m <- moments_of n].
-(* that the quotients are exact, and that the expansion at p / q has no negative coefficient *)
+Definition excess_denominator n m : Z := Z.mul (Z.of_nat m) (factorial_Z (m.*2.-1 - n)).
+Definition excess_common n : Z := Z.mul (factorial_Z n) (factorial_Z n.-1).
+Definition excess_quotient n m : Z := Z.div (excess_common n) (excess_denominator n m).
+Definition excess_moments n : seq nat := iota (n./2).+1 (n - n./2).
+Definition excess_coefficients n : seq Z := [seq (if odd (n - m) then excess_quotient n m else Z.opp (excess_quotient n m)) | m <- excess_moments n].
+(* that the quotients are exact, and that the moment_expansion at p / q has no negative coefficient *)
 Definition window_check n (p q : Z) : bool :=
-  all (fun m => Z.eqb (Z.mul (quotient n m) (denominator n m)) (common n)) (moments_of n) && all (Z.leb Z0) (taylor p q (coefficients n)).
+  all (fun m => Z.eqb (Z.mul (excess_quotient n m) (excess_denominator n m)) (excess_common n)) (excess_moments n) &&
+  all (Z.leb Z0) (taylor_coefficients p q (excess_coefficients n)).
 
-Lemma excessE n s : all (fun m => Z.eqb (Z.mul (quotient n m) (denominator n m)) (common n)) (moments_of n) ->
-  of_Z (common n) * - excess n s = combination (coefficients n) s (n./2).+1.
+Lemma excessE n s : all (fun m => Z.eqb (Z.mul (excess_quotient n m) (excess_denominator n m)) (excess_common n)) (excess_moments n) ->
+  of_Z (excess_common n) * - excess n s = moment_combination (excess_coefficients n) s (n./2).+1.
 Proof.
-move=> exact; have sums c : combination [seq c m | m <- moments_of n] s (n./2).+1 = \sum_(m <- moments_of n) of_Z (c m) * s m.
-  by rewrite /moments_of; elim: (n - _)%N ((n./2).+1) => [|k ih] m /=; rewrite ?big_nil // big_cons ih.
+move=> exact; have sums c : moment_combination [seq c m | m <- excess_moments n] s (n./2).+1 = \sum_(m <- excess_moments n) of_Z (c m) * s m.
+  by rewrite /excess_moments; elim: (n - _)%N ((n./2).+1) => [|k ih] m /=; rewrite ?big_nil // big_cons ih.
 rewrite sums /excess -sumrN mulr_sumr.
-pose F m := of_Z (common n) * - ((-1) ^+ (n - m) / (m%:R * (m.*2.-1 - n)`!%:R) * s m).
+pose F m := of_Z (excess_common n) * - ((-1) ^+ (n - m) / (m%:R * (m.*2.-1 - n)`!%:R) * s m).
 rewrite -[LHS]/(\sum_(m < n.+1 | (n < m.*2)%N) F m) -(big_mkord (fun m => (n < m.*2)%N) F).
-have -> : \sum_(0 <= m < n.+1 | (n < m.*2)%N) F m = \sum_(m <- moments_of n) F m.
-  rewrite /moments_of; have -> : iota (n./2).+1 (n - n./2) = index_iota (n./2).+1 n.+1 by rewrite /index_iota subSS.
+have -> : \sum_(0 <= m < n.+1 | (n < m.*2)%N) F m = \sum_(m <- excess_moments n) F m.
+  rewrite /excess_moments; have -> : iota (n./2).+1 (n - n./2) = index_iota (n./2).+1 n.+1 by rewrite /index_iota subSS.
   rewrite [RHS](big_nat_widenl _ 0) //; apply: eq_bigl => m /=; by rewrite -divn2 ltn_divLR // muln2.
 rewrite /F {F}; rewrite !big_seq; apply: eq_bigr => m hm; have /allP /(_ m hm) /Z.eqb_eq e := exact.
 have := hm; rewrite mem_iota => /andP [m0 _]; have mz : m%:R != 0 :> R by rewrite pnatr_eq0; case: (m) m0.
 have fz : (m.*2.-1 - n)`!%:R != 0 :> R by rewrite pnatr_eq0 -lt0n fact_gt0.
-rewrite -e of_ZM /denominator of_ZM of_Z_nat of_Z_factorial -signr_odd.
-have -> : of_Z (if odd (n - m) then quotient n m else Z.opp (quotient n m)) = - (-1) ^+ odd (n - m) * of_Z (quotient n m).
+rewrite -e of_ZM /excess_denominator of_ZM of_Z_nat of_Z_factorial -signr_odd.
+have -> : of_Z (if odd (n - m) then excess_quotient n m else Z.opp (excess_quotient n m)) = - (-1) ^+ odd (n - m) * of_Z (excess_quotient n m).
   by case: (odd _); rewrite ?of_ZN ?expr1 ?expr0 ?opprK ?mul1r ?mulN1r.
 move: (_ ^+ _) (of_Z _) (s m) (m%:R) (_`!%:R) mz fz => a b c d f mz fz; field.
 by rewrite mz fz.
@@ -264,10 +265,10 @@ Theorem truncated_exp_lip n (p q : nat) : (0 < n)%N -> (0 < q)%N -> window_check
 Proof.
 move=> n0 qp /andP [exact signs] h; have q0 : 0 < of_Z (Z.of_nat q) by rewrite of_Z_nat ltr0n.
 apply: excess_lip => x; rewrite -oppr_ge0.
-have c0 : 0 < of_Z (common n) by rewrite /common of_ZM !of_Z_factorial mulr_gt0 // ltr0n fact_gt0.
-rewrite -(pmulr_rge0 _ c0) excessE //; have : (0 < size (coefficients n))%N.
+have c0 : 0 < of_Z (excess_common n) by rewrite /excess_common of_ZM !of_Z_factorial mulr_gt0 // ltr0n fact_gt0.
+rewrite -(pmulr_rge0 _ c0) excessE //; have : (0 < size (excess_coefficients n))%N.
   by rewrite size_map size_iota subn_gt0 -divn2 ltn_divLR // muln2 -addnn -[X in (X < _)%N]addn0 ltn_add2l.
-case: (coefficients n) signs => // a c signs _; apply: (combination_ge0 q0 _ signs) => [|k]; last exact: difference_ge0.
+case: (excess_coefficients n) signs => // a c signs _; apply: (moment_combination_ge0 q0 _ signs) => [|k]; last exact: difference_ge0.
 by rewrite !of_Z_nat mulrCA divff ?mulr1 // pnatr_eq0 -lt0n.
 Qed.
 

@@ -163,13 +163,13 @@ const RULES = {
     statement:
       '‖W‖ ≤ ‖W‖_F, so G ⪯ ‖W‖_F²·I; of a convolution, G ⪯ ‖K‖_F² times the number of outputs that read one input',
     source: 'Cauchy–Schwarz; Tsuzuku, Sato & Sugiyama, NeurIPS 2018 (reshaped kernel)',
-    coq: 'frobenius_dom',
+    coq: 'frobenius',
   },
   schur: {
     statement:
       '‖W‖² ≤ (largest row sum of |W|)·(largest column sum of |W|), so G ⪯ that·I; of a convolution, sums over a channel and all taps, at every image size',
     source: 'Schur 1911 (test for bounded operators), with weights 1',
-    coq: 'schur_dom',
+    coq: 'schur',
   },
   gershgorin: {
     statement: 'T_i = Σ_j |G_ij| q_j / q_i with q > 0 gives G ⪯ diag(T)',
@@ -190,7 +190,7 @@ const RULES = {
   },
   polyphase: {
     statement:
-      'a convolution with stride and dilation is the one with its polyphase kernel, but for the places of pixels; so G ⪯ T for that kernel, T the largest over the phases of an input channel, holds for it',
+      'a convolution with stride and dilation is the one with its polyphase kernel, but for the places of pixels; so G ⪯ T for that kernel, T the largest over the phases of an input channel, holds for it; and so does G ⪯ T for the kernel itself with stride and dilation 1',
     source: 'Vaidyanathan, Multirate Systems and Filter Banks, 1993, §4.3 (polyphase form)',
     coq: 'polyphase',
   },
@@ -250,7 +250,7 @@ const RULES = {
   'linear-adjoint': {
     statement: 'WᵀW ⪯ T makes x ↦ T^(−1/2) Wᵀ x 1-Lipschitz (for WWᵀ ⪯ T: x ↦ Wᵀ T^(−1/2) x)',
     source: `${ARAUJO}, Theorem 1; an operator and its adjoint have one norm`,
-    coq: 'linear_scaled_out_lip',
+    coq: 'linear_adjoint',
   },
   'general-residual': {
     statement:
@@ -261,12 +261,12 @@ const RULES = {
   'scaled-residual': {
     statement: 'AᵀA ⪯ T, σ slope[0, 1] and 0 ≤ c ≤ 2 make x ↦ x − c A T⁻¹ σ(Aᵀx + b) 1-Lipschitz',
     source: `${ARAUJO}, Theorem 1, with t = c/T: t ≥ 0 and tT ≤ 2 suffice`,
-    coq: 'residual_lip',
+    coq: 'scaled_residual',
   },
   sum: {
     statement: 'f_k L_k-Lipschitz make x ↦ Σ a_k f_k(x) (Σ |a_k| L_k)-Lipschitz',
     source: 'triangle inequality',
-    coq: 'sum_branches',
+    coq: 'sum',
   },
   elementwise: {
     statement: 'σ slope[low, high] is max(|low|, |high|)-Lipschitz elementwise',
@@ -276,7 +276,7 @@ const RULES = {
   sort: {
     statement: 'sorting within disjoint groups of channels is 1-Lipschitz (MaxMin is the case of two)',
     source: 'Anil, Lucas & Grosse, ICML 2019; rearrangement inequality',
-    coq: 'sort_groups',
+    coq: 'sort',
   },
   channelwise: {
     statement: 'σ_c slope[low, high] for every channel c make x ↦ (σ_c(x_c)) max(|low|, |high|)-Lipschitz',
@@ -366,13 +366,13 @@ const RULES = {
   concat: {
     statement: 'f_k L_k-Lipschitz make x ↦ (f_1(x), f_2(x), …) √(Σ L_k²)-Lipschitz',
     source: 'Pythagoras',
-    coq: 'concat_branches',
+    coq: 'concat',
   },
   split: {
     statement:
       'f_k L_k-Lipschitz functions of disjoint parts x_k of x make x ↦ (f_1(x_1), f_2(x_2), …) (max L_k)-Lipschitz',
     source: 'Pythagoras, on both sides',
-    coq: 'split_parts',
+    coq: 'split',
   },
   maximum: {
     statement: 'f_k L_k-Lipschitz make the elementwise maximum (or minimum) of the f_k(x) √(Σ L_k²)-Lipschitz',
@@ -382,7 +382,7 @@ const RULES = {
   gather: {
     statement: 'a map whose outputs are inputs, none of them used more than m times, is √m-Lipschitz',
     source: 'definition',
-    coq: 'gather_multiplicity',
+    coq: 'gather',
   },
   'sub-budget': {
     statement: 'a part that is L-Lipschitz with L ≤ L′ keeps the bound L′ stated for it',
