@@ -56,7 +56,7 @@ export interface CheckedNetwork {
     readonly rule: RuleName;
     readonly statement: string;
     readonly source: string;
-    readonly coq?: string;
+    readonly coq: string;
   }[];
 }
 
@@ -417,7 +417,7 @@ export const printReport = (proven: ProvenNetwork): string => {
     '  It rests on',
     ...theorems.map(
       (t, i) =>
-        `  ${`${i + 1}`.padStart(3)} ${wrap(`${t.rule}: ${t.statement}. ${t.source}${t.coq ? ` [Coq ${t.coq}]` : ''}`, '      ')}`,
+        `  ${`${i + 1}`.padStart(3)} ${wrap(`${t.rule}: ${t.statement}. ${t.source} [Coq ${t.coq}]`, '      ')}`,
     ),
   ];
   return `${text.join('\n')}\n`;

@@ -45,7 +45,7 @@ export const printDerivation = (...trees: readonly Derivation[]): string => {
   lines.push('', 'Rules');
   for (const name of used) {
     const r = ruleOf(name);
-    lines.push(`  ${name}: ${r.statement}`, `    ${r.source}${r.coq ? ` [Coq ${r.coq}]` : ''}`);
+    lines.push(`  ${name}: ${r.statement}`, `    ${r.source} [Coq ${r.coq}]`);
   }
   return `${lines.join('\n')}\n`;
 };

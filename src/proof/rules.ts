@@ -46,8 +46,8 @@ export interface Rule {
   readonly statement: string;
   /** Paper and theorem. */
   readonly source: string;
-  /** The machine-checked theorem of the same content in proofs/, where there is one. */
-  readonly coq?: string;
+  /** The machine-checked theorem of the same content in proofs/, named like the rule with _ for -. */
+  readonly coq: string;
 }
 
 const ARAUJO = 'Araujo, Havens, Delattre, Allauzen & Hu, ICLR 2023';

@@ -102,7 +102,7 @@ describe('explain', () => {
     expect(out).toMatch(/^maxmin: an activation\n\n\(max, min\) of each pair/);
     expect(out).toContain('    maxmin pairs = halves\n');
     expect(out).toContain('Rule sort: ');
-    expect(out).toContain('[Coq sort_groups]');
+    expect(out).toContain('[Coq sort]');
     expect(JSON.parse((await lip('explain', 'sort', '--json')).out)).toMatchObject({ rule: { name: 'sort' } });
     expect((await lip('explain', 'residual', 'conv')).out).toContain('layer residual conv(');
   });

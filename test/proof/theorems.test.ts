@@ -13,7 +13,6 @@ const theorems = new Set(
 );
 const nameOf = (rule: string): string => rule.replaceAll('-', '_');
 
-
 describe('the theory', () => {
   it.each(ruleNames)('has a theorem that is named like the rule %s', rule => {
     expect(ruleOf(rule).coq).toBe(nameOf(rule));
