@@ -83,7 +83,8 @@ const preamble = (name: string, budget: string, head: boolean): string =>
    ordered field R. The parameters are the variables of the section, so the theorem holds for all their values. A hypothesis says what defines a
    stored number that is a root, an exponential or a norm, as an inequality: s_root says s^2 T <= 1, so s may be rounded down. Three are about
    matrices: gram_schmidt says that the columns of Q are orthogonal to each other, of norm 1 or 0; cholesky what L is a factor of;
-   gram_iteration_symbol that lam is at least the squared norm of the convolution.${
+   gram_iteration_symbol that lam is at least the squared norm of the convolution. waves are the cosines and sines of an image's frequencies, with
+   their addition theorems and sums; root_eps is a root of eps, and norm_ge says what the norm at each frequency is at least.${
      head
        ? `
    ${name}_radius: if every margin is positive and larger than the norm of the difference of two rows of the head times the radius, no input
