@@ -30,6 +30,15 @@ export const hashFolded = (folded: TensorGraph): string => {
   return hash.digest('hex');
 };
 
+/** Which weights a file speaks of: as they were trained, and as the kernels multiply with them. */
+export const weightHashes = (
+  params: ReadonlyMap<string, Float32Array>,
+  folded: TensorGraph,
+): { readonly sha256: string; readonly foldedSha256: string } => ({
+  sha256: hashWeights(params),
+  foldedSha256: hashFolded(folded),
+});
+
 export interface CertificateInput {
   readonly proven: ProvenNetwork;
   readonly params: ReadonlyMap<string, Float32Array>;
@@ -56,7 +65,7 @@ export const certificate = (input: CertificateInput): object => {
       'Logits were computed in f32; margins and radii in f64, rounded towards refusal. The rounding errors of the f32 logits are not part of these radii: those of `lip certify --sound` include them.',
     bound: { value: root ? format(root) : null, text: formatBound(proven.squared), squared: format(proven.squared) },
     budget: format(proven.network.budget),
-    weights: { sha256: hashWeights(input.params), foldedSha256: hashFolded(input.folded) },
+    weights: weightHashes(input.params, input.folded),
     data: { name: input.data, images: result.images },
     adapter: input.adapter,
     natural: { correct: result.correct, accuracy: share(result.correct) },

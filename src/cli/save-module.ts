@@ -1,6 +1,6 @@
 /** Writes a proven network with its weights as a module: code, types, weights and proof. */
 import { join } from 'node:path';
-import { hashFolded, hashWeights } from '../certify/certificate.ts';
+import { weightHashes } from '../certify/certificate.ts';
 import { frozenModule } from '../codegen/frozen-module.ts';
 import { format } from '../ir/rational.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
@@ -29,7 +29,7 @@ const proofFile = (
   format: 'lip-proof-1',
   network: proven.network.name,
   bound: { text: formatBound(proven.squared), squared: format(proven.squared) },
-  weights: { sha256: hashWeights(weights), foldedSha256: hashFolded(frozen.graph), fileSha256 },
+  weights: { ...weightHashes(weights, frozen.graph), fileSha256 },
   derivation: derivationToJson(proven.derivation),
 });
 

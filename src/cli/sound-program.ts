@@ -1,6 +1,7 @@
 /** `lip certify --sound`: certified accuracy of the network as executed. */
 import { join } from 'node:path';
 import type { CertifiedAccuracy } from '../certify/accuracy.ts';
+import { weightHashes } from '../certify/certificate.ts';
 import { type LayerRounding, NoRoundingBound } from '../certify/rounding.ts';
 import { type SoundAccuracy, type SoundImages, type SoundMode, undecided } from '../certify/sound.ts';
 import { soundNetwork, soundRows } from '../certify/sound-claims.ts';
@@ -15,7 +16,7 @@ import type { Gpu } from '../runtime/node-device.ts';
 import { writeAtomically } from '../train/write-atomically.ts';
 import { CliError, EXIT } from './errors.ts';
 import { createProgress } from './progress.ts';
-import { targetOf } from './train-program.ts';
+import { adapterName, targetOf } from './train-program.ts';
 
 export interface SoundOutcome {
   readonly sound: readonly SoundAccuracy[];
@@ -60,7 +61,15 @@ export const soundProgram = (run: {
     });
     const middle = [...norms].sort((p, q) => p.input - q.input)[norms.length >> 1];
     const layers = middle ? free.layers(middle) : [];
-    const json = { ...soundToJson(naive, sound), layers };
+    const json = {
+      format: 'lip-sound-certificate-1',
+      network: proven.network.name,
+      weights: weightHashes(params, frozen.graph),
+      data: { name: data.name, images: data.labels.length },
+      adapter: adapterName(run.gpu),
+      ...soundToJson(naive, sound),
+      layers,
+    };
     const file = join(run.folder, 'sound.json');
     writeAtomically(file, `${JSON.stringify(json)}\n`);
     progress.line(`sound radii in ${file}`);

@@ -80,7 +80,10 @@ test('--sound prints every mode and its cost, and writes a certified radius per 
   }
   const json = JSON.parse(readFileSync(at('out/sound.json'), 'utf8'));
   expect(json.sound).toHaveLength(4);
-  const naive = JSON.parse(readFileSync(at('out/certificate.json'), 'utf8')).images.radii as number[];
+  const certificate = JSON.parse(readFileSync(at('out/certificate.json'), 'utf8'));
+  // Radii of other weights, data or another adapter are told apart.
+  for (const key of ['network', 'weights', 'data', 'adapter']) expect(json[key]).toEqual(certificate[key]);
+  const naive = certificate.images.radii as number[];
   const radii = (k: number) => json.sound[k].radii as number[];
   let certified = 0;
   naive.forEach((r, i) => {
