@@ -1,6 +1,7 @@
 /** What the attacks say about the certified radii. */
 import { radiusText } from '../certify/curve.ts';
 import { type HeadGeometry, isCertified } from '../certify/radii.ts';
+import { percent } from '../certify/report.ts';
 import type { SoundAccuracy } from '../certify/sound.ts';
 import { format, type Rational, toNumber } from '../ir/rational.ts';
 import type { AttackedImage } from './search.ts';
@@ -59,8 +60,6 @@ export const summarize = (
     ...(ratios.length > 0 ? { ratio: { least: ratios[0], median: median(ratios), of: ratios.length } } : {}),
   };
 };
-
-const percent = (n: number, of: number): string => (of === 0 ? '–' : ((100 * n) / of).toFixed(2));
 
 export interface ReportContext {
   /** Bounds of the images when attacks had to stay within them. */

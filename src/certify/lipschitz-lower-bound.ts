@@ -3,12 +3,7 @@ import { interpret } from '../ir/interpret.ts';
 import { GraphBuilder, prune, size, type TensorGraph, type TensorId } from '../ir/tensor.ts';
 import { differentiate } from '../passes/training/differentiate.ts';
 import { stream } from '../train/random.ts';
-
-const norm = (v: ArrayLike<number>): number => {
-  let sum = 0;
-  for (let i = 0; i < v.length; i++) sum += v[i] * v[i];
-  return Math.sqrt(sum);
-};
+import { norm } from './rounding-norms.ts';
 
 /** Step of the difference quotients: each is a lower bound by itself, whatever the step. */
 const STEP = 2 ** -10;

@@ -12,7 +12,7 @@ export const sparkline = (result: CertifiedAccuracy, width: number): string => {
   }).join('');
 };
 
-const percent = (n: number, of: number): string => (of === 0 ? '–' : ((100 * n) / of).toFixed(2));
+export const percent = (n: number, of: number): string => (of === 0 ? '–' : ((100 * n) / of).toFixed(2));
 
 /** Natural and certified accuracy as a table, with a sketch of the whole curve below it; ends in a newline. */
 export const accuracyTable = (result: CertifiedAccuracy): string => {

@@ -5,6 +5,7 @@
 import { PLAIN, sumTerms } from '../ir/conv-geometry.ts';
 import { type ContractionMethod, elements, type LayerOp, type LinearMap, type Shape } from '../ir/network.ts';
 import { matricesBound, seriesBound } from '../passes/certificate/certify-operators.ts';
+import { paddedImage } from '../passes/certificate/network-json.ts';
 import type { EmittedWeight } from '../passes/tensors/freeze.ts';
 import type { Step } from './rounding.ts';
 import { norm, normOfNonnegative, spreadNorm, up, weightNorms } from './rounding-norms.ts';
@@ -83,12 +84,6 @@ const pass = (chain: readonly Stage[], x: number, start: number, { sum, flushed 
   return state;
 };
 
-/** How much larger an image is that a transform sees with zeros around it. */
-const framed = ({ method, kernel }: Contraction, [, h, w]: Shape): Shape => {
-  const [mh, mw] = kernel!.map(k => (method.family === 'cayley' ? 0 : 2 * Math.floor((k - 1) / 2)));
-  return [h + mh, w + mw];
-};
-
 /** Qx + b for images; `c` bounds ‖Q‖. */
 export const operatorStep = (
   op: Contraction,
@@ -102,7 +97,7 @@ export const operatorStep = (
   if (method.family === 'skew_exponential') return seriesStep(op, method, from, emitted.W, b, c, context);
   const { gamma, extra } = context;
   const [rows, columns] = emitted.rows ? [2 * out, 2 * op.in] : [out, op.in];
-  const size = framed(op, from);
+  const size = paddedImage(op, from);
   const chain = chainOf(emitted, emitted.W, size, rows, columns);
   const bias = b ? spreadNorm(b, [out, ...size]) : 0;
   return s => {

@@ -44,12 +44,11 @@ export const withEmittedConstants = (graph: TensorGraph): TensorGraph => ({
   }),
 });
 
-/** Logits in f64, by image, of the images `which`; `onProgress` hears how many are done. */
+/** Logits in f64, by image, of the images `which`. */
 export const referenceLogits = (
   frozen: FrozenNetwork,
   data: Dataset,
   which: readonly number[],
-  onProgress: (images: number) => void = () => {},
 ): ReadonlyMap<number, Float64Array> => {
   const graph = withEmittedConstants(frozen.graph);
   const { batch, output } = frozen;
@@ -66,7 +65,6 @@ export const referenceLogits = (
     some.forEach((index, i) => {
       found.set(index, z.slice(i * output.size, (i + 1) * output.size));
     });
-    onProgress(from + some.length);
   }
   return found;
 };

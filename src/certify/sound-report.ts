@@ -1,6 +1,7 @@
 import { format } from '../ir/rational.ts';
 import type { CertifiedAccuracy } from './accuracy.ts';
 import { radiusText } from './curve.ts';
+import { percent } from './report.ts';
 import type { LayerRounding } from './rounding.ts';
 import type { SoundAccuracy } from './sound.ts';
 
@@ -15,8 +16,6 @@ const STATEMENTS: { readonly [K in `${SoundAccuracy['mode']} ${SoundAccuracy['cl
 };
 
 const statement = (s: SoundAccuracy): string => STATEMENTS[`${s.mode} ${s.claim}`];
-
-const percent = (n: number, of: number): string => (of === 0 ? '–' : ((100 * n) / of).toFixed(2));
 
 /** Layers that are named. */
 const NAMED = 4;
@@ -65,7 +64,8 @@ export const soundTable = (
   ].join('\n')}\n`;
 };
 
-const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);
+/** JSON has no infinity. */
+export const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);
 
 /** Plain JSON: per row its claim, counts, and per image a certified radius (0 where none is), what rounding took of the naive one, and the error bound of the margin. */
 export const soundToJson = (naive: CertifiedAccuracy, sound: readonly SoundAccuracy[]): object => ({

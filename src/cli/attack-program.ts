@@ -11,6 +11,7 @@ import { NoRoundingBound } from '../certify/rounding.ts';
 import { type SoundAccuracy, type SoundImages, type SoundMode, surelyLoses } from '../certify/sound.ts';
 import { soundNetwork, soundRows } from '../certify/sound-claims.ts';
 import { inputNorms } from '../certify/sound-inputs.ts';
+import { finite } from '../certify/sound-report.ts';
 import { copyImage, type Dataset } from '../data/dataset.ts';
 import { elements } from '../ir/network.ts';
 import { format, toNumber } from '../ir/rational.ts';
@@ -57,8 +58,6 @@ const boxOf = (proven: ProvenNetwork): readonly [number, number] => {
 
 /** f32 in the byte order of the machine (little endian on every one in use) as base64: the numbers themselves. */
 const base64 = (x: Float32Array): string => Buffer.from(x.buffer, x.byteOffset, x.byteLength).toString('base64');
-
-const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);
 
 const evidence = ({ ids, data }: DrawnImages, attacked: readonly AttackedImage[], s: Suspect): object => {
   const n = elements(data.shape);

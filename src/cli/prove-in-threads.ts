@@ -26,7 +26,7 @@ const workOffStep = <K extends TaskKind>(
 ): Promise<readonly TaskKinds[K]['result'][]> =>
   workOffAll<ProofTask<K>, TaskKinds[K]['result']>(
     {
-      tasks: tasks.map(task => ({ kind, task }) as unknown as ProofTask<K>),
+      tasks: tasks.map(task => ({ kind, task }) as ProofTask<K>),
       run: runTask,
       taken: ({ task }) => taken((task as { readonly path: string }).path),
       ...(last && { last }),

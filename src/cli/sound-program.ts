@@ -26,7 +26,7 @@ export interface SoundOutcome {
 }
 
 /** A bound that a network does not have is no bug: exit code 3. */
-export const asRefusal = (e: unknown): unknown =>
+const asRefusal = (e: unknown): unknown =>
   e instanceof NoRoundingBound || e instanceof NotCertifiable ? new CliError(e.message, EXIT.negative) : e;
 
 /** Sound certified accuracy in `modes` from the logits that `certifyProgram` computed; writes sound.json to `folder`, progress on stderr. */

@@ -39,7 +39,7 @@ export const leastInputSize = (map: ConvMap, size: Pair): Pair =>
 export const outputShape = (map: LinearMap, input: Shape): Shape =>
   map.kind === 'dense' ? [map.out] : [map.out, ...outputSize(map, [input[1], input[2]])];
 
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+export const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 /** e = stride / gcd(stride, dilation): the number of phases per axis. */
 export const phases = (map: ConvMap): Pair => perAxis(a => map.stride[a] / gcd(map.stride[a], map.dilation[a]));
@@ -68,6 +68,12 @@ export const samplingGrid = (taps: Pair, least: number): number => {
   if (both <= least) return Math.max(Math.ceil(least / both), 2) * both;
   return 2 ** Math.ceil(Math.log2(Math.max(least, 2 * a, 2 * b)));
 };
+
+/** Whether a kernel is one tap. */
+export const isPointwise = (kernel: Pair): boolean => kernel[0] === 1 && kernel[1] === 1;
+
+/** The tap in the middle; of an even number the first of the two. */
+export const middleTap = (kernel: Pair): Pair => [Math.floor((kernel[0] - 1) / 2), Math.floor((kernel[1] - 1) / 2)];
 
 /**
  * How many outputs read one input through one channel, at most: ‖conv‖² ≤ this · ‖K̂‖² for the kernel as a matrix K̂ out × in·kh·kw

@@ -22,6 +22,9 @@ export interface Gram {
   readonly side: 'rows' | 'columns';
 }
 
+/** How many rows the Gram matrix has. */
+export const gramSize = ({ map, side }: Gram): number => (side === 'rows' ? map.out : map.in);
+
 /** exp(q) + shift, or the constant vector `shift` without a q: one positive number per row of a Gram matrix. */
 export interface Positive {
   readonly q?: Param;

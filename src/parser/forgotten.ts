@@ -15,7 +15,7 @@ const lineBefore = (token: IToken, source: string): string => {
 };
 
 /** `WᵀW`: what could be multiplied stands side by side. */
-export const followsTranspose = (token: IToken, source: string): boolean =>
+const followsTranspose = (token: IToken, source: string): boolean =>
   /(?:ᵀ|\^T)\s*$/.test(source.slice(Math.max(0, token.startOffset - MAX_BEFORE), token.startOffset));
 
 export const TIMES = 'products are written with `*`: `Wᵀ * W`';
@@ -78,7 +78,7 @@ export const forgotten = ({ token, behind }: Surplus, source: string): { help: s
   if (named) {
     // `pad channels 8` and `residual conv hidden 8`.
     const to = ['channels', 'features'].includes(named[2]) ? 'to' : '=';
-    const span = { start: start, end: spanOf(token).end };
+    const span = { start, end: spanOf(token).end };
     return {
       help: `write \`${named[2]} ${to} ${token.image}\``,
       fix: { span, from: token.image, to: `${to} ${token.image}` },

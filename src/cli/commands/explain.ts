@@ -35,7 +35,7 @@ export const explainPage = (code: string, page: DiagnosticPage): string => {
 
 const rulePage = (name: RuleName): string => {
   const { statement, source, coq } = ruleOf(name);
-  return `${fill(`Rule ${name}: ${statement}.`)}\n\n${indent(fill(source))}\n${coq ? `    [Coq ${coq}]\n` : ''}`;
+  return `${fill(`Rule ${name}: ${statement}.`)}\n\n${indent(fill(source))}\n    [Coq ${coq}]\n`;
 };
 
 const wordPage = (name: string, { kind, what, input, use, rules = [] }: WordPage): string =>

@@ -8,6 +8,7 @@ import { Refused } from '../../proof/verify/numbers.ts';
 import { dominance } from '../../proof/verify/operators.ts';
 import type { EmittedWeight } from '../tensors/freeze.ts';
 import { dyadic, normWitness } from './certify-weights-witness.ts';
+import { paddedImage } from './network-json.ts';
 
 type Contraction = Extract<LayerOp, { kind: 'contraction' }>;
 type Exponential = Extract<ContractionMethod, { family: 'skew_exponential' }>;
@@ -102,27 +103,6 @@ export const seriesBound = (op: Contraction, method: Exponential, input: Shape, 
   return Number.POSITIVE_INFINITY;
 };
 
-/** Height and width of the images whose spectrum an operator acts on. */
-const padded = ({ method, kernel }: Contraction, [, ...image]: Shape): Shape =>
-  image.map((n, axis) => n + (method.family === 'cayley' ? 0 : 2 * Math.floor((kernel![axis] - 1) / 2)));
-
-/** The map of an operator layer that reads `input`, as the certificate states it. */
-export const operatorToJson = (op: Contraction | Sandwich, input: Shape): object => {
-  const { out, kernel } = op;
-  const all = op.kind === 'sandwich' ? out + op.in : op.in;
-  if (!kernel) return { kind: 'dense', out, in: all };
-  const method = op.kind === 'contraction' ? op.method : undefined;
-  // A kernel of one tap is the same at every frequency, and emitted as it is.
-  const isMatrix = elements(kernel) === 1 && (!method || method.family === 'cayley');
-  const form =
-    method?.family === 'skew_exponential'
-      ? { kind: 'series', degree: method.degree, kernel, mode: method.padding }
-      : isMatrix
-        ? { kind: 'pixelwise' }
-        : { kind: 'spectrum', image: op.kind === 'contraction' ? padded(op, input) : input.slice(1) };
-  return { kind: 'operator', out, in: all, form };
-};
-
 /** For x of shape `input`; `wanted` as the squared norms to try. */
 export const contractionParts = (
   op: Contraction,
@@ -133,7 +113,7 @@ export const contractionParts = (
   const { method, kernel, out } = op;
   if (method.family === 'skew_exponential') return series(op, method, emitted.W);
   if (!kernel || !emitted.rows) return matrix(emitted.W, out, op.in, wanted);
-  return spectrum(emitted, padded(op, input), [out, op.in], wanted);
+  return spectrum(emitted, paddedImage(op, input), [out, op.in], wanted);
 };
 
 /** With [A B] as W: the largest T for which d_i e_i T ≤ 2. */

@@ -4,6 +4,7 @@
  */
 import {
   type ConvMap,
+  gcd,
   outputSize,
   overlap,
   phases,
@@ -51,7 +52,7 @@ export const storedDiagonal = (c: Omit<WeightContext, 'W'>, rescaling: Rescaling
 };
 
 /** The map as the checker reads it. */
-export const checkedMap = (map: LinearMap, image: Shape): CheckedMap => readMap(mapToJson(map), map.weight.path, image);
+const checkedMap = (map: LinearMap, image: Shape): CheckedMap => readMap(mapToJson(map), map.weight.path, image);
 
 /** Entries of the checker's Gram matrix for each channel of `side`: the phases of a stride are columns of their own. */
 const perChannel = (c: WeightContext): number =>
@@ -90,8 +91,6 @@ const gershgorin = (c: WeightContext, rescaling: Rescaling, target: Float64Array
 
 /** Points an axis for a norm that no option of the layer speaks of: 0.25 % too large for 3×3 kernels. */
 const FINE_GRID = 64;
-
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 
 /**
  * ‖conv‖² ≤ T, or of several G ⪯ diag(T), from the symbol: on the torus of this image size, with no factor, where that has few

@@ -1,7 +1,18 @@
 /** A network as the certificate states it: plain JSON, see docs/certificate.md. */
-import type { Activation, Layer, LinearMap, Network, Shape, ValueId } from '../../ir/network.ts';
+import {
+  type Activation,
+  elements,
+  type Layer,
+  type LayerOp,
+  type LinearMap,
+  type Network,
+  type Shape,
+  type ValueId,
+} from '../../ir/network.ts';
 import { div, format, ONE, TWO } from '../../ir/rational.ts';
-import { operatorToJson } from './certify-operators.ts';
+
+type Contraction = Extract<LayerOp, { kind: 'contraction' }>;
+type Sandwich = Extract<LayerOp, { kind: 'sandwich' }>;
 
 /** A proven network that certificates do not speak of yet. */
 export class NotCertifiable extends Error {}
@@ -16,6 +27,27 @@ export const mapToJson = (m: LinearMap): object => {
   if (m.kind === 'dense') return { kind, out, in: m.in };
   const { kernel, stride, padding, dilation, groups, mode } = m;
   return { kind, out, in: m.in, kernel, stride, padding, dilation, groups, mode };
+};
+
+/** Height and width of the images whose spectrum an operator acts on. */
+export const paddedImage = ({ method, kernel }: Contraction, [, ...image]: Shape): Shape =>
+  image.map((n, axis) => n + (method.family === 'cayley' ? 0 : 2 * Math.floor((kernel![axis] - 1) / 2)));
+
+/** The map of an operator layer that reads `input`, as the certificate states it. */
+const operatorToJson = (op: Contraction | Sandwich, input: Shape): object => {
+  const { out, kernel } = op;
+  const all = op.kind === 'sandwich' ? out + op.in : op.in;
+  if (!kernel) return { kind: 'dense', out, in: all };
+  const method = op.kind === 'contraction' ? op.method : undefined;
+  // A kernel of one tap is the same at every frequency, and emitted as it is.
+  const isMatrix = elements(kernel) === 1 && (!method || method.family === 'cayley');
+  const form =
+    method?.family === 'skew_exponential'
+      ? { kind: 'series', degree: method.degree, kernel, mode: method.padding }
+      : isMatrix
+        ? { kind: 'pixelwise' }
+        : { kind: 'spectrum', image: op.kind === 'contraction' ? paddedImage(op, input) : input.slice(1) };
+  return { kind: 'operator', out, in: all, form };
 };
 
 const slopeToJson = (act: Activation): object => ({

@@ -16,7 +16,7 @@ import { rewrite, walk, workOf } from '../../ir/kernel.ts';
 import { blockSums } from './block-sums.ts';
 import { loadEntry } from './expression.ts';
 import type { FusedGraph } from './fuse.ts';
-import { tileForGpu } from './tile-gpu.ts';
+import { divisorUpTo, tileForGpu } from './tile-gpu.ts';
 import { tileForSoftware } from './tile-software.ts';
 
 type LoopKernel = MapKernel | ReduceKernel;
@@ -88,11 +88,6 @@ const mergeLoops = (k: LoopKernel): LoopKernel => {
   if (kernel.kind === 'map') return kernel;
   const over = mergeList(kernel.over);
   return { ...kernel, over };
-};
-
-const divisorUpTo = (n: number, limit: number): number => {
-  for (let d = Math.min(n, limit); d > 1; d--) if (n % d === 0) return d;
-  return 1;
 };
 
 /** Threads below which a device idles; the software adapter's get fewer once they compute tiles. */

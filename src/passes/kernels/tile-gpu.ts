@@ -15,7 +15,8 @@ const STAGED_TERMS = 16;
 /** Threads of a workgroup that computes a square together; its memory is 2·16 entries for each unit of the side. */
 const SHARED = { sides: [64, 32], threads: 256, bytesPerSide: 128 };
 
-const divisor = (n: number, limit: number): number => {
+/** The largest divisor of n that is at most `limit`. */
+export const divisorUpTo = (n: number, limit: number): number => {
   for (let d = Math.min(n, limit); d > 1; d--) if (n % d === 0) return d;
   return 1;
 };
@@ -44,7 +45,7 @@ export const tileForGpu = (k: MapKernel | ReduceKernel, limits: TargetLimits): T
   const shared = product && sharedSide(k, product, limits);
   if (shared) return { ...none, shared };
   const inner = k.over.at(-1);
-  const unrolled = inner ? { ...none, unroll: { [inner.name]: divisor(inner.extent, MAX_UNROLL) } } : none;
+  const unrolled = inner ? { ...none, unroll: { [inner.name]: divisorUpTo(inner.extent, MAX_UNROLL) } } : none;
   if (!product) return unrolled;
   // Innermost variables: neighbours share most.
   const sides = [product.rows.vars.at(-1), product.columns.vars.at(-1)];

@@ -1,4 +1,5 @@
 /** Linear maps of norm at most 1 that are applied as operators: convolutions by Fourier transform, and by the exponential of a skew kernel. */
+import { isPointwise, middleTap } from '../../ir/conv-geometry.ts';
 import type { ContractionMethod, LayerOp, Param } from '../../ir/network.ts';
 import { toNumber } from '../../ir/rational.ts';
 import { convAttrs, type GraphBuilder, type TensorId } from '../../ir/tensor.ts';
@@ -21,8 +22,6 @@ import { matrixBound } from './lower-spectral.ts';
 
 type Contraction = Extract<LayerOp, { kind: 'contraction' }>;
 type Pair = readonly [number, number];
-
-export const middle = (k: Pair): Pair => [Math.floor((k[0] - 1) / 2), Math.floor((k[1] - 1) / 2)];
 
 /** A number to [P, …], the entries repeated. */
 const spread = (b: GraphBuilder, perPoint: TensorId, like: TensorId): TensorId =>
@@ -147,7 +146,7 @@ export const exponentialSeries = (
   kernel: TensorId,
   x: TensorId,
 ): TensorId => {
-  const attrs = convAttrs({ padding: middle(op.kernel!), mode: method.padding });
+  const attrs = convAttrs({ padding: middleTap(op.kernel!), mode: method.padding });
   const [n, channels, h, w] = b.shape(x);
   const start = b.pad(x, [0, 0, 0, 0], [0, Math.max(op.out - channels, 0), 0, 0]);
   let y = start;
@@ -175,8 +174,6 @@ const exponential = (
 
 const number = (b: GraphBuilder, p: { readonly path: string; readonly shape: readonly number[] }): TensorId =>
   b.reshape(b.param(p.path, p.shape), []);
-
-export const isPointwise = (kernel: Pair): boolean => kernel[0] === 1 && kernel[1] === 1;
 
 /** m·x, or mᵀ·x where `adjoint`, of a matrix m [out, in] for vectors x [N, in] or every pixel of images [N, in, h, w]. */
 export const perPixel = (b: GraphBuilder, m: TensorId, x: TensorId, adjoint = false): TensorId => {
@@ -213,7 +210,7 @@ export const cayleyConvolution = (
   return inSpectrum(
     b,
     x,
-    size => fourierCayley(b, symbol(b, weight, size, middle(op.kernel!), 1), number(b, alpha)),
+    size => fourierCayley(b, symbol(b, weight, size, middleTap(op.kernel!), 1), number(b, alpha)),
     emit,
     width,
   );
@@ -236,7 +233,7 @@ export const lowerContraction = (
       return inPaddedSpectrum(
         b,
         x,
-        middle(op.kernel!),
+        middleTap(op.kernel!),
         size => reflections(b, symbol(b, weight, size, [0, 0], -1), toNumber(method.eps), [op.out, op.in]),
         emit,
       );
@@ -244,8 +241,9 @@ export const lowerContraction = (
       return inPaddedSpectrum(
         b,
         x,
-        middle(op.kernel!),
-        size => newtonWhitening(b, symbol(b, weight, size, middle(op.kernel!), 1), method.steps, toNumber(method.eps)),
+        middleTap(op.kernel!),
+        size =>
+          newtonWhitening(b, symbol(b, weight, size, middleTap(op.kernel!), 1), method.steps, toNumber(method.eps)),
         emit,
       );
     case 'skew_exponential':

@@ -5,6 +5,7 @@ import {
   type Atom,
   type DiagExpr,
   type Gram,
+  gramSize,
   type Leaf,
   type NormBound,
   type Positive,
@@ -55,8 +56,6 @@ const imageOf = ({ b, x }: Lowering): Shape => b.shape(x).slice(1);
 
 const weightOf = (b: GraphBuilder, { map }: Gram): TensorId => b.param(map.weight.path, map.weight.shape);
 
-const unitsOf = ({ map, side }: Gram): number => (side === 'rows' ? map.out : map.in);
-
 /** p and 1/p: [m]. */
 const positive = (b: GraphBuilder, { q, shift }: Positive, m: number): { p: TensorId; inverse: TensorId } => {
   const offset = toNumber(shift);
@@ -105,7 +104,7 @@ const diagonal = (l: Lowering, d: DiagExpr): TensorId => {
   const { b } = l;
   switch (d.kind) {
     case 'rowsum': {
-      const m = unitsOf(d.gram);
+      const m = gramSize(d.gram);
       const sums = (p?: TensorId): TensorId =>
         rowSums(b, d.gram.map, weightOf(b, d.gram), d.gram.side === 'rows' ? 'out' : 'in', p);
       // Constant weights cancel.
@@ -115,7 +114,7 @@ const diagonal = (l: Lowering, d: DiagExpr): TensorId => {
     case 'power':
       return powerDiagonal(b, d.gram.map, weightOf(b, d.gram), d.gram.side === 'rows' ? 'out' : 'in', d.steps);
     case 'norm':
-      return filled(b, normBound(l, d.gram, d.bound), unitsOf(d.gram));
+      return filled(b, normBound(l, d.gram, d.bound), gramSize(d.gram));
     case 'chosen':
       return diagonal(l, writtenOut(d));
     case 'max':

@@ -1,9 +1,10 @@
 /** Sandwich layers (Wang & Manchester, ICML 2023) as tensor graph. */
+import { isPointwise } from '../../ir/conv-geometry.ts';
 import type { LayerOp, Param } from '../../ir/network.ts';
 import type { GraphBuilder, TensorId } from '../../ir/tensor.ts';
 import { lowerActivation } from './lower-activation.ts';
 import { cayley } from './lower-cayley.ts';
-import { fourierCayley, isPointwise, perPixel, pointwiseCayley } from './lower-contraction.ts';
+import { fourierCayley, perPixel, pointwiseCayley } from './lower-contraction.ts';
 import type { Emit } from './lower-formula.ts';
 import { cut, fromSpectrum, realBlocks, symbol, toSpectrum, transformTables } from './lower-fourier.ts';
 import { along, clampedExponent } from './lower-rescaling.ts';

@@ -1,13 +1,13 @@
 /**
  * Layers that published code has and no rule covers, as tensor graph for the refuter's interpreter alone. A proven network has none.
  */
-import { attrsOf } from '../../ir/conv-geometry.ts';
+import { attrsOf, middleTap } from '../../ir/conv-geometry.ts';
 import type { LayerOp, LinearMap, Param, Shape, Twist } from '../../ir/network.ts';
 import { TWO, toNumber } from '../../ir/rational.ts';
 import type { GraphBuilder, TensorId } from '../../ir/tensor.ts';
 import { windowsCut } from '../../ir/window.ts';
 import { lowerActivation } from './lower-activation.ts';
-import { cayleyConvolution, exponentialSeries, middle, skewPart } from './lower-contraction.ts';
+import { cayleyConvolution, exponentialSeries, skewPart } from './lower-contraction.ts';
 import { applyAdjoint, applyMap } from './lower-map.ts';
 import { windowSums } from './lower-pool.ts';
 import {
@@ -94,7 +94,7 @@ const rowScaled = (b: GraphBuilder, { weight, kernel }: Contraction): TensorId =
     in: c,
     kernel: kernel!,
     stride: [1, 1],
-    padding: middle(kernel!),
+    padding: middleTap(kernel!),
     dilation: [1, 1],
     groups: 1,
     mode: 'circular',

@@ -85,8 +85,6 @@ export const gramOf = (v: Value): f.Gram | undefined => {
     : { map: a.map, side: a.transposed ? 'columns' : 'rows' };
 };
 
-export const gramSize = ({ map, side }: f.Gram): number => (side === 'rows' ? map.out : map.in);
-
 export const transpose = (v: Value): Value | Mismatch => {
   if (v.kind === 'scalar') return v;
   if (v.kind !== 'matrix') return mismatch(`only a matrix has a transpose, not ${describe(v)}`);
@@ -251,9 +249,9 @@ const times = (a: Value, b: Value, span: Span): Value | Mismatch => {
     return applied(a, right ? diagonalMatrix(size, right) : b, span);
   }
   if (a.kind === 'absolute Gram matrix' && b.kind === 'positive' && f.sameExpr(a.weights, ONES))
-    return b.size === gramSize(a.gram)
+    return b.size === f.gramSize(a.gram)
       ? { ...a, weights: b.of }
-      : mismatch(`a Gram matrix of ${gramSize(a.gram)} columns cannot take ${describe(b)}`);
+      : mismatch(`a Gram matrix of ${f.gramSize(a.gram)} columns cannot take ${describe(b)}`);
   return mismatch(
     `${describe(a)} cannot be multiplied with ${describe(b)}`,
     a.kind === 'diagonal' || b.kind === 'diagonal'

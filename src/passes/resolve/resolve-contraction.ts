@@ -1,5 +1,6 @@
 /** Operator layers: `by fourier(…)`, `by skew_exponential(…)`, `by sandwich(…)`, and the statement `sandwich`. */
 import type { Span } from '../../diagnostics.ts';
+import { isPointwise } from '../../ir/conv-geometry.ts';
 import type { Activation, ContractionMethod, LayerOp, Param, Shape, Twist } from '../../ir/network.ts';
 import type { Rational } from '../../ir/rational.ts';
 import * as q from '../../ir/rational.ts';
@@ -225,8 +226,6 @@ const spectrumFits = (
   chain.scope.report('L0115', span, `images of up to ${MAX_AXIS}×${MAX_AXIS} can be transformed, found ${h}×${w}`);
   return false;
 };
-
-const isPointwise = (kernel: readonly [number, number]): boolean => kernel[0] === 1 && kernel[1] === 1;
 
 const biasOf = (scope: Scope, args: Bound): boolean | undefined => {
   const e = args.get('bias');

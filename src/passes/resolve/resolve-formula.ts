@@ -112,7 +112,7 @@ const positiveOf = (body: Body, e: Call, value: v.Value, size: number): f.Positi
 const norm = (body: Body, e: Call, bound: f.NormBound): v.Value | undefined => {
   const all = values(body, e, 1, 1);
   const gram = all && gramOf(body, e, all[0]);
-  return gram && { kind: 'diagonal', size: v.gramSize(gram), of: { kind: 'norm', gram, bound, span: e.span } };
+  return gram && { kind: 'diagonal', size: f.gramSize(gram), of: { kind: 'norm', gram, bound, span: e.span } };
 };
 
 const DEFAULT_STEPS = 12;
@@ -158,7 +158,7 @@ const spectral = (body: Body, e: Call): v.Value | undefined => {
   const { map } = gram;
   const bounded = (bound: f.NormBound): v.Value => ({
     kind: 'diagonal',
-    size: v.gramSize(gram),
+    size: f.gramSize(gram),
     of: { kind: 'norm', gram, bound, span: e.span },
   });
   if (gridOption && !gridOption.isDefault && kind !== 'gram')
@@ -234,7 +234,7 @@ const chosen = (body: Body, e: Call): v.Value | undefined => {
   if (!rescaling) return undefined;
   const of = diagonalOf(rescaling, gram, e.span);
   const diagonal: f.DiagExpr = { kind: 'chosen', gram, rescaling, ...(of ? { of } : {}), span: e.span };
-  return { kind: 'diagonal', size: v.gramSize(gram), of: diagonal };
+  return { kind: 'diagonal', size: f.gramSize(gram), of: diagonal };
 };
 
 /** Families that make a matrix, each a function of a parameter. */
@@ -351,7 +351,7 @@ const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | unde
       : undefined;
     const gram = all && gramOf(body, e, all[0]);
     if (!gram) return undefined;
-    const size = v.gramSize(gram);
+    const size = f.gramSize(gram);
     const from = option && given(body, option.value);
     const steps = from ? integerOf(from.scope, from.expr, '`steps`', 1, MAX_POWER_STEPS) : 1;
     if (steps === undefined || (steps > 1 && !powerFits(gram, steps, from!))) return undefined;
@@ -381,7 +381,7 @@ const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | unde
       return body.scope.report('L0141', e.span, `\`rowsum\` takes \`abs(Wᵀ * W)\`, not ${v.describe(value)}`);
     const { gram, weights } = value;
     const of: f.DiagExpr = { kind: 'rowsum', gram, weights, divisor: v.ONES, span: e.span };
-    return { kind: 'diagonal', size: v.gramSize(gram), of };
+    return { kind: 'diagonal', size: f.gramSize(gram), of };
   },
   spectral,
   frobenius: (body, e) => (noOptions(body, e) ? norm(body, e, { kind: 'frobenius' }) : undefined),
