@@ -4,6 +4,7 @@
  */
 import { type Activation, elements, type LayerOp, type Shape, type Window } from '../ir/network.ts';
 import { toNumber } from '../ir/rational.ts';
+import { tiles } from '../ir/window.ts';
 import type { State, Step } from './rounding.ts';
 
 /** What the arithmetic and the rest of the network contribute. */
@@ -43,6 +44,8 @@ export const poolStep = (op: Pool, outputs: number, factor: number, ctx: Roundin
   const { gamma, free, extra, merged, roundings, sum, flushed, after } = ctx;
   const count = op.size[0] * op.size[1];
   const again = shares(op) ? factor : 0;
+  // Windows that do not tile are added up one entry after another, along rows and then columns, in no kernel's sum: no depth is reported of them.
+  const chained = free || tiles(op) ? 0 : op.size[0] + op.size[1] - 2;
   switch (op.kind) {
     case 'avgpool': {
       const multiplier = Math.fround(1 / Math.sqrt(toNumber(op.divisorSquared)));
@@ -51,7 +54,8 @@ export const poolStep = (op: Pool, outputs: number, factor: number, ctx: Roundin
       return s => {
         const n = free ? count * s.terms : count;
         const size = factor * (free ? s.loose : s.real + s.error);
-        const local = sum(n, 2, size, 0, factor * (s.real + s.error)) + merged * size + flushed(n, outputs, multiplier);
+        const local =
+          sum(n, 2 + chained, size, 0, factor * (s.real + s.error)) + merged * size + flushed(n, outputs, multiplier);
         const largest = Math.max(s.largest, Math.sqrt(count) * s.loose);
         return after(s, factor, local + again * s.fresh, { loose: size, terms: summed(n), reduced: n, largest });
       };
@@ -65,7 +69,9 @@ export const poolStep = (op: Pool, outputs: number, factor: number, ctx: Roundin
         // |√(s + δ) − √s| ≤ √δ, δ the squares that were flushed.
         const lost = Math.sqrt(8 * (count + 8) * outputs * ctx.underflow);
         const local =
-          (gamma(roundings(count) + ROOT + 2 * extra) + 2 * merged) * factor * x + lost + flushed(count, outputs);
+          (gamma(roundings(count) + chained + ROOT + 2 * extra) + 2 * merged) * factor * x +
+          lost +
+          flushed(count, outputs);
         return after(s, factor, local + again * s.fresh, {
           loose: factor * (s.loose + x) + local,
           terms: 1,

@@ -153,10 +153,12 @@ const seriesStep = (
       const start = m === 1 ? x + bias : x;
       const [value, magnitudes] = [factor * slope * size, factor * absolute * size];
       // A product carries two roundings, its own and that of the factor.
-      const local =
+      const products =
         sum(terms, 2, magnitudes, start, value + start) +
         merged * magnitudes +
         flushed(terms, entries, largestEntry, size);
+      // x and the bias are two additions.
+      const local = products + (m === 1 && b ? gamma(1) * (magnitudes + start + products) : 0);
       error = factor * slope * error + local;
       largest = Math.max(largest, 2 * (largestRow * size + absolute * size + start));
       loose = magnitudes + start;

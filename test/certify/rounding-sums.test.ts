@@ -36,6 +36,28 @@ describe('depth of sums', () => {
   });
 });
 
+test('windows that overlap are added up one entry after another, however shallow the sums of kernels are', () => {
+  const [n, window] = [512, 64];
+  const proven = provenFrom(`network Net by sll { input x[${n}]\n avgpool ${window}, stride = 1\n dense 3\n head 2 }`);
+  const { ordered, compiled } = everything(proven, randomWeights(proven, randomFrom(7)));
+  // The deepest sum of the kernels with so few terms is the head's.
+  expect(summationDepth(compiled)(window)).toBeLessThan(5);
+  const r = randomFrom(8);
+  // Equal entries, so that every window errs the same way.
+  const errorOf = (c: number): number => {
+    let sum = c;
+    for (let k = 1; k < window; k++) sum = Math.fround(sum + c);
+    return Math.abs(Math.fround(sum / window) - c);
+  };
+  const worst = Array.from({ length: 20000 }, () => Math.fround(1 + r.uniform())).reduce((a, c) =>
+    errorOf(c) / c > errorOf(a) / a ? c : a,
+  );
+  const error = errorOf(worst) * Math.sqrt(n - window + 1);
+  const { local } = ordered.layers({ input: worst * Math.sqrt(n) })[0];
+  expect(error).toBeLessThanOrEqual(local);
+  expect(error).toBeGreaterThan(local / 10);
+});
+
 /** The bound in any order takes a layer's sums to have as many terms as the layer says; what is fused, tiled and cut into pieces must not have more. */
 describe('no kernel adds up more than the bound counts', () => {
   const longest = ({ op, inputs, shape }: Layer, shapes: ReadonlyMap<number, Shape>): number => {
