@@ -1,4 +1,5 @@
 /** The diagonal T of a layer and the proof that it dominates the layer's Gram matrix, as Coq terms over proofs/theories/Architecture.v. */
+import { phaseTaps, samplingDegree } from '../ir/conv-geometry.ts';
 import { isScaledDown, type LinearMap, type Rescaling, type SpectralMethod } from '../ir/network.ts';
 import { equal, type Rational, ZERO } from '../ir/rational.ts';
 import { type Declare, NotInCoq, ratio } from './coq-space.ts';
@@ -32,6 +33,8 @@ export interface MatrixTerm {
   readonly kernel?: KernelTerm;
   /** Says that the section has such a variable or hypothesis, and returns its name as a term. */
   readonly declare: Declare;
+  /** The same of what is one for all layers of a run. */
+  readonly shared: Declare;
   /** Type of the channels (features) that q is indexed by. */
   readonly channels: string;
 }
@@ -59,11 +62,7 @@ const spectral = (m: MatrixTerm, method: SpectralMethod): Dominance => {
   const gram = gramMatrix(m);
   switch (method.kind) {
     case 'gram': {
-      if (m.kernel) {
-        const lambda = m.declare('Variable', 'lam', 'R');
-        const diagonal = `(fun=> ${lambda})`;
-        return { diagonal, proof: m.declare('Hypothesis', 'gram_iteration_symbol', `dom (gram ${gram}) ${diagonal}`) };
-      }
+      if (m.kernel) return sampled(m, m.kernel, method.steps, method.grid);
       const { lambda, proof } = iterated(m, method.steps, gram);
       return { diagonal: `(fun=> ${lambda})`, proof };
     }
@@ -112,6 +111,49 @@ const constantOnImage = (
   `(constant_${closes ? 'circular_' : ''}${side === 'columns' ? 'dom' : 'rows_dom'} ${valid} ${closes ? `${closes} ` : ''}${
     side === 'columns' ? '' : `${nonnegative} `
   }${bounded})`;
+
+/** λ and what Gram iteration says of it at half of `grid` frequencies per axis; the symbol as a real matrix holds every number twice. */
+const iteratedSymbol = (
+  m: MatrixTerm,
+  steps: number,
+  grid: readonly [number, number],
+  symbol: string,
+): { readonly lambda: string; readonly nonnegative: string; readonly bound: string } => {
+  const lambda = m.declare('Variable', 'lam', 'R');
+  const nonnegative = m.declare('Hypothesis', 'lam_ge0', `0 <= ${lambda}`);
+  const k = steps - 1;
+  const bound = m.declare(
+    'Hypothesis',
+    'gram_iteration',
+    `forall (u : 'I_${grid[0]}) (v : 'I_${grid[1]}), (v.*2 <= ${grid[1]})%N -> frob (iter ${k} (@square R _) (gram (${symbol} u v))) <= 2%:R * (${lambda} ^+ (2 ^ ${k})) ^+ 2`,
+  );
+  return { lambda, nonnegative, bound };
+};
+
+/** Cosines and sines of the multiples of a quarter turn divided by `parts`: there is one such pair of functions. */
+const turns = (m: MatrixTerm, parts: number) => {
+  const [c, s] = ['co', 'si'].map(stem => m.shared('Variable', stem, 'int -> R'));
+  return { c, s, circle: m.shared('Hypothesis', 'circle', `circle ${parts} ${c} ${s}`) };
+};
+
+/** The symbol at grid × grid frequencies, divided by what lies between them. */
+const sampled = (m: MatrixTerm, kernel: KernelTerm, steps: number, grid: number): Dominance => {
+  if (m.map.kind === 'dense') throw new Error(`${m.map.weight.path} is a matrix: it has no symbol`);
+  const [dh, dw] = phaseTaps(m.map).map(taps => {
+    const degree = samplingDegree(taps, grid);
+    if (degree === undefined) throw new Error(`${m.map.weight.path}: ${grid} points do not sample ${taps} taps`);
+    return degree;
+  });
+  const { c, s, circle } = turns(m, grid);
+  const symbol = `sampled_symbol ${c} ${s} ${kernel.term}`;
+  const { lambda, nonnegative, bound } = iteratedSymbol(m, steps, [grid, grid], symbol);
+  const about = `@sampled_bounded R ${grid} ${c} ${s} _ _ ${kernel.geometry} ${kernel.term} ${steps - 1} ${dh} ${dw} ${lambda}`;
+  const bounded = `(${about} ${circle} ${kernel.valid} isT isT isT isT isT isT ${nonnegative} ${bound})`;
+  return {
+    diagonal: `(fun=> sampled_bound ${c} ${dh} ${dw} ${lambda})`,
+    proof: constantOnImage(m, kernel, `(sampled_bound_ge0 ${c} ${dh} ${dw} ${nonnegative})`, bounded),
+  };
+};
 
 const reshaped = (m: MatrixTerm, lambda: string, nonnegative: string, dominates: string): Dominance => {
   const kernel = kernelOf(m);

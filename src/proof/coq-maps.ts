@@ -93,7 +93,8 @@ export const weighted = (
   }
   const channels =
     map.kind === 'dense' ? (side === 'rows' ? rows : columns) : `'I_${side === 'rows' ? out : channelsOf(from)}`;
-  const m: MatrixTerm = { map, side, matrix, ...(kernel && { kernel }), declare: emit, channels };
+  const shared = declare({ ...w, run: false });
+  const m: MatrixTerm = { map, side, matrix, ...(kernel && { kernel }), declare: emit, shared, channels };
   const { diagonal, proof }: Dominance =
     rescaling.by === 'orthogonal' ? orthogonalDominance(m, orthogonal, bounded) : dominance(m, rescaling);
   const index = side === 'rows' ? rows : columns;

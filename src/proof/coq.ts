@@ -2,7 +2,7 @@
  * A proven network as a Coq file: it states and proves, from the theory in proofs/, that this architecture has its bound for all weights,
  * and the certificate of an input by its head. Parameters are section variables; what a witness must satisfy is a hypothesis on it.
  */
-import type { Activation, Layer, Rescaling, Shape } from '../ir/network.ts';
+import type { Activation, Layer, LinearMap, Rescaling, Shape } from '../ir/network.ts';
 import { printOp } from '../ir/print-network.ts';
 import { compare, equal, format, mul, ONE } from '../ir/rational.ts';
 import { isBlockAverage } from '../ir/window.ts';
@@ -33,7 +33,7 @@ const layerKey = (layer: Layer): string =>
 
 const HEADER = `From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra.
-From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Operators Pooling SkewExponential Lattice Circle OrthogonalKernel Polyphase Rules Layers Architecture Branching Families Channels Spectra Frequencies Skew Strides KernelChains Head.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Operators Turns Pooling SkewExponential Lattice Circle OrthogonalKernel Polyphase Rules Layers Architecture Branching Families Channels Spectra Frequencies Skew Strides KernelChains SampledBounds Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -52,24 +52,31 @@ const usesCircles = (layers: readonly Layer[]): boolean =>
       (op.kind === 'residual' || op.kind === 'linear') && op.map.kind === 'conv' && op.map.mode === 'circular',
   );
 
-/** True where T is a root of high order: its theorem needs that no number is above all others. */
-const usesRoots = (layers: readonly Layer[]): boolean => {
-  const power = (r: Rescaling): boolean => {
+const usesRescaling = (
+  layers: readonly Layer[],
+  wanted: (r: Exclude<Rescaling, { by: 'max' | 'convex' | 'scaled' }>, map: LinearMap) => boolean,
+): boolean => {
+  const part = (r: Rescaling, map: LinearMap): boolean => {
     switch (r.by) {
-      case 'power':
-        return true;
       case 'max':
-        return r.of.some(power);
+        return r.of.some(p => part(p, map));
       case 'convex':
-        return r.of.some(p => power(p.part));
+        return r.of.some(p => part(p.part, map));
       case 'scaled':
-        return power(r.of);
+        return part(r.of, map);
       default:
-        return false;
+        return wanted(r, map);
     }
   };
-  return layers.some(({ op }) => (op.kind === 'residual' || op.kind === 'linear') && power(op.rescaling));
+  return layers.some(({ op }) => (op.kind === 'residual' || op.kind === 'linear') && part(op.rescaling, op.map));
 };
+
+/** True where T is a root of high order: its theorem needs that no number is above all others. */
+const usesRoots = (layers: readonly Layer[]): boolean => usesRescaling(layers, r => r.by === 'power');
+
+/** True where T is of a symbol between the points of a grid: its theorem needs finer and finer parts of a turn, so roots of polynomials. */
+const usesSamples = (layers: readonly Layer[]): boolean =>
+  usesRescaling(layers, (r, map) => r.by === 'spectral' && r.method.kind === 'gram' && map.kind === 'conv');
 
 /** True where the bound of a layer need not be rational, so that the network's is written by its square. */
 const hasSquaredBound = ({ op }: Layer): boolean =>
@@ -80,10 +87,11 @@ const preamble = (name: string, budget: string, head: boolean): string =>
   `${name}: ${budget}-Lipschitz for all weights, by \`lip prove --coq\`.
 
    What it states. ${name}_lip: the function \`features\`, which is the network up to its head, is ${budget}-Lipschitz in the Euclidean norm, over any
-   ordered field R. The parameters are the variables of the section, so the theorem holds for all their values. A hypothesis says what defines a
+   ordered field R of the kind that the section names; the real numbers are of all these kinds. The parameters are the variables of the section, so the theorem holds for all their values. A hypothesis says what defines a
    stored number that is a root, an exponential or a norm, as an inequality: s_root says s^2 T <= 1, so s may be rounded down. Three are about
    matrices: gram_schmidt says that the columns of Q are orthogonal to each other, of norm 1 or 0; cholesky what L is a factor of;
-   gram_iteration_symbol that lam is at least the squared norm of the convolution. waves are the cosines and sines of an image's frequencies, with
+   gram_iteration_circulant that lam is at least the squared norm of the convolution. circle N co si says that co and si are the cosines and sines
+   of the multiples of a 4N-th part of a turn; there is one such pair (circle_exists, circle_unique in theories/Turns.v). waves are the cosines and sines of an image's frequencies, with
    their addition theorems and sums; root_eps is a root of eps, and norm_ge says what the norm at each frequency is at least.${
      head
        ? `
@@ -110,9 +118,14 @@ export const coqFile = (proven: ProvenNetwork): string => {
   line(comment(preamble(network.name, format(network.budget), head !== undefined)));
   line(HEADER);
   line('Section Network.');
-  line(
-    `Variable R : ${usesActivation(body, ['tanh']) || usesRoots(body) || usesCircles(body) ? 'archiFieldType' : 'realFieldType'}.`,
-  );
+  const archimedean = usesActivation(body, ['tanh']) || usesRoots(body) || usesCircles(body);
+  if (usesSamples(body)) {
+    line('Variable R : rcfType.');
+    if (archimedean) {
+      line('Hypothesis R_archimedean : Num.archimedean_axiom R.');
+      line('Canonical R_archi := ArchiFieldType R R_archimedean.');
+    }
+  } else line(`Variable R : ${archimedean ? 'archiFieldType' : 'realFieldType'}.`);
   line('Notation relu := (fun a : R => Num.max a 0).');
   if (usesActivation(body, ['tanh', 'sigmoid'])) {
     line('(* an exponential *)');

@@ -47,6 +47,31 @@ describe('coqFile', () => {
     const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
     expect(coqFile(provenFrom(source))).toContain(proof);
   });
+  it('takes of a sampled symbol no more than Gram iteration at half of the grid, cosines once for equal layers', () => {
+    const text = coqFile(
+      provenFrom(`network Symbols {
+  input image[4, 6, 6]
+  residual conv hidden = 2, kernel = 3 by spectral(steps = 5)
+  residual conv hidden = 2, kernel = 3 by spectral(steps = 5)
+  conv 4, kernel = 4, stride = 2 by spectral(grid = 12)
+  conv 4, padding = circular by spectral
+  flatten
+  head 2
+}`),
+    );
+    expect(text).toContain('Variable R : rcfType.');
+    expect(text).toContain('Canonical R_archi := ArchiFieldType R R_archimedean.');
+    expect(text).toContain('Hypothesis circle_1 : circle 32 co_1 si_1.');
+    expect(text).toContain("forall k, forall (u : 'I_32) (v : 'I_32), (v.*2 <= 32)%N -> frob (iter 4 (@square R _)");
+    // Two taps of each phase: degree 1.
+    expect(text).toContain('(fun=> sampled_bound co_3 1 1 lam_3)');
+    expect(text).toContain('(constant_circular_dom valid_4 closes_4 (@sampled_bounded R 32');
+    expect(text).not.toContain('Hypothesis gram_iteration_symbol');
+  });
+  it('needs no roots where no symbol is sampled', () => {
+    const source = 'network N {\n  input vec[4]\n  dense 3 by spectral\n  head 2\n}';
+    expect(coqFile(provenFrom(source))).toContain('Variable R : realFieldType.');
+  });
   it.each(['conv 4, groups = 2 by sll', 'conv 4 by aol(steps = 2)'])(
     'refuses `%s`, which no theorem of the theory is about',
     statement => {
