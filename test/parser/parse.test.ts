@@ -3,6 +3,7 @@ import { type FileNode, isPipeline, type Statement } from '../../src/parser/ast.
 import { MAX_SOURCE, parse, parseExpression } from '../../src/parser/parse.ts';
 import { printExpr } from '../../src/parser/print.ts';
 import { resolve } from '../../src/passes/resolve/resolve.ts';
+import { cpuTime } from '../cpu-time.ts';
 
 const body = (lines: string) => parse(`network N {\n${lines}\n}`);
 
@@ -259,10 +260,10 @@ describe('limits', () => {
     expect(body(`${'repeat 1 + 1 { dense 1 + 1 }\n'.repeat(2000)}`).diagnostics).toEqual([]);
   });
   test('numbers that take long to read', () => {
-    const start = performance.now();
+    const start = cpuTime();
     for (const n of ['9'.repeat(900_000), `0.${'3'.repeat(900_000)}`, '1e99999', '1e-99999999'])
       expect(body(`dense ${n}`).diagnostics.map(d => d.code)).toEqual(['L0116']);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(cpuTime() - start).toBeLessThan(5_000);
   });
   test('nesting within the limit is followed to the end', () => {
     const source = `network N { input x[4]\n dense ${'('.repeat(150)}${'-(-'.repeat(20)}4${')'.repeat(170)}\n }`;
@@ -271,10 +272,10 @@ describe('limits', () => {
     expect(resolve(file, { by: 'aol' }).diagnostics).toEqual([]);
   });
   test('a file of errors only gives a bounded list, soon', () => {
-    const start = performance.now();
+    const start = cpuTime();
     expect(parse('dense 3 3 }\n'.repeat(20_000)).diagnostics.length).toBeLessThanOrEqual(50);
     expect(parse(`network N {\n${'dense 3 3 (\n'.repeat(20_000)}`).diagnostics.length).toBeLessThanOrEqual(50);
-    expect(performance.now() - start).toBeLessThan(20_000);
+    expect(cpuTime() - start).toBeLessThan(20_000);
   });
 });
 
