@@ -2,7 +2,7 @@
    act on the halves of the channels, poolings whose windows may overlap, copies and centring. *)
 From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra ring.
-From Lip Require Import Base Activation Residual Structure Pooling Rules Layers Architecture Branching.
+From Lip Require Import Base Activation Residual Structure Folding Pooling Rules Layers Architecture Branching.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -117,6 +117,26 @@ apply/dom_gram => u; rewrite sqnE big_sumType /= -big_split /=; apply: ler_sum =
 rewrite !Wu !exprMn -mulrDl mul1r -[X in _ <= X]mul1r ler_wpmul2r ?sqr_ge0 //.
 Qed.
 End Householder.
+
+(* householder(order = 2) on each such pair: four sectors, angles as unit vectors (Folding.v, Rules.v) *)
+Section Householder2.
+Variables (co so c1 s1 c2 s2 : 'I_h -> R) (wide : 'I_h -> bool).
+Definition to_pairs (kb : I * bool) : I + I := if kb.2 then inr kb.1 else inl kb.1.
+Definition from_pairs (i : I + I) : I * bool := match i with inl k => (k, false) | inr k => (k, true) end.
+Definition folded2 (x : {ffun I + I -> R}) : {ffun I + I -> R} :=
+  select from_pairs (blocks (fun k : I => householder2 (co k.1) (so k.1) (c1 k.1) (s1 k.1) (c2 k.1) (s2 k.1) (wide k.1)) (select to_pairs x)).
+Definition householder2_halves : {ffun 'I_c * P -> R} -> {ffun 'I_c * P -> R} := on_halves folded2.
+Theorem householder2_halves_lip :
+  (forall k, [/\ co k ^+ 2 + so k ^+ 2 = 1, c1 k ^+ 2 + s1 k ^+ 2 = 1, c2 k ^+ 2 + s2 k ^+ 2 = 1, 0 <= s1 k & 0 <= s2 k]) ->
+  (forall k, let sine := s1 k * c2 k + c1 k * s2 k in if wide k then sine <= 0 else 0 <= sine) -> lip householder2_halves.
+Proof.
+move=> units sides; apply: on_halves_lip.
+have to_inj : injective to_pairs by move=> [k []] [j []] // [->].
+have from_inj : injective from_pairs by move=> [k|k] [j|j] // [->].
+have [_ folds] := @householder_activation R [finType of I].
+exact: (lip_comp (lip_comp (select_lip to_inj) (folds _ _ _ _ _ _ _ (fun k => units k.1) (fun k => sides k.1))) (select_lip from_inj)).
+Qed.
+End Householder2.
 End Halves.
 
 (* (relu x, relu (- x)): twice as many channels *)

@@ -1,8 +1,7 @@
 /** Activations as Coq terms over proofs/theories, each with the theorem that bounds it. */
 import { type Activation, isElementwise } from '../ir/network.ts';
-import { printActivation } from '../ir/print-network.ts';
 import { absolute, compare, ONE, type Rational } from '../ir/rational.ts';
-import { channelsOf, declare, equation, NotInCoq, ratio, type Space, signed, type Writer } from './coq-space.ts';
+import { channelsOf, declare, equation, ratio, type Space, signed, type Writer } from './coq-space.ts';
 
 /** A layer as a Coq function between vectors, and the theorem that bounds it: `lip`, or `lipc constant`. */
 export interface LayerTerm {
@@ -132,8 +131,28 @@ export const activation = (w: Writer, act: Activation, from: Space, to: Space, c
         proof: `(@householder_halves_lip R ${p} _ _ ${size} ${v} ${v2} ${unit})`,
       }));
     }
-    case 'householder2':
-      throw new NotInCoq(`the activation \`${printActivation(act)}\` has no Coq theorem here yet`);
+    case 'householder2': {
+      const half = channels / 2;
+      // Of the start and of the widths t1, t2 of two sectors: cosine and sine of half the angle.
+      const angles = ['start', 't1', 't2'].map(
+        angle =>
+          [`cos_${angle}`, `sin_${angle}`].map(stem => emit('Variable', stem, `'I_${half} -> R`)) as [string, string],
+      );
+      const wide = emit('Variable', 'wide', `'I_${half} -> bool`);
+      const [, [c1, s1], [c2, s2]] = angles;
+      const units = angles.map(([c, s]) => `${c} k ^+ 2 + ${s} k ^+ 2 = 1`).join(', ');
+      const signs = emit('Hypothesis', 'half_angles', `forall k, [/\\ ${units}, 0 <= ${s1} k & 0 <= ${s2} k]`);
+      const beyond = emit(
+        'Hypothesis',
+        'wide_iff',
+        `forall k, let sine := ${s1} k * ${c2} k + ${c1} k * ${s2} k in if ${wide} k then sine <= 0 else 0 <= sine`,
+      );
+      const given = [...angles.flat(), wide].join(' ');
+      return onHalves((p, size) => ({
+        term: `(@householder2_halves R ${p} _ _ ${size} ${given})`,
+        proof: `(@householder2_halves_lip R ${p} _ _ ${size} ${given} ${signs} ${beyond})`,
+      }));
+    }
     default:
       return act satisfies never;
   }

@@ -205,6 +205,7 @@ network Own {
     ['crelu', 'crelu_channels_lip'],
     ['prelu', 'prelu_lip'],
     ['householder', 'householder_halves_lip'],
+    ['householder(order = 2)', 'householder2_halves_lip'],
     ['space_to_depth 3', 'space_to_depth_lip'],
     ['depth_to_space 2', 'depth_to_space_lip'],
     ['layercenter', 'without_mean_lip'],
