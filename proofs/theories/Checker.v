@@ -60,4 +60,25 @@ Proof. exact: split_parts. Qed.
 Theorem gather I J (g : J -> option I) p (m : nat) :
   (forall i, #|[pred j | g j == Some i]| <= m)%N -> @lips R _ _ m%:R (Structure.gather g p).
 Proof. exact: gather_multiplicity. Qed.
+(* the first channels, or those from one on *)
+Theorem channel_truncate I J (h : J -> I) : injective h -> lip (fun x : {ffun I -> R} => [ffun j => x (h j)]).
+Proof. exact: reindex. Qed.
+(* F^* Q F: F multiplies each row A of an image (one for each of K) with S, each column C of the outcome with M; Q each place P of the spectrum with
+   its own W; F^* is the adjoint of F, on other channels. e1 … e4 say which number goes where. Zeros before are zero_pad, the cut after is reindex. *)
+Theorem spectrum (K A B L C D P E F L' K' : finType) (S : B -> A -> R) (M : D -> C -> R) (W : P -> F -> E -> R)
+    (e1 : L * C -> K * B) (e2 : P * E -> L * D) (e3 : L' * D -> P * F) (e4 : K' * B -> L' * C) (s m t : R) :
+  let move (X Y : finType) (h : Y -> X) (x : {ffun X -> R}) : {ffun Y -> R} := [ffun j => x (h j)] in
+  injective e1 -> injective e2 -> injective e3 -> injective e4 -> 0 <= s -> 0 <= m -> 0 <= t ->
+  dom (gram S) (fun=> s) -> dom (gram M) (fun=> m) -> (forall p, dom (gram (W p)) (fun=> t)) ->
+  lips ((s * m) ^+ 2 * t) (blocks (fun _ : K' => mulv (adj S)) \o move _ _ e4 \o blocks (fun _ : L' => mulv (adj M)) \o move _ _ e3 \o
+    blocks (fun p => mulv (W p)) \o move _ _ e2 \o blocks (fun _ : L => mulv M) \o move _ _ e1 \o blocks (fun _ : K => mulv S)).
+Proof.
+move=> move i1 i2 i3 i4 s0 m0 t0 hs hm hw.
+have mul (I J : finType) (V : J -> I -> R) c : dom (gram V) (fun=> c) -> lips c (mulv V).
+  by move=> h x y; have := affine_lips 0 h x y; rewrite !addr0.
+have moved (X Y : finType) (h : Y -> X) : injective h -> lips 1 (move X Y h) by exact: reindex_lip.
+have -> : (s * m) ^+ 2 * t = s * 1 * m * 1 * t * 1 * m * 1 * s by ring.
+have [hs' hm'] : dom (gram (adj S)) (fun=> s) /\ dom (gram (adj M)) (fun=> m) by split; exact: gram_adj.
+by do 8! [apply: lips_comp; [by rewrite ?mulr_ge0 ?ler01 | by [exact: moved | apply: blocks_lips => k; exact: mul] | ]]; apply: blocks_lips => k; exact: mul.
+Qed.
 End Checker.
