@@ -869,7 +869,7 @@ def main(arguments):
         if len(arguments) == 2:
             with open(arguments[1], "rb") as f:
                 data = f.read()
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         print(f"lip_verify: {e}", file=sys.stderr)
         return 2
     try:
@@ -878,7 +878,7 @@ def main(arguments):
         print(f"refused: {e}")
         return 3
     # What has not the form of a certificate at all.
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
+    except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as e:
         print(f"refused: malformed, {type(e).__name__}: {e}")
         return 3
     print(f"accepted: squared bound {squared} for all weights" + ("" if emitted is None else f", {emitted} for these tensors"))

@@ -46,6 +46,16 @@ export const prepareFolder = (folder: string): void => {
   }
 };
 
+/** Makes the folder of `path` when it is missing. Throws InputFileError when no file can be written at `path`: better now than after the work. */
+export const prepareFile = (path: string): void => {
+  prepareFolder(dirname(path));
+  try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw new Error('it is a folder, not a file');
+  } catch (e) {
+    throw unwritable(path, e);
+  }
+};
+
 export interface FileToWrite {
   readonly path: string;
   readonly bytes: Uint8Array | string;
@@ -103,7 +113,7 @@ const flushFolder = (folder: string): void => {
  * flushed so that the renames last. Throws InputFileError, and then leaves no temporary file.
  */
 export const writeAllAtomically = (files: readonly FileToWrite[]): void => {
-  for (const { path } of files) prepareFolder(dirname(path));
+  for (const { path } of files) prepareFile(path);
   const temporary = files.map(({ path }) => join(dirname(path), `.${basename(path)}.${process.pid}.tmp`));
   undisturbed(() => {
     let at = 0;

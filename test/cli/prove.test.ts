@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -81,6 +81,23 @@ describe('lip prove and lip verify', () => {
     expect(over.code).toBe(2);
     expect(over.err).toContain('would be written over the weights');
     expect(readFileSync(file('w.safetensors'))).toEqual(before);
+    const same = await lip('prove', file('net.lip'), '--weights', file('w.safetensors'), '-o', file('w.safetensors'));
+    expect(same).toMatchObject({ code: 2, out: '' });
+    expect(same.err).toContain('the certificate would be written over the weights');
+    expect(readFileSync(file('w.safetensors'))).toEqual(before);
+    const program = readFileSync(file('net.lip'), 'utf8');
+    for (const more of [[], ['--coq'], ['--weights', file('w.safetensors')]]) {
+      const lost = await lip('prove', file('net.lip'), ...more, '-o', file('net.lip'));
+      expect(lost.code).toBe(2);
+      expect(lost.err).toContain('would be written over the program');
+      expect(readFileSync(file('net.lip'), 'utf8')).toBe(program);
+    }
+    const there = readdirSync(folder);
+    const inPlace = await lip('prove', file('net.lip'), '--weights', file('w.safetensors'), '-o', folder);
+    expect(inPlace).toMatchObject({ code: 2, out: '' });
+    expect(inPlace.err).toContain('it is a folder, not a file');
+    expect(readdirSync(folder)).toEqual(there);
+    expect(existsSync(`${folder}.safetensors`)).toBe(false);
     const into = join(file('w.safetensors'), 'c.json');
     const no = await lip('prove', file('net.lip'), '--weights', file('w.safetensors'), '-o', into);
     expect(no).toMatchObject({ code: 2, out: '' });
@@ -98,6 +115,15 @@ describe('lip prove and lip verify', () => {
     const changed = await lip('verify', file('changed.json'), '--weights', file('c.safetensors'), '--json');
     expect(changed.code).toBe(3);
     expect(JSON.parse(changed.out)).toMatchObject({ accepted: false });
+  });
+  it('do not fill the stack with a certificate that is nested without end', async () => {
+    const deep = JSON.parse(readFileSync(file('c.json'), 'utf8'));
+    deep.derivation[0].premises = ['@'];
+    const nested = `${'{"premises":['.repeat(20000)}${']}'.repeat(20000)}`;
+    writeFileSync(file('deep.json'), JSON.stringify(deep).replace('"@"', nested));
+    const no = await lip('verify', file('deep.json'));
+    expect(no.code).toBe(2);
+    expect(no.err).toContain('nested more than 200 deep');
   });
   it('say what is missing with exit code 2', async () => {
     rmSync(file('c.safetensors'));

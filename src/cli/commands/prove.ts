@@ -1,5 +1,5 @@
 /** `lip prove`: writes a certificate that others can check, for all weights or for the very tensors that ship. */
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { certifyAllWeights } from '../../passes/certificate/certify-weights.ts';
 import { NotCertifiable } from '../../passes/certificate/network-json.ts';
@@ -10,7 +10,7 @@ import { verifyCertificate } from '../../proof/verify/certificate.ts';
 import { readTensors } from '../../proof/verify/read.ts';
 import { loadWeights } from '../../train/checkpoint.ts';
 import { writeSafetensors } from '../../train/safetensors.ts';
-import { prepareFolder, writeAllAtomically, writeAtomically } from '../../train/write-atomically.ts';
+import { prepareFile, writeAllAtomically, writeAtomically } from '../../train/write-atomically.ts';
 import { verifyInThreads } from '../check-in-threads.ts';
 import { CliError, EXIT } from '../errors.ts';
 import { addProgramOptions, loadProgram, pickNetwork } from '../load-program.ts';
@@ -65,9 +65,24 @@ const printReport = (r: Report, bound: string): string => {
   return `${lines.join('\n')}\n${printGaps(layers)}`;
 };
 
-const writeCertificate = async (proven: ProvenNetwork, options: ProveOptions): Promise<void> => {
+/** Makes sure, before any work, that `out` can be written and that the program and its weights are not lost by that. */
+const prepareOutput = (out: string, what: string, program: string, options: ProveOptions): void => {
+  const { weights } = options;
+  for (const [kept, name] of [[program, 'the program'], ...(weights === undefined ? [] : [[weights, 'the weights']])]) {
+    if (resolve(out) === resolve(kept))
+      throw new CliError(
+        `${what} would be written over ${name}, ${kept}`,
+        EXIT.usage,
+        `name another ${options.coq ? 'Coq file' : 'certificate'} with -o`,
+      );
+  }
+  prepareFile(out);
+};
+
+const writeCertificate = async (proven: ProvenNetwork, options: ProveOptions, program: string): Promise<void> => {
   const { name } = proven.network;
   const out = options.out ?? join('out', name, 'lipschitz.json');
+  prepareOutput(out, 'the certificate', program, options);
   const bound = formatBound(proven.squared);
   const finish = (r: Report): void => {
     process.stdout.write(options.json ? `${JSON.stringify(r, null, 2)}\n` : printReport(r, bound));
@@ -80,15 +95,8 @@ const writeCertificate = async (proven: ProvenNetwork, options: ProveOptions): P
     return;
   }
   const beside = tensorsFileOf(out);
-  if (resolve(beside) === resolve(options.weights))
-    throw new CliError(
-      `the tensors that ship would be written over the weights, ${options.weights}`,
-      EXIT.usage,
-      'name another certificate with -o',
-    );
+  prepareOutput(beside, 'the tensors that ship', program, options);
   const weights = loadWeights(options.weights, proven.network, options);
-  // Better now than after the work.
-  prepareFolder(dirname(out));
   const threads = { threads: options.threads ?? defaultThreads() };
   const line = createProgress(process.stderr);
   const progress: Progress = (step, count) => layerProgress(line, step, count);
@@ -130,10 +138,11 @@ const writeCertificate = async (proven: ProvenNetwork, options: ProveOptions): P
   });
 };
 
-const writeCoq = (proven: ProvenNetwork, options: ProveOptions): void => {
+const writeCoq = (proven: ProvenNetwork, options: ProveOptions, program: string): void => {
   if (options.weights !== undefined)
     throw new CliError('--coq is about all weights, so it takes no --weights', EXIT.usage, 'leave one of them out');
   const out = options.out ?? join('out', proven.network.name, `${proven.network.name}.v`);
+  prepareOutput(out, 'the Coq file', program, options);
   writeAtomically(out, coqFile(proven));
   process.stdout.write(
     options.json ? `${JSON.stringify({ network: proven.network.name, coq: out })}\n` : `coq          ${out}\n`,
@@ -143,7 +152,7 @@ const writeCoq = (proven: ProvenNetwork, options: ProveOptions): void => {
 const proveProgram = async (file: string, options: ProveOptions): Promise<void> => {
   const proven = pickNetwork(loadProgram(file, options), options.network);
   try {
-    await (options.coq ? writeCoq : writeCertificate)(proven, options);
+    await (options.coq ? writeCoq : writeCertificate)(proven, options, file);
   } catch (e) {
     if (e instanceof NotCertifiable || e instanceof NotInCoq) throw new CliError(e.message, EXIT.negative);
     throw e;

@@ -21,8 +21,31 @@ interface VerifyOptions {
 
 const HELP = 'name the file that `lip prove` wrote, e.g. out/NETWORK/lipschitz.json';
 
+/** Far more than premises of premises that `lip prove` writes; far less than what would fill the stack. */
+const MAX_NESTING = 200;
+
+/** How many lists and objects lie in each other at most, in the bytes of a JSON text. */
+const nesting = (bytes: Uint8Array): number => {
+  const [quote, backslash, opening, closing] = ['"', '\\', '[{', ']}'].map(s => [...s].map(c => c.charCodeAt(0)));
+  let [depth, most, inside] = [0, 0, false];
+  for (let i = 0; i < bytes.length; i++) {
+    const c = bytes[i];
+    if (quote.includes(c)) inside = !inside;
+    else if (inside && backslash.includes(c)) i++;
+    else if (!inside && opening.includes(c)) most = Math.max(most, ++depth);
+    else if (!inside && closing.includes(c)) depth--;
+  }
+  return most;
+};
+
 const parseCertificate = (path: string): Record<string, unknown> => {
   const bytes = readInputFile(path, 'certificate', HELP);
+  if (nesting(bytes) > MAX_NESTING)
+    throw new CliError(
+      `${path} is not a certificate: its lists and objects are nested more than ${MAX_NESTING} deep`,
+      EXIT.usage,
+      HELP,
+    );
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
