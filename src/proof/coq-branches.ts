@@ -2,10 +2,10 @@
  * Networks with branches as Coq. As in the prover, every value is a function of the nearest value that all paths from the input to it pass, with a
  * squared constant, from the theorems of Branching.v; so parts of disjoint channels are bounded as functions of the value they are parts of.
  */
+import { forkOf, wayFrom } from '../ir/fork.ts';
 import type { Join, Layer, Network, ValueId } from '../ir/network.ts';
 import { printOp } from '../ir/print-network.ts';
 import { absolute, add, equal, exactSqrt, max, mul, ONE, type Rational, rootAbove } from '../ir/rational.ts';
-
 import type { LayerTerm } from './coq-activations.ts';
 import { layerTerm } from './coq-layers.ts';
 import {
@@ -49,23 +49,6 @@ export const isBranched = (network: Network): boolean =>
 
 const numbers = (a: Rational): string => `${a.num} ${a.den}`;
 const square = (a: Rational): Rational => mul(a, a);
-
-/** The steps from `top` to `to`, in order. */
-const wayFrom = (top: Node, to: Node): readonly Node[] => {
-  const way: Node[] = [];
-  for (let n = to; n !== top; n = n.from!) way.push(n);
-  return way.reverse();
-};
-
-const forkOf = (nodes: readonly Node[]): Node =>
-  nodes.reduce((a, b) => {
-    let [p, q] = [a, b];
-    while (p !== q) {
-      if (p.depth >= q.depth) p = p.from!;
-      else q = q.from!;
-    }
-    return p;
-  });
 
 const isJoin = (op: Layer['op']): op is Join =>
   op.kind === 'sum' || op.kind === 'mix' || op.kind === 'maximum' || op.kind === 'concat';

@@ -1,4 +1,5 @@
 /** Operator layers and sandwich layers of images as Coq terms over proofs/theories/Spectra.v, Frequencies.v and Skew.v. */
+import { middleTap } from '../ir/conv-geometry.ts';
 import type { ContractionMethod, LayerOp } from '../ir/network.ts';
 import { type LayerTerm, residualActivation } from './coq-activations.ts';
 import {
@@ -19,8 +20,6 @@ type Contraction = Extract<LayerOp, { kind: 'contraction' }>;
 type Sandwich = Extract<LayerOp, { kind: 'sandwich' }>;
 type Image = Extract<Space, { kind: 'image' }>;
 type Pair = readonly [number, number];
-
-const middle = (k: Pair): Pair => [Math.floor((k[0] - 1) / 2), Math.floor((k[1] - 1) / 2)];
 
 /** The torus of an image with `margin` zeros on each side, its waves, and where the image lies on it. */
 const torus = (w: Writer, emit: Declare, from: Image, [mh, mw]: Pair) => {
@@ -52,7 +51,7 @@ type Fourier = Extract<ContractionMethod, { family: 'cayley' | 'bro' | 'lot' }>;
 const everyFrequency = (w: Writer, op: Contraction, method: Fourier, from: Image, to: Image): LayerTerm => {
   const emit = declare(w);
   const kernel = op.kernel!;
-  const margin: Pair = method.family === 'cayley' ? [0, 0] : middle(kernel);
+  const margin: Pair = method.family === 'cayley' ? [0, 0] : middleTap(kernel);
   const { sides, waves, place, injective } = torus(w, emit, from, margin);
   const taps = `'I_${kernel[0]} * 'I_${kernel[1]}`;
   const tap = (m: Pair): string => `(@tap_place ${sides} ${m[0]} ${m[1]} ${kernel[0]} ${kernel[1]})`;
@@ -65,7 +64,7 @@ const everyFrequency = (w: Writer, op: Contraction, method: Fourier, from: Image
       const size = equation(w, `(${short} + ${most - least})%N = ${long}`);
       const K = emit('Variable', 'K', `'I_${to.c} -> 'I_${from.c} -> ${taps} -> R`);
       const name = wide ? 'cayley_wide_symbol' : 'cayley_tall_symbol';
-      symbol = `${name} (W := ${waves}) ${tap(middle(kernel))} ${size} ${K}`;
+      symbol = `${name} (W := ${waves}) ${tap(middleTap(kernel))} ${size} ${K}`;
       proof = `(${name}_dom _ ${size} ${K})`;
       break;
     }
@@ -90,7 +89,7 @@ const everyFrequency = (w: Writer, op: Contraction, method: Fourier, from: Image
       emit('Hypothesis', 'root_eps_sqr', `${root} ^+ 2 = ${ratio(method.eps)}`);
       const [f, r] = ['norm', 'inverse_root'].map(stem => emit('Variable', stem, `frequency ${waves} -> R`));
       const start = emit('Hypothesis', 'norm_ge0', `forall k, 0 <= ${f} k`);
-      const off = tap(middle(kernel));
+      const off = tap(middleTap(kernel));
       const bound = emit(
         'Hypothesis',
         'norm_ge',
@@ -128,7 +127,7 @@ const skewExponential = (w: Writer, op: Contraction, method: SkewExponential, fr
     ([0, 1] as const).map(axis => {
       const n = axis === 0 ? from.h : from.w;
       const k = kernel[axis];
-      const m = middle(kernel)[axis];
+      const m = middleTap(kernel)[axis];
       const circle = method.padding === 'circular';
       switch (name) {
         case 'places':
@@ -225,7 +224,7 @@ export const sandwich = (w: Writer, op: Sandwich, path: string, from: Space, to:
   }
   if (!op.kernel) throw new Error(`${path}: a sandwich layer of images has a kernel`);
   const [kh, kw] = op.kernel;
-  const [mh, mw] = middle(op.kernel);
+  const [mh, mw] = middleTap(op.kernel);
   const { sides, waves, place, injective } = torus(w, emit, from, [0, 0]);
   const K = emit('Variable', 'K', `'I_${n} -> 'I_(${n} + ${from.c}) -> 'I_${kh} * 'I_${kw} -> R`);
   const { d, e, positive, both } = multipliers(emit, n);

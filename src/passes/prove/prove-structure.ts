@@ -3,6 +3,7 @@
  * input to it passes (its immediate dominator): the one before it in a chain, the place where the branches fork for a layer with several
  * inputs. What is proven of a step holds for the map from there, so a prefix that branches share enters their proofs once.
  */
+import { wayFrom } from '../../ir/fork.ts';
 import type { Join, Layer, LayerOp } from '../../ir/network.ts';
 import { exactSqrt, type Rational, rational, rootAbove } from '../../ir/rational.ts';
 import { apply, type Derivation } from '../../proof/rules.ts';
@@ -27,30 +28,12 @@ export const squaredOf = (d: Derivation): Rational => {
   return d.conclusion.squared;
 };
 
-/** The values on the way from `top` (not included) to `to`, in order. */
-export const wayFrom = (top: Reached, to: Reached): readonly Reached[] => {
-  const way: Reached[] = [];
-  for (let r = to; r !== top; r = r.from!) way.push(r);
-  return way.reverse();
-};
-
 /** The input of the network. */
 export const rootOf = (r: Reached): Reached => {
   let at = r;
   while (at.from) at = at.from;
   return at;
 };
-
-/** The last value that all of these depend on alone. */
-export const forkOf = (values: readonly Reached[]): Reached =>
-  values.reduce((a, b) => {
-    let [p, q] = [a, b];
-    while (p !== q) {
-      if (p.depth >= q.depth) p = p.from!;
-      else q = q.from!;
-    }
-    return p;
-  });
 
 const compose = (subject: string, steps: readonly Derivation[]): Derivation =>
   steps.length === 0 ? apply('identity', subject) : apply('compose', subject, steps);

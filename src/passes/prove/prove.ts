@@ -2,7 +2,9 @@
  * The prover: a derivation, by the rules of `proof/rules.ts`, that the network up to its head is budget-Lipschitz for every value of its
  * parameters; or diagnostics that say which factor is to blame. Everything after this pass takes a `ProvenNetwork`, which only `prove` makes.
  */
+
 import type { Diagnostic, Span } from '../../diagnostics.ts';
+import { forkOf, wayFrom } from '../../ir/fork.ts';
 import {
   type Activation,
   isJoin,
@@ -36,17 +38,7 @@ import { proveContraction, proveSandwich } from './prove-contraction.ts';
 import { proveDominance } from './prove-dominance.ts';
 import { isGap, proveFormula } from './prove-formula.ts';
 import { circularFaults } from './prove-geometry.ts';
-import {
-  composed,
-  forkOf,
-  MAX_PROOF,
-  measure,
-  proveJoin,
-  type Reached,
-  rootOf,
-  squaredOf,
-  wayFrom,
-} from './prove-structure.ts';
+import { composed, MAX_PROOF, measure, proveJoin, type Reached, rootOf, squaredOf } from './prove-structure.ts';
 import { refuseTwist } from './refuse-twist.ts';
 
 declare const PROVEN: unique symbol;

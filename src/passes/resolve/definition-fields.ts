@@ -14,9 +14,10 @@ import * as q from '../../ir/rational.ts';
 import type { Arg, Definition, Expr, Field, Statement } from '../../parser/ast.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
 import { proveSlope } from '../prove/prove-activation.ts';
+import { type Body, type Given, given } from './formula-body.ts';
 import type { Value } from './formula-value.ts';
 import { CONV_OPTIONS, geometryOf, groupsDivide, misfit } from './resolve-conv.ts';
-import { type Body, define, type Given, given } from './resolve-formula.ts';
+import { define } from './resolve-formula.ts';
 import { activationOf, describeShape, fits } from './resolve-layers.ts';
 import { booleanOf, choiceOf, integerOf, rationalOf, realOf, type Scope, show } from './resolve-scope.ts';
 

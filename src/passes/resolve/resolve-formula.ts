@@ -1,8 +1,7 @@
 /** Expressions of `layer` definitions: names, functions and arithmetic → values. */
 import type { Help, Span } from '../../diagnostics.ts';
-import { outputSize, phases, phaseTaps, samplingDegree, samplingGrid, torusSize } from '../../ir/conv-geometry.ts';
 import * as f from '../../ir/formula.ts';
-import { elements, type LinearMap, type Param, type Rescaling, type Shape, type Twist } from '../../ir/network.ts';
+import type { LinearMap } from '../../ir/network.ts';
 import {
   commutesWithTranspose,
   type MatrixMethod,
@@ -13,42 +12,14 @@ import {
 import * as q from '../../ir/rational.ts';
 import type { Arg, Expr } from '../../parser/ast.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
+import { type Body, type Call, given } from './formula-body.ts';
+import { MAX_POWER_STEPS, powerFits, spectral } from './formula-norms.ts';
 import * as v from './formula-value.ts';
 import { diagonalOf } from './recognise.ts';
 import { ACTIVATION_NAMES, activationFits, activationOf } from './resolve-layers.ts';
 import { resolveOrthogonal, withStoredWeight } from './resolve-orthogonal.ts';
-import { choiceOf, evaluate, integerOf, rationalOf, type Scope } from './resolve-scope.ts';
+import { evaluate, integerOf, rationalOf } from './resolve-scope.ts';
 import { exampleOf } from './usage.ts';
-
-/** What stands for an option: at the use, or the default of the definition. */
-export interface Given {
-  readonly expr: Expr;
-  readonly scope: Scope;
-  readonly isDefault: boolean;
-}
-
-/** A definition being read for one use. */
-export interface Body {
-  /** Sizes and numeric options. */
-  readonly scope: Scope;
-  readonly numbers: Map<string, q.Rational>;
-  readonly names: Map<string, v.Value>;
-  readonly options: Map<string, Given>;
-  readonly params: Param[];
-  readonly path: string;
-  /** Shape of the input, of a rescaling that of the linear map's input. */
-  readonly input: Shape;
-  /** The rescaling that `by` chose at the use, under the definition's name for it. */
-  readonly chosen?: { readonly name: string; readonly of: (gram: f.Gram) => Rescaling | undefined };
-  /** What has been made orthogonal, by its text: written twice it is one matrix. */
-  readonly orthogonal: Map<string, { readonly map: LinearMap; readonly orthogonal: MatrixMethod }>;
-  /** Told of what makes the layer another one than its bound is for; absent where that is refused at once. */
-  readonly twisted?: (twist: Twist) => void;
-}
-
-/** An argument inside a definition; where it is an option passed on, what was given for that. */
-export const given = (body: Body, expr: Expr): Given =>
-  (expr.kind === 'name' ? body.options.get(expr.name) : undefined) ?? { expr, scope: body.scope, isDefault: false };
 
 export const define = (body: Body, name: string, span: Span, value: v.Value): void => {
   if (
@@ -66,8 +37,6 @@ export const define = (body: Body, name: string, span: Span, value: v.Value): vo
 
 const settle = (body: Body, value: v.Value | v.Mismatch, span: Span): v.Value | undefined =>
   'mismatch' in value ? body.scope.report('L0141', span, value.mismatch, value.help) : value;
-
-type Call = Extract<Expr, { kind: 'call' }>;
 
 /** The values of unnamed arguments, `least` to `most` of them. */
 const values = (body: Body, e: Call, least: number, most: number): readonly v.Value[] | undefined => {
@@ -109,127 +78,20 @@ const positiveOf = (body: Body, e: Call, value: v.Value, size: number): f.Positi
         'write `exp(q)` with `param q: vec[…] = zeros`',
       );
 
+/** The Gram matrix that a function of one is of. */
+const gramOfOne = (body: Body, e: Call): f.Gram | undefined => {
+  const all = values(body, e, 1, 1);
+  return all && gramOf(body, e, all[0]);
+};
+
 const norm = (body: Body, e: Call, bound: f.NormBound): v.Value | undefined => {
-  const all = values(body, e, 1, 1);
-  const gram = all && gramOf(body, e, all[0]);
+  const gram = gramOfOne(body, e);
   return gram && { kind: 'diagonal', size: f.gramSize(gram), of: { kind: 'norm', gram, bound, span: e.span } };
-};
-
-const DEFAULT_STEPS = 12;
-const DEFAULT_GRID = 32;
-/** Entries of a convolution written out as a matrix (256 MB in f32). */
-const MAX_OPERATOR = 2 ** 26;
-
-/** Methods that people know for norms but that give no upper bound. */
-const ESTIMATES = ['power', 'fft'] as const;
-const SPECTRAL_OPTIONS = ['steps', 'method', 'grid'];
-
-const spectral = (body: Body, e: Call): v.Value | undefined => {
-  const unknown = e.args.find(a => a.name && !SPECTRAL_OPTIONS.includes(a.name.text));
-  if (unknown)
-    return body.scope.report(
-      'L0102',
-      unknown.name!.span,
-      `\`spectral\` has no option \`${shorten(unknown.name!.text)}\``,
-      suggest(unknown.name!.text, SPECTRAL_OPTIONS),
-    );
-  const option = (name: string): Given | undefined => {
-    const value = e.args.find(a => a.name?.text === name)?.value;
-    return value && given(body, value);
-  };
-  const [stepsOption, gridOption, methodOption] = ['steps', 'grid', 'method'].map(option);
-  const steps = stepsOption ? integerOf(stepsOption.scope, stepsOption.expr, '`steps`', 1, 30) : DEFAULT_STEPS;
-  const grid = gridOption ? integerOf(gridOption.scope, gridOption.expr, '`grid`', 1, 4096) : DEFAULT_GRID;
-  const word = methodOption?.expr.kind === 'name' ? methodOption.expr.name : undefined;
-  const how = ESTIMATES.find(h => h === word);
-  if (methodOption && how && body.twisted) body.twisted({ kind: 'estimate', how, span: methodOption.expr.span });
-  const kind =
-    methodOption && !(how && body.twisted)
-      ? choiceOf(methodOption.scope, methodOption.expr, '`method`', [
-          'gram',
-          'circulant',
-          'operator',
-          'reshaped',
-        ] as const)
-      : ('gram' as const);
-  const all = values(body, e, 1, 1);
-  const gram = all && gramOf(body, e, all[0]);
-  if (steps === undefined || grid === undefined || !kind || !gram) return undefined;
-  const { map } = gram;
-  const bounded = (bound: f.NormBound): v.Value => ({
-    kind: 'diagonal',
-    size: f.gramSize(gram),
-    of: { kind: 'norm', gram, bound, span: e.span },
-  });
-  if (gridOption && !gridOption.isDefault && kind !== 'gram')
-    return gridOption.scope.report(
-      'L0129',
-      gridOption.expr.span,
-      `\`grid\` belongs to \`method = gram\`, not to \`method = ${kind}\``,
-      'leave `grid` out',
-    );
-  // A dense layer's operator and its reshaped kernel are its weight matrix: all methods coincide.
-  if (map.kind === 'dense') return bounded({ kind: 'gram', steps, grid });
-  const taps = phaseTaps(map);
-  const unseen = taps.find(k => samplingDegree(k, grid) === undefined);
-  if (kind === 'gram' && unseen !== undefined) {
-    const at = gridOption && !gridOption.isDefault ? gridOption : { scope: body.scope, expr: e };
-    return at.scope.report(
-      'L0112',
-      at.expr.span,
-      `\`grid\` must have a divisor, other than itself, that is at least ${unseen - 1} (the kernel’s ${unseen} taps less one), found ${grid}`,
-      `write \`grid = ${samplingGrid(taps, Math.max(DEFAULT_GRID, 8 * unseen))}\``,
-    );
-  }
-  if (kind === 'operator') {
-    const columns = map.in * body.input[1] * body.input[2];
-    const rows = elements([map.out, ...outputSize(map, [body.input[1], body.input[2]])]);
-    if (rows * columns > MAX_OPERATOR)
-      return methodOption!.scope.report(
-        'L0115',
-        methodOption!.expr.span,
-        `as a matrix this convolution has ${rows} × ${columns} entries, more than ${MAX_OPERATOR}`,
-        'use `method = gram`, which does not depend on the image size',
-      );
-  }
-  if (kind === 'circulant') {
-    const [h, w] = torusSize(map, [body.input[1], body.input[2]]);
-    const entries = (h * (Math.floor(w / 2) + 1) * elements(map.weight.shape)) / (map.kernel[0] * map.kernel[1]);
-    if (entries > MAX_OPERATOR)
-      return methodOption!.scope.report(
-        'L0115',
-        methodOption!.expr.span,
-        `the symbol of this convolution on a torus of ${h}×${w} has ${entries} entries, more than ${MAX_OPERATOR}`,
-        'use `method = gram`, which does not depend on the image size',
-      );
-  }
-  return bounded(kind === 'gram' ? { kind, steps, grid } : { kind, steps });
-};
-
-const MAX_POWER_STEPS = 6;
-/** Entries of a power of a Gram matrix. */
-const MAX_POWER = 2 ** 26;
-
-/** False after reporting a G^(2^(steps − 1)) that is too large: its kernel reaches 2^(steps − 1) times as far as that of G. */
-const powerFits = ({ map, side }: f.Gram, steps: number, { scope, expr }: Given): boolean => {
-  if (map.kind === 'dense') return true;
-  const rows = side === 'rows' ? map.out : map.in * phases(map)[0] * phases(map)[1];
-  const [h, w] = phaseTaps(map).map(k => 2 ** steps * (k - 1) + 1);
-  const entries = (rows * rows * h * w) / map.groups;
-  if (entries <= MAX_POWER) return true;
-  scope.report(
-    'L0115',
-    expr.span,
-    `after ${steps} steps the Gram matrix of this convolution has ${entries} entries, more than ${MAX_POWER}`,
-    'use fewer steps, or `spectral`',
-  );
-  return false;
 };
 
 /** T of the rescaling that `by` chose. */
 const chosen = (body: Body, e: Call): v.Value | undefined => {
-  const all = noOptions(body, e) ? values(body, e, 1, 1) : undefined;
-  const gram = all && gramOf(body, e, all[0]);
+  const gram = noOptions(body, e) ? gramOfOne(body, e) : undefined;
   const rescaling = gram && body.chosen?.of(gram);
   if (!rescaling) return undefined;
   const of = diagonalOf(rescaling, gram, e.span);
@@ -383,7 +245,7 @@ const FUNCTIONS: Readonly<Record<string, (body: Body, e: Call) => v.Value | unde
     const of: f.DiagExpr = { kind: 'rowsum', gram, weights, divisor: v.ONES, span: e.span };
     return { kind: 'diagonal', size: f.gramSize(gram), of };
   },
-  spectral,
+  spectral: (body, e) => spectral(body, e, () => gramOfOne(body, e)),
   frobenius: (body, e) => (noOptions(body, e) ? norm(body, e, { kind: 'frobenius' }) : undefined),
   schur: (body, e) => (noOptions(body, e) ? norm(body, e, { kind: 'schur' }) : undefined),
 };

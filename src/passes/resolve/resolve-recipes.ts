@@ -10,21 +10,14 @@ import type {
   Schedule,
   TrainRecipe,
 } from '../../ir/recipe.ts';
-import {
-  type Arg,
-  type Clause,
-  type ClauseWord,
-  type Expr,
-  type Item,
-  isPipeline,
-  type Statement,
-} from '../../parser/ast.ts';
+import { type Clause, type ClauseWord, type Expr, type Item, isPipeline, type Statement } from '../../parser/ast.ts';
 import { shorten, suggest } from '../../parser/suggest.ts';
 import { settingElsewhere } from './elsewhere.ts';
 import {
   type Bound,
   bindArgs,
   booleanOf,
+  callOf,
   choiceOf,
   integerOf,
   rationalOf,
@@ -47,16 +40,8 @@ const DATA_SOURCES = {
   },
 } as const;
 
-/** `name` or `name(args)`, which is how choices with settings are written. */
-const named = (e: Expr): { readonly name: string; readonly span: Span; readonly args: readonly Arg[] } | undefined =>
-  e.kind === 'name'
-    ? { name: e.name, span: e.span, args: [] }
-    : e.kind === 'call'
-      ? { name: e.callee.text, span: e.callee.span, args: e.args }
-      : undefined;
-
 const dataSource = (scope: Scope, e: Expr): DataSource | undefined => {
-  const n = named(e);
+  const n = callOf(e);
   const names = Object.keys(DATA_SOURCES) as (keyof typeof DATA_SOURCES)[];
   const key = names.find(k => k === n?.name);
   if (!n || !key)
@@ -133,7 +118,7 @@ interface Choice<T> {
 }
 
 const choose = <T>(scope: Scope, e: Expr, what: string, table: Readonly<Record<string, Choice<T>>>): T | undefined => {
-  const n = named(e);
+  const n = callOf(e);
   const choice = n && Object.hasOwn(table, n.name) ? table[n.name] : undefined;
   if (!n || !choice)
     return scope.report(
@@ -168,7 +153,7 @@ const LOSSES: Readonly<Record<string, Choice<Loss>>> = {
 };
 
 const isLoss = (e: Expr): boolean => {
-  const n = named(e);
+  const n = callOf(e);
   return n !== undefined && Object.hasOwn(LOSSES, n.name);
 };
 

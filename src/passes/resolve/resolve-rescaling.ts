@@ -7,7 +7,7 @@ import { shorten, suggest } from '../../parser/suggest.ts';
 import { rescalingElsewhere } from './elsewhere.ts';
 import { OPERATOR_METHODS } from './resolve-contraction.ts';
 import { resolveOrthogonal } from './resolve-orthogonal.ts';
-import { bindArgs, rationalOf, type Scope, show } from './resolve-scope.ts';
+import { bindArgs, callOf, rationalOf, type Scope, show } from './resolve-scope.ts';
 
 /** The layer whose Gram matrix T is to dominate. */
 export interface RescalingTarget {
@@ -41,14 +41,6 @@ export type RescalingRule = (
   args: readonly Arg[],
   span: Span,
 ) => Rescaling | undefined;
-
-/** The name and the arguments of `aol`, `aol(eps = 1)`. */
-const head = (e: Expr): { name: string; span: Span; args: readonly Arg[] } | undefined =>
-  e.kind === 'name'
-    ? { name: e.name, span: e.span, args: [] }
-    : e.kind === 'call'
-      ? { name: e.callee.text, span: e.callee.span, args: e.args }
-      : undefined;
 
 /** A rescaling by its name, or undefined after reporting why there is none. */
 const named = (
@@ -89,7 +81,7 @@ const combine = (
         )
       : { by: 'scaled', factor, of };
   }
-  const h = head(e);
+  const h = callOf(e);
   if (!h)
     return scope.report(
       'L0104',
@@ -168,7 +160,7 @@ const isConstant = (scope: Scope, e: Expr): boolean => {
 };
 
 const methodHelp = (scope: Scope, e: Expr): Help => {
-  const h = head(e);
+  const h = callOf(e);
   const methods = [...(scope.rescalings?.keys() ?? []), ...PRIMITIVE_METHODS, ...OPERATOR_METHODS];
   if (!h) return `write one of ${methods.join(', ')}`;
   if (COMBINATIONS.some(c => c === h.name)) return 'write `own(…)` around it';
@@ -177,7 +169,7 @@ const methodHelp = (scope: Scope, e: Expr): Help => {
 
 /** What to say of a `--by` that names no method; undefined where it names one. */
 export const flagFault = (scope: Scope, e: Expr): { readonly message: string; readonly help: string } | undefined => {
-  const name = head(e)?.name;
+  const name = callOf(e)?.name;
   const methods: readonly string[] = [...PRIMITIVE_METHODS, ...OPERATOR_METHODS];
   if (name !== undefined && (methods.includes(name) || scope.rescalings?.has(name))) return undefined;
   const help = methodHelp(scope, e);
@@ -190,7 +182,7 @@ export const flagFault = (scope: Scope, e: Expr): { readonly message: string; re
 /** The rescaling that `by e` asks for, or undefined after reporting why there is none. */
 export const resolveRescaling = (scope: Scope, e: Expr, t: RescalingTarget): Rescaling | undefined => {
   const taken: Taken = new Set(t.taken);
-  const h = head(e);
+  const h = callOf(e);
   if (!h || (h.name !== 'own' && !isRescaling(scope, h.name))) {
     const text = h ? `\`${shorten(h.name)}\`` : 'this';
     return scope.report('L0104', h ? h.span : e.span, `${text} is not a way to rescale a layer`, methodHelp(scope, e));

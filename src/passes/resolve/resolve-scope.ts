@@ -322,6 +322,16 @@ const plural = (n: number, word: string): string => `${n === 0 ? 'no' : n} ${wor
 /** A number or a name as it is written. */
 const textOf = (e: Expr): string | undefined => (e.kind === 'number' ? e.text : e.kind === 'name' ? e.name : undefined);
 
+/** The name and the arguments of `aol` or `aol(eps = 1)`. */
+export const callOf = (
+  e: Expr,
+): { readonly name: string; readonly span: Span; readonly args: readonly Arg[] } | undefined =>
+  e.kind === 'name'
+    ? { name: e.name, span: e.span, args: [] }
+    : e.kind === 'call'
+      ? { name: e.callee.text, span: e.callee.span, args: e.args }
+      : undefined;
+
 /** Matches arguments with a signature; undefined after reporting unknown, doubled, missing or surplus ones. */
 export const bindArgs = (
   scope: Scope,
