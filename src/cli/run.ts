@@ -23,7 +23,7 @@ First steps:
 Exit codes: 0 done, 1 the program is wrong, 2 wrong usage or unreadable files,
 3 the answer is negative, 4 no usable GPU, 70 a bug of lip.`;
 
-export const createProgram = (commands: readonly Register[]): Command => {
+const createProgram = (commands: readonly Register[]): Command => {
   const program = new Command('lip')
     .description(INTRO)
     .version(version, '-V, --version', 'print the version')
@@ -40,7 +40,7 @@ export const createProgram = (commands: readonly Register[]): Command => {
 };
 
 /** What is said of an error that should not have happened. */
-export const describeBug = (e: unknown): string => {
+const describeBug = (e: unknown): string => {
   const stack = e instanceof Error ? (e.stack ?? e.message) : String(e);
   return [
     'this is a bug in lip, not in your program.',

@@ -3,7 +3,7 @@
  * squared constant, from the theorems of Branching.v; so parts of disjoint channels are bounded as functions of the value they are parts of.
  */
 import { forkOf, wayFrom } from '../ir/fork.ts';
-import type { Join, Layer, Network, ValueId } from '../ir/network.ts';
+import { isJoin, type Join, type Layer, type Network, type ValueId } from '../ir/network.ts';
 import { printOp } from '../ir/print-network.ts';
 import { absolute, add, equal, exactSqrt, max, mul, ONE, type Rational, rootAbove } from '../ir/rational.ts';
 import type { LayerTerm } from './coq-activations.ts';
@@ -49,9 +49,6 @@ export const isBranched = (network: Network): boolean =>
 
 const numbers = (a: Rational): string => `${a.num} ${a.den}`;
 const square = (a: Rational): Rational => mul(a, a);
-
-const isJoin = (op: Layer['op']): op is Join =>
-  op.kind === 'sum' || op.kind === 'mix' || op.kind === 'maximum' || op.kind === 'concat';
 
 /** Writes every layer of `body` and the map from the input to its last value. Throws NotInCoq for layers without a Coq form. */
 export const branchedChain = (

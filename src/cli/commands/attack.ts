@@ -76,7 +76,9 @@ export const register = (program: Command): void => {
   addProgramOptions(
     program
       .command('attack <file>')
-      .description('try to break certified radii with PGD and APGD on the test data of a certify block')
+      .description(
+        'try to break certified radii, sound ones too, with PGD and APGD on the test data of a certify block',
+      )
       .requiredOption('--weights <file>', 'safetensors file with the weights, e.g. a checkpoint of `lip train`')
       .option('--images <n>', 'how many images, drawn by the seed', wholeNumber(1), 200)
       .option('--steps <n>', 'gradient steps of an attempt', wholeNumber(1), 20)

@@ -15,7 +15,7 @@ export const networkName = (fileName: string): string => {
 };
 
 /** The starter: proves, and trains on the digits that come with lip. `path` is what commands in its comments name. */
-export const starter = (
+const starter = (
   name: string,
   path: string,
 ): string => `// A classifier of handwritten digits that is 1-Lipschitz for every value of its weights:
