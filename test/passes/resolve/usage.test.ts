@@ -22,7 +22,9 @@ describe('statements that need an argument', () => {
   it.each(statements)('%s', words => {
     const [missing] = diagnose(`  input image[8, 8, 8]\n  ${words}`).filter(d => / needs (a value|`)/.test(d.message));
     const example = exampleOf(words);
-    expect(missing?.help).toBe(example === undefined ? undefined : `write \`${example}\``);
+    // What needs no argument has no example, and the other way round.
+    expect(missing?.help).toBe(example && `write \`${example}\``);
+    expect(missing === undefined, missing?.message).toBe(example === undefined);
     if (example === undefined) return;
     const shapes = ['image[8, 8, 8]', 'image[32, 8, 8]', 'x[8]'].filter(
       s => diagnose(`  input ${s}\n  relu\n  ${example}`).length === 0,
