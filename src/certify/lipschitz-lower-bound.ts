@@ -8,6 +8,9 @@ import { norm } from './rounding-norms.ts';
 /** Step of the difference quotients: each is a lower bound by itself, whatever the step. */
 const STEP = 2 ** -10;
 
+/** More than what an evaluation in f64 errs by, as a share of the values: a large bias leaves little of a small difference. */
+const EVALUATION = 2 ** -44;
+
 /** Random points that `lipschitzLowerBound` starts from. */
 export const STARTS = 2;
 
@@ -33,7 +36,7 @@ const widened = (graph: TensorGraph): { graph: TensorGraph; params: Map<string, 
 
 /**
  * The largest ‖f(x + hv) − f(x)‖ / ‖hv‖ found by `iterations` of power iteration on the Jacobian at one random point, numbered `start`, in
- * f64: a lower bound of the Lipschitz constant (up to f64 rounding) of `output` of `folded`, a graph of one input.
+ * f64, less what the values' rounding may add: a lower bound of the Lipschitz constant of `output` of `folded`, a graph of one input.
  */
 export const lowerBoundFrom = (
   folded: TensorGraph,
@@ -62,8 +65,9 @@ export const lowerBoundFrom = (
     const h = STEP / norm(v);
     const moved = at.map((p, k) => p + h * v[k]);
     const step = norm(moved.map((p, k) => p - at[k]));
-    const change = value(moved).map((y, k) => y - origin[k]);
-    const quotient = norm(change) / step;
+    const there = value(moved);
+    const change = there.map((y, k) => y - origin[k]);
+    const quotient = (norm(change) - EVALUATION * (norm(there) + norm(origin))) / step;
     if (!(quotient > 0)) break;
     best = Math.max(best, quotient);
     const inputs = new Map([

@@ -75,6 +75,23 @@ describe('lip prove and lip verify', () => {
     expect(out).toMatch(/found by power iteration on Jacobians: the bound is \d+\.\d+ times as large\n/);
     expect(out).toMatch(/\nlayer +certified +at least +ratio\nconv\[0\] +1 .*\ndense\[0\] .*\n$/);
   });
+  it('take no rounding beside a large bias for a lower bound', async () => {
+    const params = networkParams(provenFrom(SOURCE).network);
+    const values = initializeParams(params, 1);
+    const dense = [...values.keys()].find(k => k === 'dense[0].b')!;
+    values.set(
+      dense,
+      Float32Array.from(values.get(dense)!, (_, i) => 1e12 / (i + 0.7)),
+    );
+    const tensors = params.map(
+      p => [p.path, { dtype: 'F32' as const, shape: p.shape, data: values.get(p.path)! }] as const,
+    );
+    writeFileSync(file('bias.safetensors'), writeSafetensors(new Map(tensors)));
+    const { code, err } = await lip(
+      ...['prove', file('net.lip'), '--weights', file('bias.safetensors'), '-o', file('biased.json')],
+    );
+    expect([code, err]).toEqual([0, '']);
+  });
   it('do not write over the weights, and make sure of the folder before the work', async () => {
     const before = readFileSync(file('w.safetensors'));
     const over = await lip('prove', file('net.lip'), '--weights', file('w.safetensors'), '-o', file('w.json'));
