@@ -11,6 +11,13 @@ export interface Dominance {
   readonly proof: string;
 }
 
+/** The groups of a convolution. */
+export interface Groups {
+  readonly count: number;
+  /** Proofs that the groups have all output channels and all input channels. */
+  readonly sizes: string;
+}
+
 export interface KernelTerm {
   readonly term: string;
   readonly geometry: string;
@@ -20,7 +27,15 @@ export interface KernelTerm {
   readonly plain: boolean;
   /** With circular padding: proof of `closes`. */
   readonly closes?: string;
+  /** Of a kernel in groups: the one of group `part`. */
+  readonly parts?: Groups & { readonly kernel: string };
 }
+
+/** Variables and hypotheses of which each group has its own; they are of group `part`. */
+export const ofParts =
+  ({ count }: Groups, declare: Declare): Declare =>
+  (kind, stem, type) =>
+    `(${declare(kind, stem, kind === 'Variable' ? `'I_${count} -> ${type}` : `forall part : 'I_${count}, ${type}`)} part)`;
 
 /** The matrix whose Gram matrix is dominated, and how the generated section names what belongs to it. */
 export interface MatrixTerm {
@@ -80,12 +95,14 @@ const spectral = (m: MatrixTerm, method: SpectralMethod): Dominance => {
       const lambda = m.declare('Variable', 'lam', 'R');
       const nonnegative = m.declare('Hypothesis', 'lam_ge0', `0 <= ${lambda}`);
       const k = method.steps - 1;
-      const bound = m.declare(
+      const { parts } = kernel;
+      const bound = (parts ? ofParts(parts, m.declare) : m.declare)(
         'Hypothesis',
         'gram_iteration',
-        `frob (iter ${k} (@square R _) (gram (reshaped ${kernel.term}))) <= (${lambda} ^+ (2 ^ ${k})) ^+ 2`,
+        `frob (iter ${k} (@square R _) (gram (reshaped ${parts?.kernel ?? kernel.term}))) <= (${lambda} ^+ (2 ^ ${k})) ^+ 2`,
       );
-      return reshaped(m, lambda, nonnegative, `(iterated_dom ${nonnegative} ${bound})`);
+      const one = `(iterated_dom ${nonnegative} ${bound})`;
+      return reshaped(m, lambda, nonnegative, parts ? `(in_groups_reshaped ${parts.sizes} (fun part => ${one}))` : one);
     }
     default:
       return method satisfies never;
@@ -122,7 +139,8 @@ const iteratedSymbol = (
   const lambda = m.declare('Variable', 'lam', 'R');
   const nonnegative = m.declare('Hypothesis', 'lam_ge0', `0 <= ${lambda}`);
   const k = steps - 1;
-  const bound = m.declare(
+  const each = m.kernel?.parts ? ofParts(m.kernel.parts, m.declare) : m.declare;
+  const bound = each(
     'Hypothesis',
     'gram_iteration',
     `forall (u : 'I_${grid[0]}) (v : 'I_${grid[1]}), (v.*2 <= ${grid[1]})%N -> frob (iter ${k} (@square R _) (gram (${symbol} u v))) <= 2%:R * (${lambda} ^+ (2 ^ ${k})) ^+ 2`,
@@ -145,10 +163,12 @@ const sampled = (m: MatrixTerm, kernel: KernelTerm, steps: number, grid: number)
     return degree;
   });
   const { c, s, circle } = turns(m, grid);
-  const symbol = `sampled_symbol ${c} ${s} ${kernel.term}`;
+  const term = kernel.parts?.kernel ?? kernel.term;
+  const symbol = `sampled_symbol ${c} ${s} ${term}`;
   const { lambda, nonnegative, bound } = iteratedSymbol(m, steps, [grid, grid], symbol);
-  const about = `@sampled_bounded R ${grid} ${c} ${s} _ _ ${kernel.geometry} ${kernel.term} ${steps - 1} ${dh} ${dw} ${lambda}`;
-  const bounded = `(${about} ${circle} ${kernel.valid} isT isT isT isT isT isT ${nonnegative} ${bound})`;
+  const about = `@sampled_bounded R ${grid} ${c} ${s} _ _ ${kernel.geometry} ${term} ${steps - 1} ${dh} ${dw} ${lambda}`;
+  const one = `(${about} ${circle} ${kernel.valid} isT isT isT isT isT isT ${nonnegative} ${bound})`;
+  const bounded = kernel.parts ? `(in_groups_bounded ${kernel.parts.sizes} (fun part => ${one}))` : one;
   return {
     diagonal: `(fun=> sampled_bound ${c} ${dh} ${dw} ${lambda})`,
     proof: constantOnImage(m, kernel, `(sampled_bound_ge0 ${c} ${dh} ${dw} ${nonnegative})`, bounded),

@@ -2,11 +2,18 @@
 import { outputSize } from '../ir/conv-geometry.ts';
 import type { LayerOp, LinearMap, Shape } from '../ir/network.ts';
 import { makesKernel } from '../ir/orthogonal.ts';
-import { geometryWords } from '../ir/print-network.ts';
-import { type Dominance, dominance, type MatrixTerm, orthogonalDominance } from './coq-dominance.ts';
+import {
+  type Dominance,
+  dominance,
+  type Groups,
+  type KernelTerm,
+  type MatrixTerm,
+  ofParts,
+  orthogonalDominance,
+} from './coq-dominance.ts';
 import { orthogonalKernel } from './coq-kernels.ts';
 import { orthogonalMatrix } from './coq-orthogonal.ts';
-import { applied, binder, channelsOf, declare, NotInCoq, nat, type Space, type Writer } from './coq-space.ts';
+import { applied, binder, channelsOf, declare, equation, nat, type Space, type Writer } from './coq-space.ts';
 import type { GramSide } from './rules.ts';
 
 /** The matrix of a linear or residual layer with its diagonal T; `T` and `T_dom` are names in the section. */
@@ -54,6 +61,8 @@ export const weighted = (
   } else {
     if (from.kind !== 'image') throw new Error(`${map.weight.path}: a convolution on a vector`);
     const geometry = convGeometry(w, map, from, to, op.kind === 'residual' ? shape : undefined);
+    const groups = map.groups > 1 ? groupNames(w, map, out, from.c) : undefined;
+    const each = groups ?? { out, in: from.c };
     rows = `('I_${out} * out_pos ${geometry})%type`;
     columns = `('I_${from.c} * in_pos ${geometry})%type`;
     const valid = `valid_${w.id}`;
@@ -63,6 +72,7 @@ export const weighted = (
     if (closes) w.line(`Lemma ${closes} : closes ${geometry}. Proof. by do ?split. Qed.`);
     const kernelType = `'I_${out} -> 'I_${from.c} -> tap ${geometry} -> R`;
     let term: string;
+    let parts: KernelTerm['parts'];
     const method = rescaling.by === 'orthogonal' ? rescaling.method : undefined;
     if (method && makesKernel(method)) {
       const made = orthogonalKernel(w, map, method, { out, in: from.c, geometry });
@@ -70,25 +80,36 @@ export const weighted = (
       term = `K_${w.id}`;
       bounded = made.bounded;
     } else if (method) {
-      const taps = nat(w, 'columns', `(${from.c} * ker_h ${geometry} * ker_w ${geometry})%N`);
-      const size = map.in * map.kernel[0] * map.kernel[1];
+      const taps = nat(w, 'kernel_columns', `(${each.in} * ker_h ${geometry} * ker_w ${geometry})%N`);
+      const size = (map.in / map.groups) * map.kernel[0] * map.kernel[1];
       // The reshaped kernel has a bound of its own; which side the convolution's is for does not matter to it.
       const made = orthogonalMatrix(
         w,
-        emit,
+        groups ? ofParts(groups, emit) : emit,
         map.weight.path,
         method,
-        { name: out, size: map.out },
+        { name: each.out, size: map.out / map.groups },
         { name: taps, size },
         'columns',
       );
       const name = `K_${w.id}`;
-      w.line(`Definition ${name}${binder(w)} : ${kernelType} := kernel_of (erefl ${taps}) ${made.matrix}.`);
+      const dominates = `(kernel_of_dom (erefl ${taps}) ${made.proof})`;
+      const stored = `kernel_of (erefl ${taps}) ${made.matrix}`;
+      const value = groups ? `in_groups ${groups.sizes} (fun part => ${stored})` : stored;
+      w.line(`Definition ${name}${binder(w)} : ${kernelType} := ${value}.`);
       term = applied(w, name);
-      orthogonal = `(kernel_of_dom (erefl ${taps}) ${made.proof})`;
+      orthogonal = groups ? `(in_groups_reshaped ${groups.sizes} (fun part => ${dominates}))` : dominates;
+    } else if (groups) {
+      const stored = emit(
+        'Variable',
+        'K',
+        `'I_${map.groups} -> 'I_${each.out} -> 'I_${each.in} -> tap ${geometry} -> R`,
+      );
+      term = `(in_groups ${groups.sizes} ${stored})`;
+      parts = { ...groups, kernel: `(${stored} part)` };
     } else term = emit('Variable', 'K', kernelType);
-    const plain = geometryWords(map).length === 0;
-    kernel = { term, geometry, valid, plain, ...(closes && { closes }) };
+    const plain = [...map.stride, ...map.dilation].every(n => n === 1) && !closes;
+    kernel = { term, geometry, valid, plain, ...(closes && { closes }), ...(parts && { parts }) };
     matrix = `(${closes ? 'circular_matrix' : 'conv2d_matrix'} ${term})`;
   }
   const channels =
@@ -113,6 +134,19 @@ export const weighted = (
   return { emit, matrix: whole, T, dominates: applied(w, `T_${w.id}_dom`), bias, channels };
 };
 
+/** Names of the channels of one group, and proofs that the groups have all of them. */
+const groupNames = (
+  w: Writer,
+  map: Extract<LinearMap, { kind: 'conv' }>,
+  out: string,
+  input: string,
+): Groups & { readonly out: string; readonly in: string } => {
+  const each = { out: nat(w, 'group_out', map.out / map.groups), in: nat(w, 'group_in', map.in / map.groups) };
+  const rows = equation(w, `(${map.groups} * ${each.out})%N = ${out}`, 'all_out');
+  const columns = equation(w, `(${map.groups} * ${each.in})%N = ${input}`, 'all_in');
+  return { ...each, count: map.groups, sizes: `${rows} ${columns}` };
+};
+
 const convGeometry = (
   w: Writer,
   map: Extract<LinearMap, { kind: 'conv' }>,
@@ -120,7 +154,6 @@ const convGeometry = (
   to: Space,
   residualShape: Shape | undefined,
 ): string => {
-  if (map.groups > 1) throw new NotInCoq(`${map.weight.path}: a convolution in groups has no Coq theorem here yet`);
   const [ph, pw] = map.padding;
   let out = to.kind === 'image' ? [to.h, to.w] : [];
   if (residualShape) {

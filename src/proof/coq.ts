@@ -33,7 +33,7 @@ const layerKey = (layer: Layer): string =>
 
 const HEADER = `From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra.
-From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Operators Turns Pooling SkewExponential Lattice Circle OrthogonalKernel Polyphase Rules Layers Architecture Branching Families Channels Spectra Frequencies Skew Strides KernelChains SampledBounds Head.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Operators Turns Pooling SkewExponential Lattice Circle OrthogonalKernel Polyphase Rules Layers Architecture Branching Families Channels Spectra Frequencies Skew Strides Groups KernelChains SampledBounds Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.

@@ -72,13 +72,23 @@ describe('coqFile', () => {
     const source = 'network N {\n  input vec[4]\n  dense 3 by spectral\n  head 2\n}';
     expect(coqFile(provenFrom(source))).toContain('Variable R : realFieldType.');
   });
-  it.each(['conv 4, groups = 2 by sll', 'conv 4 by aol(steps = 2)'])(
-    'refuses `%s`, which no theorem of the theory is about',
-    statement => {
-      const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
-      expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
-    },
-  );
+  it.each([
+    ['by sll', '(weighted_tap_sums_dom (in_groups all_out_1 all_in_1 K_1) valid_1 q_gt0_1)'],
+    [', stride = 2 by aol', '@weighted_phase_sums_bounded R _ _ _ (in_groups all_out_1 all_in_1 K_1)'],
+    ['by spectral(method = reshaped)', "forall part : 'I_2, frob (iter 11 (@square R _) (gram (reshaped (K_1 part))))"],
+    ['by spectral', '(in_groups_bounded all_out_1 all_in_1 (fun part => (@sampled_bounded R'],
+    [
+      'by orthogonal(cayley)',
+      'in_groups all_out_1 all_in_1 (fun part => kernel_of (erefl kernel_columns_1) (cayley_wide size_1',
+    ],
+  ])('bounds a convolution in groups %s by kernels of the groups', (method, proof) => {
+    const source = `network N {\n  input image[4, 6, 6]\n  conv 6, groups = 2 ${method}\n  flatten\n  head 2\n}`;
+    expect(coqFile(provenFrom(source))).toContain(proof);
+  });
+  it.each(['conv 4 by aol(steps = 2)'])('refuses `%s`, which no theorem of the theory is about', statement => {
+    const source = `network N {\n  input image[4, 6, 6]\n  ${statement}\n  flatten\n  head 2\n}`;
+    expect(() => coqFile(provenFrom(source))).toThrow(NotInCoq);
+  });
   it('makes the matrix of each orthogonal family from variables, turned where it is wide', () => {
     const text = coqFile(
       provenFrom(`network Families {
