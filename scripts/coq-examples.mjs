@@ -1,5 +1,5 @@
-// npm run test:coq [-- GENERATED.v …]: writes the Coq file of every example, then checks the theory and those files with coq.mjs. An example
-// without a Coq file is an error.
+// npm run test:coq [-- GENERATED.v …]: writes the Coq file of every example and of the networks in test/proof/coq, which have layers that no example
+// has, then checks the theory and those files with coq.mjs. A network without a Coq file is an error.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { join } from 'node:path';
 const root = new URL('../', import.meta.url).pathname;
 const dir = mkdtempSync(join(tmpdir(), 'lip-coq-examples-'));
 try {
-  const generated = ['examples', 'examples/paper', 'examples/layers'].flatMap(folder =>
+  const generated = ['examples', 'examples/paper', 'examples/layers', 'test/proof/coq'].flatMap(folder =>
     readdirSync(join(root, folder))
       .filter(name => name.endsWith('.lip'))
       .flatMap(name => {
