@@ -23,6 +23,8 @@ export interface KernelTerm {
   readonly geometry: string;
   /** Proof of `valid_geometry`. */
   readonly valid: string;
+  /** Height and width of the torus that the image lies on, in strides. */
+  readonly torus: readonly [number, number];
   /** True without stride, dilation and circular padding: sums are over the offsets of the kernel itself. */
   readonly plain: boolean;
   /** With circular padding: proof of `closes`. */
@@ -81,11 +83,8 @@ const spectral = (m: MatrixTerm, method: SpectralMethod): Dominance => {
       const { lambda, proof } = iterated(m, method.steps, gram);
       return { diagonal: `(fun=> ${lambda})`, proof };
     }
-    case 'circulant': {
-      const lambda = m.declare('Variable', 'lam', 'R');
-      const diagonal = `(fun=> ${lambda})`;
-      return { diagonal, proof: m.declare('Hypothesis', 'gram_iteration_circulant', `dom (gram ${gram}) ${diagonal}`) };
-    }
+    case 'circulant':
+      return onTorus(m, kernelOf(m), method.steps);
     case 'operator': {
       const { lambda, proof } = iterated(m, method.steps, gram);
       return { diagonal: `(fun=> ${lambda})`, proof };
@@ -173,6 +172,30 @@ const sampled = (m: MatrixTerm, kernel: KernelTerm, steps: number, grid: number)
     diagonal: `(fun=> sampled_bound ${c} ${dh} ${dw} ${lambda})`,
     proof: constantOnImage(m, kernel, `(sampled_bound_ge0 ${c} ${dh} ${dw} ${nonnegative})`, bounded),
   };
+};
+
+/** The symbol at the frequencies of a torus that the image lies on; in groups its bound is a hypothesis. */
+const onTorus = (m: MatrixTerm, kernel: KernelTerm, steps: number): Dominance => {
+  const { torus } = kernel;
+  if (kernel.parts) {
+    const norm = m.declare('Variable', 'lam', 'R');
+    const constant = `(fun=> ${norm})`;
+    const known = m.declare('Hypothesis', 'gram_iteration_circulant', `dom (gram ${gramMatrix(m)}) ${constant}`);
+    return { diagonal: constant, proof: known };
+  }
+  const { c, s, circle } = turns(m, torus[0] * torus[1]);
+  const [a, b] = torus.map(n => n - 1);
+  const { lambda, nonnegative, bound } = iteratedSymbol(
+    m,
+    steps,
+    torus,
+    `torus_symbol ${a} ${b} ${c} ${s} ${kernel.term}`,
+  );
+  const name = `${kernel.closes ? 'circular_torus' : 'torus_image'}${m.side === 'columns' ? '' : '_rows'}_dom`;
+  const fits = kernel.closes ? 'erefl erefl isT isT' : 'isT isT';
+  const about = `@${name} R ${a} ${b} ${c} ${s} _ _ ${kernel.geometry} ${kernel.term} ${steps - 1} ${lambda}`;
+  const diagonal = `(fun=> ${lambda})`;
+  return { diagonal, proof: `(${about} ${circle} ${kernel.valid} ${nonnegative} ${bound} ${fits})` };
 };
 
 const reshaped = (m: MatrixTerm, lambda: string, nonnegative: string, dominates: string): Dominance => {

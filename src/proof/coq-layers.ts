@@ -78,7 +78,7 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
         proof: `(@pad_channels_lip R ${p} ${channelsOf(from)} ${channelsOf(to)})`,
       }));
     case 'residual': {
-      const { matrix, T, dominates, bias } = weighted(w, op, from, to, fromShape, 'rows');
+      const { matrix, T, dominates, bias } = weighted(w, op, from, to, fromShape, layer.shape, 'rows');
       const { term, slope } = residualActivation(op.act);
       if (op.identity || op.factor) {
         const { h, c, bound, constant } = residualFactors(op.identity ?? ONE, op.factor ?? TWO);
@@ -96,7 +96,14 @@ export const layerTerm = (w: Writer, layer: Layer, from: Space, to: Space, fromS
     }
     case 'linear': {
       const side = op.side === 'in' ? 'columns' : 'rows';
-      const { emit: more, matrix, T, dominates, bias, channels } = weighted(w, op, from, to, fromShape, side);
+      const {
+        emit: more,
+        matrix,
+        T,
+        dominates,
+        bias,
+        channels,
+      } = weighted(w, op, from, to, fromShape, layer.shape, side);
       const s = more('Variable', 's', `${channels} -> R`);
       const at = op.map.kind === 'dense' ? `${s} i` : `${s} i.1`;
       const root = more('Hypothesis', 's_root', `forall i, (${at}) ^+ 2 * ${T} i <= 1`);

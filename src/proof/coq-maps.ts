@@ -1,5 +1,5 @@
 /** The matrix or convolution of a layer as a Coq term, with the diagonal T that dominates its Gram matrix. */
-import { outputSize } from '../ir/conv-geometry.ts';
+import { outputSize, torusSize } from '../ir/conv-geometry.ts';
 import type { LayerOp, LinearMap, Shape } from '../ir/network.ts';
 import { makesKernel } from '../ir/orthogonal.ts';
 import {
@@ -23,6 +23,7 @@ export const weighted = (
   input: Space,
   output: Space,
   shape: Shape,
+  outputShape: Shape,
   layerSide: GramSide,
 ) => {
   const emit = declare(w);
@@ -65,6 +66,8 @@ export const weighted = (
     const each = groups ?? { out, in: from.c };
     rows = `('I_${out} * out_pos ${geometry})%type`;
     columns = `('I_${from.c} * in_pos ${geometry})%type`;
+    // What the map itself takes.
+    const image = adjoint ? outputShape : shape;
     const valid = `valid_${w.id}`;
     w.line(`Lemma ${valid} : valid_geometry ${geometry}.`);
     w.line('Proof. by []. Qed.');
@@ -109,7 +112,15 @@ export const weighted = (
       parts = { ...groups, kernel: `(${stored} part)` };
     } else term = emit('Variable', 'K', kernelType);
     const plain = [...map.stride, ...map.dilation].every(n => n === 1) && !closes;
-    kernel = { term, geometry, valid, plain, ...(closes && { closes }), ...(parts && { parts }) };
+    kernel = {
+      term,
+      geometry,
+      valid,
+      plain,
+      torus: torusSize(map, [image[1], image[2]]),
+      ...(closes && { closes }),
+      ...(parts && { parts }),
+    };
     matrix = `(${closes ? 'circular_matrix' : 'conv2d_matrix'} ${term})`;
   }
   const channels =

@@ -33,7 +33,7 @@ const layerKey = (layer: Layer): string =>
 
 const HEADER = `From Coq Require Import BinNat.
 From mathcomp Require Import all_ssreflect all_algebra.
-From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Operators Turns Pooling SkewExponential Lattice Circle OrthogonalKernel Polyphase Rules Layers Architecture Branching Families Channels Spectra Frequencies Skew Strides Groups KernelChains SampledBounds Head.
+From Lip Require Import Base Activation Gershgorin Residual Structure Sorting Conv Image Orthogonal Operators Turns Pooling SkewExponential Lattice Circle OrthogonalKernel Polyphase Rules Layers Architecture Branching Families Channels Spectra Frequencies Skew Strides Groups KernelChains SampledBounds SampledTorus Head.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
@@ -74,9 +74,13 @@ const usesRescaling = (
 /** True where T is a root of high order: its theorem needs that no number is above all others. */
 const usesRoots = (layers: readonly Layer[]): boolean => usesRescaling(layers, r => r.by === 'power');
 
-/** True where T is of a symbol between the points of a grid: its theorem needs finer and finer parts of a turn, so roots of polynomials. */
+/** True where T is of a symbol: the theorems need parts of a turn, between the points of a grid finer and finer ones, so roots of polynomials. */
 const usesSamples = (layers: readonly Layer[]): boolean =>
-  usesRescaling(layers, (r, map) => r.by === 'spectral' && r.method.kind === 'gram' && map.kind === 'conv');
+  usesRescaling(
+    layers,
+    (r, map) =>
+      r.by === 'spectral' && (r.method.kind === 'gram' || r.method.kind === 'circulant') && map.kind === 'conv',
+  );
 
 /** True where the bound of a layer need not be rational, so that the network's is written by its square. */
 const hasSquaredBound = ({ op }: Layer): boolean =>
@@ -87,10 +91,11 @@ const preamble = (name: string, budget: string, head: boolean): string =>
   `${name}: ${budget}-Lipschitz for all weights, by \`lip prove --coq\`.
 
    What it states. ${name}_lip: the function \`features\`, which is the network up to its head, is ${budget}-Lipschitz in the Euclidean norm, over any
-   ordered field R of the kind that the section names; the real numbers are of all these kinds. The parameters are the variables of the section, so the theorem holds for all their values. A hypothesis says what defines a
-   stored number that is a root, an exponential or a norm, as an inequality: s_root says s^2 T <= 1, so s may be rounded down. Three are about
-   matrices: gram_schmidt says that the columns of Q are orthogonal to each other, of norm 1 or 0; cholesky what L is a factor of;
-   gram_iteration_circulant that lam is at least the squared norm of the convolution. circle N co si says that co and si are the cosines and sines
+   ordered field R of the kind that the section names; the real numbers are of all these kinds. The parameters are the variables of the
+   section, so the theorem holds for all their values. A hypothesis says what defines a stored number that is a root, an exponential or a norm, as an inequality: s_root says s^2 T <= 1, so s may be rounded down. Two are about
+   matrices: gram_schmidt says that the columns of Q are orthogonal to each other, of norm 1 or 0; cholesky what L is a factor of. gram_iteration
+   bounds powers of Gram matrices, of a symbol at the frequencies of a grid; gram_iteration_circulant, of a convolution in groups alone, says that lam is
+   at least its squared norm. circle N co si says that co and si are the cosines and sines
    of the multiples of a 4N-th part of a turn; there is one such pair (circle_exists, circle_unique in theories/Turns.v). waves are the cosines and sines of an image's frequencies, with
    their addition theorems and sums; root_eps is a root of eps, and norm_ge says what the norm at each frequency is at least.${
      head

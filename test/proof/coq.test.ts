@@ -68,6 +68,23 @@ describe('coqFile', () => {
     expect(text).toContain('(constant_circular_dom valid_4 closes_4 (@sampled_bounded R 32');
     expect(text).not.toContain('Hypothesis gram_iteration_symbol');
   });
+  it('takes of a symbol on a torus no more than Gram iteration at half of its frequencies, at the size of the image of the stored map', () => {
+    const text = coqFile(
+      provenFrom(`network Tori {
+  input image[2, 8, 8]
+  conv 4, kernel = 3 by spectral(method = circulant)
+  conv 4, kernel = 3, stride = 2, padding = circular by spectral(method = circulant)
+  transposed conv 4, kernel = 3, stride = 2 by spectral(method = circulant)
+  flatten
+  head 2
+}`),
+    );
+    expect(text).toContain('(@torus_image_dom R 8 8 co_1 si_1');
+    expect(text).toContain('Hypothesis circle_1 : circle 81 co_1 si_1.');
+    expect(text).toContain('(@circular_torus_dom R 3 3 co_2 si_2');
+    expect(text).toMatch(/@torus_image_rows_dom R \d+ \d+ co_3/);
+    expect(text).not.toContain('Hypothesis gram_iteration_circulant');
+  });
   it('needs no roots where no symbol is sampled', () => {
     const source = 'network N {\n  input vec[4]\n  dense 3 by spectral\n  head 2\n}';
     expect(coqFile(provenFrom(source))).toContain('Variable R : realFieldType.');
