@@ -19,6 +19,14 @@ export const asCliError = (e: unknown): unknown => {
       'lower the rate of the optimizer; the last checkpoint written is still good',
     );
   }
+  // By name: of what a thread throws the class is lost.
+  if (e instanceof Error && e.name === 'NotFoldable') {
+    return new CliError(
+      e.message,
+      EXIT.usage,
+      'look for very large or extreme entries among the weights of this layer; a checkpoint of `lip train` that ended well has none',
+    );
+  }
   if (isOutputFailure(e)) return new CliError(`cannot write the results: ${e.message}`, EXIT.usage);
   return e;
 };

@@ -43,14 +43,22 @@ const independent = (graph: TensorGraph, wanted: ReadonlySet<TensorId>): TensorI
   return [...groups.values()];
 };
 
-/** Computes a part of a fold. Throws when a parameter is missing or a folded value is not finite. */
+/** Weights of which no finite tensors can be computed, such as entries so large that products of them overflow. */
+export class NotFoldable extends Error {
+  // A thread passes on the name of what it throws, not its class.
+  override readonly name = 'NotFoldable';
+}
+
+/** Computes a part of a fold. Throws when a parameter is missing, and NotFoldable when a folded value is not finite. */
 export const foldPart = ({ graph, params, rounding }: FoldTask): FoldedPart => {
   const values = evaluate(graph, { inputs: new Map(), params }, graph.outputs.values());
   return new Map(
     [...graph.outputs].map(([name, id]) => {
       const data = Float32Array.from(values.get(id)!, ROUND[rounding.get(name)!]);
       if (!data.every(Number.isFinite))
-        throw new Error(`fold: ${graph.nodes[id].origin || 'a parameter'} has entries that are not finite`);
+        throw new NotFoldable(
+          `${graph.nodes[id].origin || 'a parameter'} has entries that are not finite, once its weights are folded`,
+        );
       return [name, data];
     }),
   );

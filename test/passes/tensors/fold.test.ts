@@ -80,7 +80,9 @@ describe('fold', () => {
     b.output('y', b.add(b.input('x', [1]), b.unary('exp', b.param('dense[0].b', [1]))));
     const graph = b.finish();
     expect(() => fold(graph, new Map())).toThrow('no value for parameter "dense[0].b"');
-    expect(() => fold(graph, new Map([['dense[0].b', [1000]]]))).toThrow('dense[0] has entries that are not finite');
+    expect(() => fold(graph, new Map([['dense[0].b', [1000]]]))).toThrow(
+      expect.objectContaining({ name: 'NotFoldable', message: expect.stringContaining('dense[0] has entries') }),
+    );
     expect(() => fold(graph, new Map([['dense[0].b', [Number.NaN]]]))).toThrow('not finite');
   });
 });
