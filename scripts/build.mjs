@@ -1,22 +1,11 @@
 // Bundles the command line, the threads of `lip prove` and `lip verify`, the runtime that emitted modules carry, and `lip/device` into dist/. Dependencies stay external.
 import { rmSync } from 'node:fs';
 import { build } from 'esbuild';
+import { bundleCli } from './bundle-cli.mjs';
 
 const root = new URL('..', import.meta.url).pathname;
 rmSync(`${root}dist`, { recursive: true, force: true });
-await build({
-  absWorkingDir: root,
-  entryPoints: { lip: 'src/cli/main.ts', 'proof-worker': 'src/cli/proof-worker.ts' },
-  outdir: 'dist',
-  bundle: true,
-  splitting: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20',
-  packages: 'external',
-  loader: { '.lip': 'text' },
-  banner: { js: '#!/usr/bin/env node' },
-});
+await bundleCli('dist');
 // `lip build` copies this into the modules it emits, for browsers too: no Node inside.
 await build({
   absWorkingDir: root,

@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleCli } from '../scripts/bundle-cli.mjs';
 import { provenFrom } from '../src/fixtures/compile-source.ts';
 import { networkParams } from '../src/ir/network.ts';
 import { initializeParams } from '../src/train/initialize.ts';
@@ -48,18 +48,7 @@ const put = (path: string, content: string | Uint8Array, mode = 0o644): void => 
 
 beforeAll(async () => {
   put(join(program, 'package.json'), '{ "type": "module" }');
-  await build({
-    absWorkingDir: root,
-    entryPoints: { lip: 'src/cli/main.ts', 'proof-worker': 'src/cli/proof-worker.ts' },
-    loader: { '.lip': 'text' },
-    outdir: program,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-  });
+  await bundleCli(program);
   put(join(program, 'bin/npx'), `#!/bin/sh\nshift\nexec "${process.execPath}" "${program}/lip.js" "$@"\n`, 0o755);
   const params = networkParams(provenFrom(SMALL).network);
   const values = initializeParams(params, 1);

@@ -2,8 +2,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundleCli } from '../../scripts/bundle-cli.mjs';
 
 const root = join(import.meta.dirname, '../..');
 // Inside the project, so that its dependencies are found.
@@ -15,24 +15,13 @@ afterAll(() => {
 });
 
 beforeAll(async () => {
-  await build({
-    absWorkingDir: root,
-    entryPoints: { lip: 'src/cli/main.ts' },
-    loader: { '.lip': 'text' },
-    outdir: dir,
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-  });
+  writeFileSync(join(dir, 'package.json'), '{"type": "module"}');
+  await bundleCli(dir);
 });
 
 const lip = (args: readonly string[], close: readonly ('stdout' | 'stderr')[] = []) =>
   new Promise<{ code: number | null; out: string; err: string }>((done, fail) => {
-    const child = spawn(process.execPath, [join(dir, 'lip.mjs'), ...args], { cwd: root });
+    const child = spawn(process.execPath, [join(dir, 'lip.js'), ...args], { cwd: root });
     let out = '';
     let err = '';
     for (const stream of close) child[stream].destroy();
@@ -73,7 +62,7 @@ test.runIf(existsSync('/dev/full'))(
   async () => {
     const full = openSync('/dev/full', 'w');
     const to = (stdout: 'ignore' | number, stderr: 'pipe' | number, ...args: string[]) =>
-      spawnSync(process.execPath, [join(dir, 'lip.mjs'), ...args], { cwd: root, stdio: ['ignore', stdout, stderr] });
+      spawnSync(process.execPath, [join(dir, 'lip.js'), ...args], { cwd: root, stdio: ['ignore', stdout, stderr] });
     const results = to(full, 'pipe', 'explain');
     expect(results.status).toBe(2);
     expect(`${results.stderr}`).toMatch(/^lip: cannot write the results: .*no space left/);

@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundleCli } from '../../scripts/bundle-cli.mjs';
 import { verifyInThreads } from '../../src/cli/check-in-threads.ts';
 import { register as verify } from '../../src/cli/commands/verify.ts';
 import { networkParams } from '../../src/ir/network.ts';
@@ -45,18 +45,7 @@ const proveWith = (name: string, threads: string) =>
   lip('prove', file('net.lip'), '--weights', file('w.safetensors'), '-o', file(`${name}.json`), '--threads', threads);
 
 beforeAll(async () => {
-  await build({
-    absWorkingDir: root,
-    entryPoints: { lip: 'src/cli/main.ts', 'proof-worker': 'src/cli/proof-worker.ts' },
-    loader: { '.lip': 'text' },
-    outdir: dist,
-    bundle: true,
-    splitting: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    packages: 'external',
-  });
+  await bundleCli(dist);
   writeFileSync(join(dist, 'package.json'), '{"type": "module"}');
   writeFileSync(file('net.lip'), SOURCE);
   const params = networkParams(provenFrom(SOURCE).network);
