@@ -254,8 +254,23 @@ const oneOfEach = (body: Body, value: VectorExpr): boolean => {
   return false;
 };
 
-const functionsOf = (names: ReadonlyMap<string, v.Value>): NonNullable<Scope['functions']> =>
-  new Map([['fan_in', fanIn(names)]]);
+/** A definition at a use of it, before anything is read: no name stands for a thing yet. */
+const unread = (
+  known: KnownDefinition,
+  outer: Scope,
+  use: Pick<Statement, 'span'>,
+  about: Pick<Body, 'path' | 'input' | 'chosen' | 'twisted'>,
+): Body => {
+  const numbers = new Map<string, q.Rational>();
+  const names = new Map<string, v.Value>();
+  const scope: Scope = {
+    ...outer,
+    report: reporterOf(known, outer, use),
+    values: numbers,
+    functions: new Map([['fan_in', fanIn(names)]]),
+  };
+  return { scope, numbers, names, options: new Map(), params: [], orthogonal: new Map(), ...about };
+};
 
 /** How a layer of the library or of the file is used. */
 export const definitionRule = (known: KnownDefinition): Rule => {
@@ -277,26 +292,12 @@ export const definitionRule = (known: KnownDefinition): Rule => {
     const axes = axesOf(definition);
     const input: Shape = chain.shape ?? unknownShape(axes);
     const outer = chain.shape ? chain.scope : withoutSizes(chain.scope);
-    const numbers = new Map<string, q.Rational>();
-    const names = new Map<string, v.Value>();
-    const scope: Scope = {
-      ...outer,
-      report: reporterOf(known, outer, st),
-      values: numbers,
-      functions: functionsOf(names),
-    };
     let twist: Twist | undefined;
     const twisted = (t: Twist): void => {
       twist = t;
     };
     const rescalings = new Map<string, Rescaling | undefined>();
-    const body: Body = {
-      scope,
-      numbers,
-      names,
-      options: new Map(),
-      params: [],
-      orthogonal: new Map(),
+    const body: Body = unread(known, outer, st, {
       path,
       input,
       ...(library && { twisted }),
@@ -310,7 +311,7 @@ export const definitionRule = (known: KnownDefinition): Rule => {
           },
         },
       }),
-    };
+    });
     const choose = (gram: Gram): Rescaling | undefined => {
       const residual = definition.residual !== undefined;
       // The hidden units of a residual layer are the rows of its map.
@@ -337,7 +338,7 @@ export const definitionRule = (known: KnownDefinition): Rule => {
     const value = readBody(body, definition, name => name);
     if (!value || !chain.shape) return undefined;
     if (value.kind !== 'vector')
-      return scope.report(
+      return body.scope.report(
         'L0141',
         definition.body.at(-1)!.span,
         `a layer returns a vector or an image, not ${v.describe(value)}`,
@@ -385,25 +386,16 @@ export const rescalingRule = (known: KnownDefinition): RescalingRule => {
   return (outer, t, taken, args, span) => {
     const bound = bindArgs(outer, `\`by ${definition.name.text}\``, span, args, signatureOf(known));
     if (!bound || !whole) return undefined;
-    const numbers = new Map<string, q.Rational>();
-    const names = new Map<string, v.Value>();
-    const scope: Scope = {
-      ...outer,
-      report: reporterOf(known, outer, { span }),
-      values: numbers,
-      functions: functionsOf(names),
-    };
-    const body: Body = {
-      scope,
-      numbers,
-      names,
-      options: new Map(),
-      params: [],
-      orthogonal: new Map(),
-      path: t.path,
-      input: t.input,
-      ...(library && { twisted: t.twisted }),
-    };
+    const body = unread(
+      known,
+      outer,
+      { span },
+      {
+        path: t.path,
+        input: t.input,
+        ...(library && { twisted: t.twisted }),
+      },
+    );
     // The hidden units of a residual layer are the rows of its map.
     const gram: Gram = { map: t.map, side: t.form === 'residual' || t.side === 'out' ? 'rows' : 'columns' };
     if (!bindOptions(body, known, outer, bound) || !bindGram(body, definition, gram, span)) return undefined;
@@ -411,7 +403,7 @@ export const rescalingRule = (known: KnownDefinition): RescalingRule => {
     if (!value) return undefined;
     const end: Span = definition.body.at(-1)!.span;
     if (value.kind !== 'diagonal')
-      return scope.report('L0141', end, `a rescaling returns a diagonal, not ${v.describe(value)}`);
+      return body.scope.report('L0141', end, `a rescaling returns a diagonal, not ${v.describe(value)}`);
     const rescaling = rescalingOf(value.of, gram);
     if (rescaling) return rescaling;
     const gap = proveDominance(value.of, gram, end);
@@ -421,12 +413,12 @@ export const rescalingRule = (known: KnownDefinition): RescalingRule => {
     const suspect = layerWith(value.of, t, body.params, definition.name.text, span);
     const refused = { network: suspect.name, layers: [t.path] };
     return isGap(gap)
-      ? scope.report(gap.code, gap.span, inTheirWords(gap.message), inTheirWords(gap.help), {
+      ? body.scope.report(gap.code, gap.span, inTheirWords(gap.message), inTheirWords(gap.help), {
           labels,
           refused,
           suspect,
         })
-      : scope.report(
+      : body.scope.report(
           'L0203',
           end,
           'this diagonal dominates the Gram matrix, but is no maximum, mix or multiple of rescalings',
