@@ -7,7 +7,6 @@ import { brokenClaims, squaredNorms, survivors } from '../attack/sound-claims.ts
 import { judgeAttacks, type Suspect } from '../attack/violation.ts';
 import { evaluateImages } from '../certify/evaluate.ts';
 import { headGeometry } from '../certify/radii.ts';
-import { NoRoundingBound } from '../certify/rounding.ts';
 import { type SoundAccuracy, type SoundImages, type SoundMode, surelyLoses } from '../certify/sound.ts';
 import { soundNetwork, soundRows } from '../certify/sound-claims.ts';
 import { inputNorms } from '../certify/sound-inputs.ts';
@@ -15,7 +14,6 @@ import { finite } from '../certify/sound-report.ts';
 import { copyImage, type Dataset } from '../data/dataset.ts';
 import { elements } from '../ir/network.ts';
 import { format, toNumber } from '../ir/rational.ts';
-import { NotCertifiable } from '../passes/certificate/network-json.ts';
 import type { ProvenNetwork } from '../passes/prove/prove.ts';
 import { type FrozenNetwork, freeze } from '../passes/tensors/freeze.ts';
 import { permutation, stream } from '../train/random.ts';
@@ -23,6 +21,7 @@ import { prepareFolder, writeAtomically } from '../train/write-atomically.ts';
 import type { CertifyRun } from './certify-program.ts';
 import { CliError, EXIT } from './errors.ts';
 import { createProgress } from './progress.ts';
+import { isWithoutBound } from './sound-program.ts';
 import { adapterName, targetOf } from './train-program.ts';
 
 /** Images per run of a plan. */
@@ -109,8 +108,7 @@ const soundClaims = (
     };
     return { sound, changesInReal };
   } catch (e) {
-    if (e instanceof NoRoundingBound || e instanceof NotCertifiable)
-      return { sound: e.message, changesInReal: () => false };
+    if (isWithoutBound(e)) return { sound: e.message, changesInReal: () => false };
     throw e;
   }
 };

@@ -25,9 +25,9 @@ export interface SoundOutcome {
   readonly json: object;
 }
 
-/** A bound that a network does not have is no bug: exit code 3. */
-const asRefusal = (e: unknown): unknown =>
-  e instanceof NoRoundingBound || e instanceof NotCertifiable ? new CliError(e.message, EXIT.negative) : e;
+/** Whether a network has no bound of its rounding, or its tensors none: no bug. */
+export const isWithoutBound = (e: unknown): e is NoRoundingBound | NotCertifiable =>
+  e instanceof NoRoundingBound || e instanceof NotCertifiable;
 
 /** Sound certified accuracy in `modes` from the logits that `certifyProgram` computed; writes sound.json to `folder`, progress on stderr. */
 export const soundProgram = (run: {
@@ -75,7 +75,7 @@ export const soundProgram = (run: {
     progress.line(`sound radii in ${file}`);
     return { sound, layers, json };
   } catch (e) {
-    throw asRefusal(e);
+    throw isWithoutBound(e) ? new CliError(e.message, EXIT.negative) : e;
   } finally {
     progress.done();
   }
